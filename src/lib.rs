@@ -1,0 +1,27 @@
+//! beamline keeps Azure Machine Learning environments equal to what a Git repository says.
+//!
+//! *A commit is fetched ([`git`]), its files become a typed environment ([`definitions`],
+//! [`resources`]), compared with Azure and turned into a plan, which is applied step by step
+//! ([`reconcile`], [`azure`]); everything that happened is remembered ([`store`]) and reported
+//! ([`forge`]). [`daemon`] decides when, [`cli`] lets a person do the same by hand, [`simulator`] plays
+//! Azure.*
+//!
+//! ```text
+//! cli          commands for people                       → everything below
+//! daemon       when: triggers, queue, workers, http      → reconcile, definitions, git, forge, store, azure
+//! store        what survives a restart                   → reconcile, forge, git (types)
+//! reconcile    observe → plan → check → apply → report   → definitions, resources, azure
+//! azure | git | forge    three edges that do not know each other   → wire (forge also: git's ids)
+//! definitions  text → validated environment, with spans  → resources
+//! resources    the catalog, one file per resource type   → nothing
+//! wire         the HTTP seam                             → nothing
+//! clock        time, randomness, ids, passed in          → nothing; used everywhere
+//! simulator    the other side of the wire                → resources::id, clock
+//! config       the only reader of environment variables
+//! ```
+//!
+//! The names and ids of [`resources`] are words that `daemon`, `store` and `forge` speak too, `store` also
+//! [`definitions::InputDigest`]. `tests/it/architecture.rs` holds everybody to this picture.
+//!
+//! Start reading at [`reconcile`]; `docs/ARCHITECTURE.md` has the map.
+

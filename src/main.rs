@@ -1,0 +1,3 @@
+//! Nothing yet: the commands come with `cli`.
+
+fn main() {}
