@@ -25,3 +25,5 @@
 //!
 //! Start reading at [`reconcile`]; `docs/ARCHITECTURE.md` has the map.
 
+pub mod clock;
+pub mod wire;
