@@ -26,4 +26,5 @@
 //! Start reading at [`reconcile`]; `docs/ARCHITECTURE.md` has the map.
 
 pub mod clock;
+pub mod resources;
 pub mod wire;

@@ -1,0 +1,171 @@
+//! THE table of resource types.
+
+use super::address::Kind;
+use super::application_insights::ApplicationInsights;
+use super::compute_cluster::ComputeCluster;
+use super::compute_instance::ComputeInstance;
+use super::container::Container;
+use super::container_registry::ContainerRegistry;
+use super::contract::ResourceType;
+use super::datastore::Datastore;
+use super::key_vault::KeyVault;
+use super::log_analytics::LogAnalyticsWorkspace;
+use super::resource_group::ResourceGroup;
+use super::role_assignment::RoleAssignment;
+use super::storage_account::StorageAccount;
+use super::subnet::Subnet;
+use super::virtual_network::VirtualNetwork;
+use super::workspace::Workspace;
+
+/// Every resource type, in reading order.
+#[must_use]
+pub fn all() -> [&'static dyn ResourceType; 14] {
+    Kind::ALL.map(of)
+}
+
+/// The type of a kind.
+#[must_use]
+pub fn of(kind: Kind) -> &'static dyn ResourceType {
+    match kind {
+        Kind::ResourceGroup => &ResourceGroup,
+        Kind::StorageAccount => &StorageAccount,
+        Kind::Container => &Container,
+        Kind::KeyVault => &KeyVault,
+        Kind::LogAnalyticsWorkspace => &LogAnalyticsWorkspace,
+        Kind::ApplicationInsights => &ApplicationInsights,
+        Kind::ContainerRegistry => &ContainerRegistry,
+        Kind::VirtualNetwork => &VirtualNetwork,
+        Kind::Subnet => &Subnet,
+        Kind::Workspace => &Workspace,
+        Kind::Datastore => &Datastore,
+        Kind::ComputeCluster => &ComputeCluster,
+        Kind::ComputeInstance => &ComputeInstance,
+        Kind::RoleAssignment => &RoleAssignment,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::super::contract::{Carrier, Listing, Located};
+    use super::super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
+    use super::super::normalise;
+    use super::super::tags;
+    use super::*;
+
+    fn is_pointer(text: &str) -> bool {
+        text.starts_with('/') && text.len() > 1 && !text.ends_with('/') && !text.contains("//")
+    }
+
+    fn fits(shape: Shape, literal: Literal) -> bool {
+        match (shape, literal) {
+            (Shape::Bool, Literal::Bool(_)) => true,
+            (Shape::Integer { min, max }, Literal::Integer(value)) => (min..=max).contains(&value),
+            (Shape::Text { max_chars }, Literal::Text(text)) => text.chars().count() <= max_chars,
+            (Shape::Choice(words), Literal::Text(text)) => words.contains(&text),
+            (Shape::Word { .. }, Literal::Text(text)) => !text.is_empty(),
+            (Shape::Duration { min_secs, max_secs }, Literal::Text(text)) => {
+                normalise::duration_secs(text).is_some_and(|secs| (min_secs..=max_secs).contains(&secs))
+            }
+            _ => false,
+        }
+    }
+
+    /// Every problem of a table, with the paths of its fields.
+    fn problems(fields: &[Field], within: &str, found: &mut Vec<String>) {
+        let mut names = BTreeSet::new();
+        for field in fields {
+            let path = format!("{within}{}", field.name);
+            let mut expect = |is_so: bool, what: &str| {
+                if !is_so {
+                    found.push(format!("{path}: {what}"));
+                }
+            };
+            let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            expect(names.insert(field.name), "a second field of this name");
+            expect(!field.name.is_empty() && field.name.chars().all(is_word), "not a snake_case name");
+            expect(field.doc.ends_with('.') && !field.doc.contains("  "), "the doc is not a sentence");
+            match field.arm {
+                Arm::At(at) => expect(is_pointer(at), "not a pointer"),
+                Arm::AtOr(at, literal) => {
+                    expect(is_pointer(at), "not a pointer");
+                    expect(fits(field.shape, literal), "what absence means does not fit the shape");
+                }
+                Arm::Enabled(at) | Arm::Not(at) => {
+                    expect(is_pointer(at), "not a pointer");
+                    expect(matches!(field.shape, Shape::Bool), "only booleans are spelled this way");
+                }
+                Arm::Inside => expect(matches!(field.shape, Shape::Object(_)), "only objects have an inside"),
+                Arm::By { read, .. } => {
+                    let _ = read(&json!({}));
+                    let _ = read(&json!({ "properties": [], "identity": 1, "sku": { "name": true } }));
+                }
+                Arm::Nowhere => {}
+            }
+            if let WhenAbsent::Default(literal) = field.absent {
+                expect(fits(field.shape, literal), "the default does not fit the shape");
+            }
+            match field.change {
+                Change::Replace(why) | Change::CreationOnly(why) => expect(!why.is_empty(), "no reason"),
+                Change::InPlace => {}
+            }
+            match field.shape {
+                Shape::Integer { min, max } => expect(min < max, "empty bounds"),
+                Shape::Duration { min_secs, max_secs } => expect(min_secs < max_secs, "empty bounds"),
+                Shape::Choice(words) => expect(!words.is_empty(), "no words"),
+                Shape::Word { example } => expect(!example.is_empty(), "no example"),
+                Shape::Text { max_chars } => expect(max_chars > 0, "no length"),
+                Shape::Set { max } => expect(max > 0, "no length"),
+                Shape::Reference(kinds) | Shape::Principal(kinds) => {
+                    expect(!kinds.is_empty(), "no kinds");
+                }
+                Shape::Object(fields) => problems(fields, &format!("{path}."), found),
+                Shape::Objects { fields, .. } => problems(fields, &format!("{path}.0."), found),
+                Shape::Bool | Shape::Guid | Shape::Prefixes => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_table_is_sound() {
+        let mut found = Vec::new();
+        for of in all() {
+            problems(of.spec().fields, &format!("{}.", of.spec().kind), &mut found);
+        }
+        assert_eq!(found, [""; 0]);
+    }
+
+    #[test]
+    fn every_type_says_what_and_where_it_is() {
+        for (kind, of) in Kind::ALL.into_iter().zip(all()) {
+            let spec = of.spec();
+            assert_eq!(spec.kind, kind);
+            assert!(spec.doc.ends_with('.') && !spec.doc.contains("  "), "{kind}: {}", spec.doc);
+            assert!(spec.arm_type.starts_with("Microsoft.") && spec.arm_type.contains('/'), "{kind}");
+            assert!(spec.api_version.0.len() == 10 && spec.api_version.0.starts_with("20"), "{kind}");
+            assert!((60..=4 * 60 * 60).contains(&spec.timeout_secs), "{kind}");
+            assert!(spec.read_only.iter().all(|at| is_pointer(at)), "{kind}");
+            assert!(of.outputs().iter().all(|(name, at)| !name.is_empty() && is_pointer(at)), "{kind}");
+            assert!(kind.written_inside().is_none_or(|outer| spec.parent == Some(outer)), "{kind}");
+            match spec.parent {
+                None => {
+                    let place = (spec.located, spec.listing);
+                    let is_group = place == (Located::Yes, Listing::Group);
+                    assert!(is_group || place == (Located::No, Listing::AtScope), "{kind}");
+                    assert_eq!(spec.segment, "", "{kind}");
+                }
+                Some(Kind::ResourceGroup) => assert_eq!(spec.segment, "", "{kind}"),
+                Some(parent) => {
+                    let outer = super::of(parent).spec();
+                    assert!(spec.arm_type.starts_with(outer.arm_type), "{kind} is not inside {parent}");
+                    assert!(!spec.segment.is_empty(), "{kind}");
+                }
+            }
+            let has_tags = tags::pointer_of(spec.carrier).is_some();
+            assert_eq!(has_tags, !matches!(spec.carrier, Carrier::Description | Carrier::Network), "{kind}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The contract of a resource type: one of the two traits of the project.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::address::{Address, Kind};
+use super::body;
+use super::difference::difference_of;
+use super::difference::{Difference, Effect};
+use super::field::Field;
+use super::finding::Finding;
+use super::id::{ApiVersion, ResourceId};
+use super::merge::Merge;
+use super::placeholder::Placeholder;
+use super::resource::{Reference, Resource, Resources, Site};
+
+/// What beamline knows of a resource type, as data.
+#[derive(Debug)]
+pub struct Spec {
+    /// The kind.
+    pub kind: Kind,
+    /// The ARM type: `Microsoft.KeyVault/vaults`.
+    pub arm_type: &'static str,
+    /// The version that requests are written against (`facts.md` 0).
+    pub api_version: ApiVersion,
+    /// One or two sentences for the schema and the reference.
+    pub doc: &'static str,
+    /// The kind whose resource contains this one in Azure; `None` for the group itself and for role
+    /// assignments, which extend their scope.
+    pub parent: Option<Kind>,
+    /// The part of a child's id between its parent's id and its name: `computes`,
+    /// `blobServices/default/containers`. Empty for top-level types.
+    pub segment: &'static str,
+    /// The fields.
+    pub fields: &'static [Field],
+    /// Where beamline's mark stands.
+    pub carrier: Carrier,
+    /// Whether deletion and replacement need consent (design.md, promise 4).
+    pub protection: Protection,
+    /// How all resources of this type in an environment are found.
+    pub listing: Listing,
+    /// Whether the ARM body has a `location`.
+    pub located: Located,
+    /// JSON pointers of properties that Azure answers with and does not take back, beside those of
+    /// every type (`id`, `name`, `type`, `systemData`, `etag`, `provisioningState`). `*` stands for
+    /// every element of a list.
+    pub read_only: &'static [&'static str],
+    /// How long a write may take before it counts as stuck, in seconds (azurerm's timeouts, `facts.md`).
+    pub timeout_secs: u64,
+}
+
+/// Where beamline's mark stands on a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// `tags` of the resource.
+    Tags,
+    /// `properties.tags` (datastores).
+    PropertyTags,
+    /// `properties.metadata` (blob containers).
+    Metadata,
+    /// `properties.description` (role assignments).
+    Description,
+    /// Tags of the network (subnets).
+    Network,
+}
+
+/// Whether a resource is precious.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// Deleting or replacing it needs a consent line.
+    Protected,
+    /// It can be made again from the definition.
+    Free,
+}
+
+/// Whether an ARM body has a `location`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Located {
+    /// It has one, and it cannot change.
+    Yes,
+    /// It has none.
+    No,
+}
+
+/// How the resources of a type are found with one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// It is the group: a GET of it.
+    Group,
+    /// `{group}/providers/{arm_type}`.
+    InGroup,
+    /// `{parent}/{segment}`, once per parent. Kinds that share an ARM type share the request.
+    InParent,
+    /// `{group}/providers/{arm_type}` for an extension: everything at and below the group, plus once
+    /// per scope outside the group.
+    AtScope,
+    /// Elements of the array at this JSON pointer of the parent's body.
+    InParentBody(&'static str),
+}
+
+/// The id that a step works on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// A known id.
+    Known(ResourceId),
+    /// A role assignment, whose id is a function of a principal that is not known yet:
+    /// [`crate::resources::role_assignment::id`].
+    RoleAssignment {
+        /// The scope.
+        scope: ResourceId,
+        /// The GUID of the role definition.
+        role_definition: Uuid,
+        /// The principal.
+        principal: Placeholder,
+    },
+}
+
+/// What the type needs to know beside the declared resource.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Where the environment lives.
+    pub site: &'a Site,
+    /// All declared resources.
+    pub resources: &'a Resources,
+    /// Bodies of resources as Azure answers them now. A resource that is absent, or that this plan
+    /// replaces, is not here: its properties are placeholders.
+    pub observed: &'a BTreeMap<Address, Value>,
+}
+
+impl Context<'_> {
+    /// The id of a declared resource. `None` for a role assignment whose principal is not known yet,
+    /// and for an address that is not declared.
+    #[must_use]
+    pub fn id_of(&self, address: &Address) -> Option<ResourceId> {
+        let resource = self.resources.get(address)?;
+        match super::of(address.kind()).target(resource, self) {
+            Target::Known(id) => Some(id),
+            Target::RoleAssignment { .. } => None,
+        }
+    }
+
+    /// The ARM id that a reference stands for.
+    #[must_use]
+    pub fn resolve(&self, reference: &Reference) -> Option<ResourceId> {
+        match reference {
+            Reference::Local(address) => self.id_of(address),
+            Reference::Arm(id) => Some(id.clone()),
+        }
+    }
+
+    /// A property of another resource: its value if Azure has it now, else a placeholder's JSON form.
+    #[must_use]
+    pub fn property(&self, address: &Address, pointer: &str) -> Value {
+        match self.observed.get(address).and_then(|body| body.pointer(pointer)) {
+            Some(value) => value.clone(),
+            None => Placeholder { address: address.clone(), property: pointer.to_owned() }.to_value(),
+        }
+    }
+}
+
+/// One request of an update in place, before it is addressed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// GET, lay [`Merge`] over it, PUT.
+    Merged(Merge),
+    /// PATCH with exactly this body.
+    Patch(Value),
+    /// POST to `{id}/{action}` with this body.
+    Action {
+        /// The last path segment.
+        action: &'static str,
+        /// The body.
+        body: Value,
+    },
+}
+
+/// What is being updated.
+#[derive(Clone, Copy, Debug)]
+pub struct Update<'a> {
+    /// The declared resource.
+    pub resource: &'a Resource,
+    /// What Azure has.
+    pub observed: &'a Value,
+    /// The in-place differences between the two; never empty.
+    pub differences: &'a [Difference],
+}
+
+/// What a resource type can say of itself. Everything has a default that follows the [`Spec`].
+pub trait ResourceType: Sync {
+    /// The table.
+    fn spec(&self) -> &'static Spec;
+
+    /// Rules that the shape of a single field cannot say: the name, combinations of fields, what other
+    /// declared resources must be like.
+    fn check(&self, resource: &Resource, all: &Resources) -> Vec<Finding>;
+
+    /// The id in Azure.
+    fn target(&self, resource: &Resource, context: &Context<'_>) -> Target {
+        Target::Known(body::known_id(self.spec(), resource, context))
+    }
+
+    /// The body of the PUT that creates the resource, our mark included; values that are not known yet
+    /// are placeholders.
+    fn body(&self, resource: &Resource, context: &Context<'_>) -> Value {
+        body::of(self.spec(), resource, context)
+    }
+
+    /// Every field in which the observed body differs from the declared resource, as Azure means it;
+    /// tags and mark included. Empty means: no change.
+    fn differences(&self, resource: &Resource, observed: &Value, context: &Context<'_>) -> Vec<Difference> {
+        difference_of(self, resource, observed, context)
+    }
+
+    /// What a change of the field at `path` costs. Default: what its row says.
+    fn effect(&self, resource: &Resource, path: &str, before: &Value, after: &Value) -> Effect {
+        body::effect_by_table(self.spec(), resource, path, before, after)
+    }
+
+    /// The requests that bring in-place differences to Azure, in order. Default: one merged PUT.
+    fn update(&self, update: Update<'_>, context: &Context<'_>) -> Vec<Write> {
+        vec![Write::Merged(body::merge(self, update, context))]
+    }
+
+    /// Whether the resource can be deleted and made again under its present name.
+    ///
+    /// # Errors
+    /// Why not, as a sentence for people with what to do instead.
+    fn replaceable(&self, _resource: &Resource, _observed: &Value) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Query parameters of the DELETE beside `api-version`. `resource` is `None` for an orphan.
+    fn delete_query(
+        &self,
+        _resource: Option<&Resource>,
+        _observed: &Value,
+    ) -> Vec<(&'static str, &'static str)> {
+        Vec::new()
+    }
+
+    /// The POST (its resource, its action) that frees the name after the DELETE, where the DELETE itself
+    /// cannot: `on_delete: purge` of a vault.
+    fn purge(&self, _resource: &Resource, _observed: &Value) -> Option<(ResourceId, &'static str)> {
+        None
+    }
+
+    /// Whether an observed body belongs to this kind, where kinds share an ARM type (computes), or
+    /// whether it is a by-product of the service that nobody manages (built-in datastores).
+    fn is_mine(&self, _observed: &Value) -> bool {
+        true
+    }
+
+    /// Addresses that must be applied before this resource, beside its parent and its references.
+    fn depends_on(&self, _resource: &Resource, _all: &Resources) -> Vec<Address> {
+        Vec::new()
+    }
+
+    /// References that do not make an order: the thing that is named is made later
+    /// (`image_build_compute_name`). Dotted paths.
+    fn loose_references(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What pipelines ask for: name → JSON pointer into the observed body.
+    fn outputs(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+}

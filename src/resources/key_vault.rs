@@ -1,0 +1,412 @@
+//! `key_vaults`: `Microsoft.KeyVault/vaults`.
+//!
+//! A vault outlives its deletion: for its retention it can be recovered, and with purge protection
+//! nobody can end that earlier. Access policies are never touched: with role-based access there are
+//! none, and without it they are somebody else's.
+
+use serde_json::{Value, json};
+
+use super::address::Kind;
+use super::body;
+use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec};
+use super::difference::Effect;
+use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
+use super::finding::Finding;
+use super::id::{ApiVersion, ResourceId};
+use super::name_rule;
+use super::normalise;
+use super::pointer;
+use super::resource::{OnDelete, Resource, Resources};
+use super::tags;
+
+/// `Microsoft.KeyVault/vaults`
+pub struct KeyVault;
+
+static SPEC: Spec = Spec {
+    kind: Kind::KeyVault,
+    arm_type: "Microsoft.KeyVault/vaults",
+    // Every older control-plane version retires on 2027-02-27 (Key Vault, "Prepare for Azure RBAC as
+    // the default access control model").
+    api_version: ApiVersion("2026-02-01"),
+    doc: "A key vault, for the secrets of a workspace.",
+    parent: Some(Kind::ResourceGroup),
+    segment: "",
+    fields: &FIELDS,
+    carrier: Carrier::Tags,
+    protection: Protection::Protected,
+    listing: Listing::InGroup,
+    located: Located::Yes,
+    read_only: &[
+        "/properties/vaultUri",
+        "/properties/hsmPoolResourceId",
+        "/properties/privateEndpointConnections",
+    ],
+    timeout_secs: 30 * 60,
+};
+
+static FIELDS: [Field; 8] = [
+    Field {
+        name: "sku_name",
+        doc: "`premium` keeps keys in hardware.",
+        shape: Shape::Choice(&["standard", "premium"]),
+        absent: WhenAbsent::Refused,
+        arm: Arm::By { write: write_sku, read: read_sku },
+        change: Change::InPlace,
+    },
+    Field {
+        name: "purge_protection_enabled",
+        doc: "Whether a deleted vault, with its name, is kept for the whole retention. Cannot be switched off again.",
+        shape: Shape::Bool,
+        absent: WhenAbsent::Default(Literal::Bool(false)),
+        arm: Arm::By { write: write_purge_protection, read: read_purge_protection },
+        change: Change::InPlace,
+    },
+    Field {
+        name: "soft_delete_retention_days",
+        doc: "How long a deleted vault can be recovered. Decided when the vault is made.",
+        shape: Shape::Integer { min: 7, max: 90 },
+        absent: WhenAbsent::Default(Literal::Integer(90)),
+        arm: Arm::AtOr("/properties/softDeleteRetentionInDays", Literal::Integer(90)),
+        change: Change::InPlace,
+    },
+    Field {
+        // Always written: what it means to leave it out depends on the API version. An existing vault
+        // that answers without it has access policies.
+        name: "rbac_authorization_enabled",
+        doc: "Whether role assignments decide who may read and write secrets, instead of access policies.",
+        shape: Shape::Bool,
+        absent: WhenAbsent::Default(Literal::Bool(true)),
+        arm: Arm::AtOr(RBAC, Literal::Bool(false)),
+        change: Change::InPlace,
+    },
+    Field {
+        name: "public_network_access_enabled",
+        doc: "Whether the vault can be reached other than through private endpoints.",
+        shape: Shape::Bool,
+        absent: WhenAbsent::Default(Literal::Bool(true)),
+        arm: Arm::Enabled("/properties/publicNetworkAccess"),
+        change: Change::InPlace,
+    },
+    Field {
+        name: "enabled_for_deployment",
+        doc: "Whether virtual machines may read certificates from it.",
+        shape: Shape::Bool,
+        absent: WhenAbsent::Default(Literal::Bool(false)),
+        arm: Arm::AtOr("/properties/enabledForDeployment", Literal::Bool(false)),
+        change: Change::InPlace,
+    },
+    Field {
+        name: "enabled_for_disk_encryption",
+        doc: "Whether Azure Disk Encryption may read secrets from it and unwrap keys.",
+        shape: Shape::Bool,
+        absent: WhenAbsent::Default(Literal::Bool(false)),
+        arm: Arm::AtOr("/properties/enabledForDiskEncryption", Literal::Bool(false)),
+        change: Change::InPlace,
+    },
+    Field {
+        name: "enabled_for_template_deployment",
+        doc: "Whether template deployments may read secrets from it.",
+        shape: Shape::Bool,
+        absent: WhenAbsent::Default(Literal::Bool(false)),
+        arm: Arm::AtOr("/properties/enabledForTemplateDeployment", Literal::Bool(false)),
+        change: Change::InPlace,
+    },
+];
+
+const RBAC: &str = "/properties/enableRbacAuthorization";
+const PURGE_PROTECTION: &str = "/properties/enablePurgeProtection";
+const SKU: &str = "/properties/sku/name";
+const CREATE_MODE: &str = "/properties/createMode";
+const ACCESS_POLICIES: &str = "/properties/accessPolicies";
+
+/// The body of the PUT that brings a deleted vault back, made from the one that would create it.
+/// It comes back as it was; what differs from the definition is brought up by an update afterwards.
+#[must_use]
+pub fn recover_body(mut body: Value) -> Value {
+    pointer::put(&mut body, CREATE_MODE, Value::from("recover"));
+    pointer::remove(&mut body, ACCESS_POLICIES);
+    body
+}
+
+impl ResourceType for KeyVault {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn check(&self, resource: &Resource, _all: &Resources) -> Vec<Finding> {
+        let name = name_rule::check(
+            resource,
+            is_name,
+            "a vault's name has 3 to 24 letters, digits and single dashes, begins with a letter, does not end with \
+             a dash, and nobody else in Azure has it",
+        );
+        let mut findings: Vec<Finding> = name.into_iter().collect();
+        findings.extend(tags::check(resource, tags::MARKS, None));
+        if resource.is_set("purge_protection_enabled") && resource.on_delete == OnDelete::Purge {
+            findings.push(Finding::error(
+                "purge-impossible",
+                "on_delete",
+                "the vault is to be purged on deletion, and its purge protection forbids just that",
+                "a purge-protected vault keeps its name until its retention ends",
+                "drop `on_delete: purge`, or `purge_protection_enabled: true` before the vault is made",
+            ));
+        }
+        if resource.field("rbac_authorization_enabled") == Some(&Value::Bool(false)) {
+            findings.push(Finding::warning(
+                "access-policies-unmanaged",
+                "rbac_authorization_enabled",
+                "access policies decide who may use the vault, and beamline does not write them",
+                "role assignments have no effect on secrets of a vault with access policies",
+                "drop `rbac_authorization_enabled: false` and use `role_assignments`",
+            ));
+        }
+        findings
+    }
+
+    fn body(&self, resource: &Resource, context: &Context<'_>) -> Value {
+        let mut body = body::of(&SPEC, resource, context);
+        pointer::put(&mut body, "/properties/tenantId", Value::from(context.site.tenant.to_string()));
+        pointer::put(&mut body, ACCESS_POLICIES, json!([]));
+        body
+    }
+
+    fn effect(&self, resource: &Resource, path: &str, before: &Value, after: &Value) -> Effect {
+        match path {
+            "purge_protection_enabled" if before == &Value::Bool(true) => {
+                Effect::Impossible("purge protection cannot be switched off again".to_owned())
+            }
+            "soft_delete_retention_days" => Effect::Impossible(
+                "the retention of deleted vaults is decided when a vault is made; write the one it has"
+                    .to_owned(),
+            ),
+            _ => body::effect_by_table(&SPEC, resource, path, before, after),
+        }
+    }
+
+    fn replaceable(&self, resource: &Resource, observed: &Value) -> Result<(), String> {
+        let days = pointer::get(observed, "/properties/softDeleteRetentionInDays").and_then(Value::as_i64);
+        let days = days.unwrap_or(90);
+        if read_purge_protection(observed) == Some(Value::Bool(true)) {
+            return Err(format!(
+                "purge protection keeps the deleted vault and its name for {days} days; give the vault another `name`"
+            ));
+        }
+        match resource.on_delete {
+            OnDelete::Purge => Ok(()),
+            OnDelete::Keep => Err(format!(
+                "the deleted vault keeps its name for {days} days; write `on_delete: purge` or another `name`"
+            )),
+        }
+    }
+
+    /// A deleted vault keeps its name until it is purged, at its location.
+    fn purge(&self, resource: &Resource, observed: &Value) -> Option<(ResourceId, &'static str)> {
+        let text = |at| pointer::get(observed, at).and_then(Value::as_str);
+        let id: ResourceId = text("/id")?.parse().ok().filter(|_| resource.on_delete == OnDelete::Purge)?;
+        let location = normalise::location(text("/location")?);
+        let deleted = ResourceId::subscription(id.subscription_id()?)
+            .provider("Microsoft.KeyVault/locations", &location)
+            .child("deletedVaults", id.name());
+        Some((deleted, "purge"))
+    }
+
+    fn outputs(&self) -> &'static [(&'static str, &'static str)] {
+        &[("name", "/name"), ("id", "/id"), ("vault_uri", "/properties/vaultUri")]
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name_rule::is_made_of(name, 3, 24, |c| c.is_ascii_alphanumeric() || c == '-')
+        && name_rule::has_ends(name, |c| c.is_ascii_alphabetic(), |c| c.is_ascii_alphanumeric())
+        && !name.contains("--")
+}
+
+fn write_sku(value: &Value, body: &mut Value) {
+    pointer::put(body, "/properties/sku/family", Value::from("A"));
+    pointer::put(body, SKU, value.clone());
+}
+
+fn read_sku(body: &Value) -> Option<Value> {
+    pointer::get(body, SKU).cloned()
+}
+
+/// Azure refuses `false`: off is said by silence.
+fn write_purge_protection(value: &Value, body: &mut Value) {
+    if value == &Value::Bool(true) {
+        pointer::put(body, PURGE_PROTECTION, value.clone());
+    }
+}
+
+fn read_purge_protection(body: &Value) -> Option<Value> {
+    Some(Value::from(pointer::get(body, PURGE_PROTECTION) == Some(&Value::Bool(true))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{GROUP, World};
+    use super::*;
+
+    const LOCAL: &str = "key_vaults/main";
+
+    fn world() -> World {
+        let mut world = World::new();
+        let fields = json!({
+            "sku_name": "standard", "purge_protection_enabled": true, "soft_delete_retention_days": 90,
+            "rbac_authorization_enabled": true
+        });
+        world.declare(LOCAL, "kv-ml-production", fields);
+        world
+    }
+
+    fn observed() -> Value {
+        json!({
+            "id": format!("{GROUP}/providers/Microsoft.Keyvault/vaults/kv-ml-production"),
+            "name": "kv-ml-production", "type": "Microsoft.KeyVault/vaults", "location": "eastus",
+            "systemData": { "createdBy": "somebody" },
+            "tags": {
+                "environment": "production", "team": "data-science",
+                "beamline": "acme/production", "beamline-address": "key_vaults/main"
+            },
+            "properties": {
+                "sku": { "family": "a", "name": "Standard" },
+                "tenantId": "11111111-1111-1111-1111-111111111111",
+                "accessPolicies": [{ "objectId": "x", "permissions": { "secrets": ["get"] }, "tenantId": "y" }],
+                "enabledForDeployment": false, "enabledForDiskEncryption": false,
+                "enableSoftDelete": true, "softDeleteRetentionInDays": 90, "enableRbacAuthorization": true,
+                "enablePurgeProtection": true, "publicNetworkAccess": "enabled",
+                "networkAcls": { "bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": [] },
+                "privateEndpointConnections": [{ "id": "pe" }],
+                "vaultUri": "https://kv-ml-production.vault.azure.net", "provisioningState": "Succeeded"
+            }
+        })
+    }
+
+    #[test]
+    fn the_body_says_everything_that_is_owned() {
+        assert_eq!(
+            world().body(LOCAL),
+            json!({
+                "location": "eastus",
+                "tags": {
+                    "environment": "production", "team": "data-science",
+                    "beamline": "acme/production", "beamline-address": "key_vaults/main"
+                },
+                "properties": {
+                    "tenantId": "11111111-1111-1111-1111-111111111111",
+                    "sku": { "family": "A", "name": "standard" },
+                    "accessPolicies": [],
+                    "enablePurgeProtection": true,
+                    "softDeleteRetentionInDays": 90,
+                    "enableRbacAuthorization": true,
+                    "publicNetworkAccess": "Enabled",
+                    "enabledForDeployment": false,
+                    "enabledForDiskEncryption": false,
+                    "enabledForTemplateDeployment": false
+                }
+            })
+        );
+    }
+
+    #[test]
+    fn purge_protection_that_is_off_is_not_sent() {
+        let mut world = world();
+        world.write(LOCAL, "purge_protection_enabled", json!(false));
+        assert_eq!(pointer::get(&world.body(LOCAL), PURGE_PROTECTION), None);
+    }
+
+    #[test]
+    fn a_recovery_sends_no_access_policies() {
+        let body = recover_body(world().body(LOCAL));
+        assert_eq!(body["properties"]["createMode"], json!("recover"));
+        assert_eq!(pointer::get(&body, ACCESS_POLICIES), None);
+        assert_eq!(body["properties"]["tenantId"], json!("11111111-1111-1111-1111-111111111111"));
+    }
+
+    #[test]
+    fn what_azure_answers_is_no_difference() {
+        assert_eq!(world().differences(LOCAL, &observed()), []);
+    }
+
+    #[test]
+    fn every_field_in_place_is_one_put_that_keeps_the_rest() {
+        for (field, value, at, arm) in [
+            ("sku_name", json!("premium"), SKU, json!("premium")),
+            ("rbac_authorization_enabled", json!(false), RBAC, json!(false)),
+            (
+                "public_network_access_enabled",
+                json!(false),
+                "/properties/publicNetworkAccess",
+                json!("Disabled"),
+            ),
+            ("enabled_for_deployment", json!(true), "/properties/enabledForDeployment", json!(true)),
+            ("enabled_for_disk_encryption", json!(true), "/properties/enabledForDiskEncryption", json!(true)),
+            (
+                "enabled_for_template_deployment",
+                json!(true),
+                "/properties/enabledForTemplateDeployment",
+                json!(true),
+            ),
+        ] {
+            let mut world = world();
+            world.write(LOCAL, field, value);
+            assert_eq!(world.difference(LOCAL, &observed()), (field.to_owned(), Effect::InPlace));
+            let mut expected = observed();
+            for gone in ["/id", "/name", "/type", "/systemData", "/properties/provisioningState"] {
+                pointer::remove(&mut expected, gone);
+            }
+            SPEC.read_only.iter().for_each(|gone| pointer::remove(&mut expected, gone));
+            pointer::put(&mut expected, at, arm);
+            if field == "sku_name" {
+                pointer::put(&mut expected, "/properties/sku/family", json!("A"));
+            }
+            assert_eq!(world.put(LOCAL, &observed()), expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn purge_protection_can_be_switched_on_and_never_off() {
+        let mut observed = observed();
+        observed["properties"].as_object_mut().unwrap().remove("enablePurgeProtection");
+        assert_eq!(world().put(LOCAL, &observed)["properties"]["enablePurgeProtection"], json!(true));
+        observed["properties"]["enablePurgeProtection"] = json!(true);
+        let mut world = world();
+        world.write(LOCAL, "purge_protection_enabled", json!(false));
+        assert!(matches!(world.difference(LOCAL, &observed).1, Effect::Impossible(_)));
+    }
+
+    #[test]
+    fn the_retention_never_changes() {
+        let mut world = world();
+        world.write(LOCAL, "soft_delete_retention_days", json!(30));
+        assert!(matches!(world.difference(LOCAL, &observed()).1, Effect::Impossible(_)));
+    }
+
+    #[test]
+    fn only_a_vault_whose_name_becomes_free_is_replaceable() {
+        let mut world = world();
+        world.get(LOCAL).on_delete = OnDelete::Purge;
+        assert!(
+            KeyVault.replaceable(world.get(LOCAL), &observed()).unwrap_err().contains("purge protection")
+        );
+        let bare = json!({ "properties": {} });
+        assert_eq!(KeyVault.replaceable(world.get(LOCAL), &bare), Ok(()));
+        world.get(LOCAL).on_delete = OnDelete::Keep;
+        assert!(KeyVault.replaceable(world.get(LOCAL), &bare).unwrap_err().contains("on_delete: purge"));
+    }
+
+    #[test]
+    fn contradictions_are_found() {
+        let mut world = world();
+        world.get(LOCAL).on_delete = OnDelete::Purge;
+        world.write(LOCAL, "rbac_authorization_enabled", json!(false));
+        assert_eq!(world.codes(LOCAL), ["purge-impossible", "access-policies-unmanaged"]);
+    }
+
+    #[test]
+    fn names_follow_the_rule() {
+        let good = ["kv1", "kv-ml-production", "K23456789012345678901234"];
+        assert_eq!(world().accepted(LOCAL, &good), good);
+        let bad = ["kv", "1kv", "kv-", "k--v", "kv_1", "k234567890123456789012345"];
+        assert_eq!(world().accepted(LOCAL, &bad), [""; 0]);
+    }
+}

@@ -1,0 +1,170 @@
+//! Tags: the user's, beamline's mark among them, and those that belong to somebody else.
+//!
+//! The same rules hold for the tags of a resource, the tags within a datastore's properties and the
+//! metadata of a container. Names of tags have no casing in Azure, values have.
+
+use serde_json::{Map, Value};
+
+use super::contract::{Carrier, Context};
+use super::difference::Change;
+use super::finding::Finding;
+use super::mark::{ADDRESS_KEY, MARK_KEY, METADATA_ADDRESS_KEY, SUBNET_KEY_PREFIX};
+use super::normalise;
+use super::pointer;
+use super::resource::{Resource, Site};
+
+/// Where a carrier keeps its tags.
+pub(crate) fn pointer_of(carrier: Carrier) -> Option<&'static str> {
+    match carrier {
+        Carrier::Tags => Some("/tags"),
+        Carrier::PropertyTags => Some("/properties/tags"),
+        Carrier::Metadata => Some("/properties/metadata"),
+        Carrier::Description | Carrier::Network => None,
+    }
+}
+
+/// The key under which a carrier holds the address.
+pub(crate) fn address_key(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::Metadata => METADATA_ADDRESS_KEY,
+        Carrier::Tags | Carrier::PropertyTags | Carrier::Description | Carrier::Network => ADDRESS_KEY,
+    }
+}
+
+/// Whether a tag is one of beamline's own.
+pub(crate) fn is_own(name: &str) -> bool {
+    let own = [MARK_KEY, ADDRESS_KEY, METADATA_ADDRESS_KEY];
+    own.iter().any(|own| own.eq_ignore_ascii_case(name))
+        || name
+            .get(..SUBNET_KEY_PREFIX.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(SUBNET_KEY_PREFIX))
+}
+
+/// Whether a tag that nobody declared is left alone: it matches `ignore_tags`, or is one of Azure's
+/// own, which the portal hides (`hidden-link:…`, put on Application Insights and others).
+pub(crate) fn is_kept(name: &str, site: &Site) -> bool {
+    starts_with(name, "hidden-")
+        || site.ignore_tags.iter().any(|pattern| normalise::matches_pattern(pattern, name))
+}
+
+/// The observed tags that a write which replaces all of them must repeat. Of metadata that is
+/// everything but our own, because a definition does not declare metadata.
+pub(crate) fn kept(carrier: Carrier, observed: &Value, site: &Site) -> Map<String, Value> {
+    let at = pointer_of(carrier).unwrap_or_default();
+    let members = pointer::get(observed, at).and_then(Value::as_object);
+    let is_kept = |name: &str| match carrier {
+        Carrier::Metadata => !is_own(name),
+        Carrier::Tags | Carrier::PropertyTags | Carrier::Description | Carrier::Network => {
+            is_kept(name, site)
+        }
+    };
+    let members = members.into_iter().flatten().filter(|(name, _)| is_kept(name));
+    members.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The tags a resource is made with: its own, the mark and the short name. Metadata of containers
+/// holds the mark alone, because its keys must be identifiers.
+pub(crate) fn carried(carrier: Carrier, resource: &Resource, site: &Site) -> Option<Map<String, Value>> {
+    let own = [
+        (MARK_KEY.to_owned(), Value::from(site.mark.to_string())),
+        (address_key(carrier).to_owned(), Value::from(resource.address.local())),
+    ];
+    match carrier {
+        Carrier::Tags | Carrier::PropertyTags => {
+            let user = resource.tags.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+            Some(user.chain(own).collect())
+        }
+        Carrier::Metadata => Some(own.into_iter().collect()),
+        Carrier::Description | Carrier::Network => None,
+    }
+}
+
+/// Declared tags that differ, the mark, the short name, and tags that nobody declared.
+pub(crate) fn changes(
+    carrier: Carrier,
+    resource: &Resource,
+    observed: &Value,
+    context: &Context<'_>,
+) -> Vec<Change> {
+    let Some(at) = pointer_of(carrier) else { return Vec::new() };
+    let Some(desired) = carried(carrier, resource, context.site) else { return Vec::new() };
+    let nothing = Map::new();
+    let present = pointer::get(observed, at).and_then(Value::as_object).unwrap_or(&nothing);
+    let present_value = |name: &str| {
+        let found = present.get(name);
+        found.or_else(|| {
+            present.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        })
+    };
+    let field = |name: &str| match name {
+        MARK_KEY => "mark".to_owned(),
+        name if name == address_key(carrier) => "address".to_owned(),
+        name => format!("tags.{name}"),
+    };
+    let mut changes = Vec::new();
+    for (name, after) in &desired {
+        let before = present_value(name).cloned().unwrap_or_default();
+        if before != *after {
+            changes.push(Change { field: field(name), before, after: after.clone() });
+        }
+    }
+    if carrier == Carrier::Metadata {
+        return changes;
+    }
+    for (name, before) in present {
+        let declared = desired.keys().any(|key| key.eq_ignore_ascii_case(name));
+        if !declared && !is_own(name) && !is_kept(name, context.site) {
+            changes.push(Change { field: field(name), before: before.clone(), after: Value::Null });
+        }
+    }
+    changes
+}
+
+/// How many tags beamline needs on a resource: the mark and the short name.
+pub(crate) const MARKS: usize = 2;
+
+/// The most tags of one resource, the longest name and the longest value, in characters (Azure
+/// Resource Manager, "Use tags to organize your resources", limitations).
+const MAX_TAGS: usize = 50;
+const MAX_NAME_CHARS: usize = 512;
+const MAX_VALUE_CHARS: usize = 256;
+
+/// Rules that Azure has for tags. `marks` is how many tags beamline itself needs on the resource, and
+/// `max_name_chars` the type's own limit, where it is below the general one.
+pub(crate) fn check(resource: &Resource, marks: usize, max_name_chars: Option<usize>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let count = resource.tags.len() + marks;
+    if count > MAX_TAGS {
+        findings.push(Finding::error(
+            "too-many-tags",
+            "tags",
+            &format!("{} tags and {marks} of beamline's own are {count}", resource.tags.len()),
+            &format!("a resource has at most {MAX_TAGS} tags (Azure Resource Manager)"),
+            "drop tags, or do not inherit them",
+        ));
+    }
+    let max_name_chars = max_name_chars.unwrap_or(MAX_NAME_CHARS);
+    for (name, value) in &resource.tags {
+        let rule = if is_own(name) {
+            "this name is beamline's own".to_owned()
+        } else if name.is_empty() || name.chars().count() > max_name_chars {
+            format!("the name of a tag has 1 to {max_name_chars} characters")
+        } else if name.contains(['<', '>', '%', '&', '\\', '?', '/']) {
+            "the name of a tag has none of the characters < > % & \\ ? /".to_owned()
+        } else if ["microsoft", "azure", "windows"].iter().any(|word| starts_with(name, word)) {
+            "the names that begin with microsoft, azure or windows are Azure's own".to_owned()
+        } else if value.chars().count() > MAX_VALUE_CHARS {
+            format!("the value of a tag has at most {MAX_VALUE_CHARS} characters")
+        } else {
+            continue;
+        };
+        let field = format!("tags.{name}");
+        let message = format!("the tag `{name}` cannot be written");
+        findings.push(Finding::error("invalid-tag", &field, &message, &rule, "choose another tag"));
+    }
+    findings
+}
+
+fn starts_with(text: &str, head: &str) -> bool {
+    text.get(..head.len()).is_some_and(|start| start.eq_ignore_ascii_case(head))
+}
