@@ -26,5 +26,6 @@
 //! Start reading at [`reconcile`]; `docs/ARCHITECTURE.md` has the map.
 
 pub mod clock;
+pub mod definitions;
 pub mod resources;
 pub mod wire;

@@ -1,0 +1,296 @@
+//! The fields of a type's table: values by shape, what it means to leave one out, and what to say of a
+//! key that is not in the table. This is the only reading of [`Shape`]; no type has one of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::outline::Draft;
+use super::resource::{Scope, keys_around, why_not};
+use super::{prefix, scalar};
+use crate::definitions::code::Code;
+use crate::definitions::document::Entry;
+use crate::definitions::problem::{Problem, quoted};
+use crate::definitions::references::Suggestions;
+use crate::definitions::renamed;
+use crate::definitions::source::Span;
+use crate::definitions::suggest::nearest;
+use crate::resources::{Address, Field, Kind, Reference, Shape, WhenAbsent};
+
+/// Most prefixes in one list; Azure's own limit for a network is far below.
+const MAX_PREFIXES: usize = 200;
+
+/// Longest element of a list, in characters. The longest are ARM ids.
+const MAX_ELEMENT_CHARS: usize = 2048;
+
+/// Whether a field that is left out is missed or filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// As its row says.
+    Matters,
+    /// Nothing is written of an existing resource.
+    IsNatural,
+}
+
+/// Reads the fields of one resource.
+pub(super) struct Fields<'f, 's, 'p> {
+    address: &'f Address,
+    absence: Absence,
+    scope: &'f mut Scope<'s, 'p>,
+    pub(super) references: BTreeMap<String, Reference>,
+    pub(super) written: BTreeSet<String>,
+}
+
+type Read<T> = Result<T, Problem>;
+
+impl<'f, 's, 'p> Fields<'f, 's, 'p> {
+    pub(super) fn new(draft: &'f Draft<'_>, absence: Absence, scope: &'f mut Scope<'s, 'p>) -> Self {
+        Self {
+            address: &draft.address,
+            absence,
+            scope,
+            references: BTreeMap::new(),
+            written: BTreeSet::new(),
+        }
+    }
+
+    /// The values of `entries` along a table. `path` is empty, or the dotted path of the object with a
+    /// dot at its end; `owner` is what is blamed for a missing field.
+    pub(super) fn read(
+        &mut self,
+        table: &'static [Field],
+        entries: &[&Entry],
+        path: &str,
+        owner: Span,
+    ) -> Map<String, Value> {
+        for entry in entries {
+            if !table.iter().any(|field| field.name == entry.key.name) {
+                self.unknown(table, entry, path);
+            }
+        }
+        let mut values = Map::new();
+        for field in table {
+            let path = format!("{path}{}", field.name);
+            let value = match entries.iter().find(|entry| entry.key.name == field.name) {
+                Some(entry) => self.written(field, entry, &path),
+                None => self.absent(field, &path, owner),
+            };
+            if let Some(value) = value {
+                values.insert(field.name.to_owned(), value);
+            }
+        }
+        values
+    }
+
+    fn written(&mut self, field: &'static Field, entry: &Entry, path: &str) -> Option<Value> {
+        self.scope.spans.record_field(self.address, path, entry.span());
+        let is_leaf = !matches!(field.shape, Shape::Object(_));
+        if is_leaf {
+            self.written.insert(path.to_owned());
+        }
+        self.value(field, entry, path).map_err(|problem| self.scope.problems.push(problem)).ok()
+    }
+
+    fn absent(&mut self, field: &'static Field, path: &str, owner: Span) -> Option<Value> {
+        match (field.absent, self.absence) {
+            (WhenAbsent::Nothing | WhenAbsent::ServiceDefault, _) | (_, Absence::IsNatural) => None,
+            (WhenAbsent::Default(literal), Absence::Matters) => {
+                let value = literal.to_value();
+                if let (Some(kinds), Some(text)) = (referable(field.shape), value.as_str()) {
+                    self.refer(text, kinds, path, owner)
+                        .unwrap_or_else(|problem| self.scope.problems.push(problem));
+                }
+                Some(value)
+            }
+            (WhenAbsent::Refused, Absence::Matters) => {
+                let message = format!("`{path}` is missing in {}", self.address.local());
+                self.scope.problems.push(
+                    Problem::error(Code::MissingField, owner, message)
+                        .rule(field.doc)
+                        .remedy(format!("Add `{}`.", field.name)),
+                );
+                None
+            }
+        }
+    }
+
+    fn value(&mut self, field: &'static Field, entry: &Entry, path: &str) -> Read<Value> {
+        let (name, node, span) = (field.name, &entry.node, entry.span());
+        let checked = |check: &dyn Fn(&str) -> Read<()>| {
+            let text = scalar::text(name, node, span)?;
+            check(text)?;
+            Ok(Value::from(text))
+        };
+        match field.shape {
+            Shape::Bool => scalar::boolean(name, node, span).map(Value::from),
+            Shape::Integer { min, max } => scalar::integer(name, node, span, min, max).map(Value::from),
+            Shape::Text { max_chars } => checked(&|text| scalar::bounded(name, text, span, max_chars)),
+            Shape::Guid => checked(&|text| scalar::guid(name, text, span)),
+            Shape::Choice(words) => checked(&|text| scalar::choice(name, text, span, words)),
+            Shape::Word { example } => checked(&|text| scalar::word(name, text, span, example)),
+            Shape::Duration { min_secs, max_secs } => {
+                checked(&|text| scalar::duration(name, text, span, min_secs, max_secs))
+            }
+            Shape::Set { max } => self.texts(name, entry, max, path, &|_, _| Ok(())),
+            Shape::Prefixes => self.texts(name, entry, MAX_PREFIXES, path, &prefix::check),
+            Shape::Reference(kinds) => {
+                let text = scalar::text(name, node, span)?;
+                self.refer(text, kinds, path, span)?;
+                Ok(Value::from(text))
+            }
+            Shape::Principal(kinds) => {
+                let text = scalar::text(name, node, span)?;
+                if scalar::guid(name, text, span).is_err() {
+                    self.refer(text, kinds, path, span)?;
+                }
+                Ok(Value::from(text))
+            }
+            Shape::Object(fields) => self.object(fields, entry, name, path).map(Value::Object),
+            Shape::Objects { fields, max } => self.objects(fields, max, entry, name, path),
+        }
+    }
+
+    fn refer(&mut self, text: &str, kinds: &'static [Kind], path: &str, span: Span) -> Read<()> {
+        let suggestions =
+            if self.scope.problems.is_full() { Suggestions::Pointless } else { Suggestions::Wanted };
+        let reference = self.scope.declared.resolve(text, kinds, span, suggestions)?;
+        self.references.insert(path.to_owned(), reference);
+        Ok(())
+    }
+
+    fn object(
+        &mut self,
+        fields: &'static [Field],
+        entry: &Entry,
+        name: &str,
+        path: &str,
+    ) -> Read<Map<String, Value>> {
+        let entries: Vec<&Entry> = scalar::map(name, entry)?.iter().collect();
+        Ok(self.read(fields, &entries, &format!("{path}."), entry.key.span))
+    }
+
+    fn objects(
+        &mut self,
+        fields: &'static [Field],
+        max: usize,
+        entry: &Entry,
+        name: &str,
+        path: &str,
+    ) -> Read<Value> {
+        let items = scalar::list(name, entry)?;
+        at_most(name, items.len(), max, entry.span())?;
+        let mut values = Vec::new();
+        for (position, item) in items.iter().enumerate() {
+            let place = item_place(entry, item);
+            let path = format!("{path}.{position}");
+            match scalar::map(name, &place) {
+                Ok(inner) => {
+                    let inner: Vec<&Entry> = inner.iter().collect();
+                    values.push(Value::Object(self.read(fields, &inner, &format!("{path}."), item.span)));
+                }
+                Err(problem) => self.scope.problems.push(problem),
+            }
+        }
+        // The elements are compared as one value: the list is the leaf.
+        let inner = format!("{path}.");
+        self.written.retain(|written| !written.starts_with(&inner));
+        Ok(Value::Array(values))
+    }
+
+    /// A list of texts, each of which `check` accepts.
+    fn texts(
+        &mut self,
+        name: &str,
+        entry: &Entry,
+        max: usize,
+        path: &str,
+        check: &dyn Fn(&str, Span) -> Read<()>,
+    ) -> Read<Value> {
+        let items = scalar::list(name, entry)?;
+        at_most(name, items.len(), max, entry.span())?;
+        let mut texts: Vec<Value> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (position, item) in items.iter().enumerate() {
+            self.scope.spans.record_field(self.address, &format!("{path}.{position}"), item.span);
+            let checked = scalar::text(name, item, item.span).and_then(|text| {
+                scalar::bounded(name, text, item.span, MAX_ELEMENT_CHARS)?;
+                check(text, item.span)?;
+                if seen.insert(text) { Ok(text) } else { Err(repeated(name, text, item.span)) }
+            });
+            match checked {
+                Ok(text) => texts.push(Value::from(text)),
+                Err(problem) => self.scope.problems.push(problem),
+            }
+        }
+        Ok(Value::Array(texts))
+    }
+
+    fn unknown(&mut self, table: &'static [Field], entry: &Entry, path: &str) {
+        let name = entry.key.name.as_str();
+        let is_top = path.is_empty();
+        let kind = self.address.kind();
+        let place = if is_top { self.address.local() } else { format!("`{}`", path.trim_end_matches('.')) };
+        let problem = Problem::error(
+            Code::UnknownField,
+            entry.key.span,
+            format!("{} is not a field of {place}", quoted(name)),
+        )
+        .rule("Every field is read; one that is not known would do nothing without a word.");
+        let around: Vec<&str> = if is_top { keys_around(kind).collect() } else { Vec::new() };
+        let known = || table.iter().map(|field| field.name).chain(around.iter().copied());
+        let meant = renamed::field(name, |ours| table.iter().any(|field| field.name == ours));
+        let reason = if is_top { why_not(kind, name).or_else(|| renamed::elsewhere(name)) } else { None };
+        let remedy = match (meant, reason) {
+            (Some(meant), _) => format!("It is called `{meant}` here."),
+            (None, Some(reason)) => format!("Remove it: {reason}."),
+            (None, None) => match nearest(name, known()) {
+                Some(meant) => format!("Did you mean `{meant}`?"),
+                None => format!("Remove it. The fields are {}.", listed(known())),
+            },
+        };
+        self.scope.problems.push(problem.remedy(remedy));
+    }
+}
+
+/// The kinds that a field may name.
+fn referable(shape: Shape) -> Option<&'static [Kind]> {
+    match shape {
+        Shape::Reference(kinds) | Shape::Principal(kinds) => Some(kinds),
+        Shape::Bool
+        | Shape::Integer { .. }
+        | Shape::Text { .. }
+        | Shape::Guid
+        | Shape::Choice(_)
+        | Shape::Word { .. }
+        | Shape::Duration { .. }
+        | Shape::Set { .. }
+        | Shape::Prefixes
+        | Shape::Object(_)
+        | Shape::Objects { .. } => None,
+    }
+}
+
+/// An element of a list as an entry, so that it is read like any other.
+fn item_place(list: &Entry, item: &crate::definitions::document::Node) -> Entry {
+    let key = crate::definitions::document::Key { name: list.key.name.clone(), span: item.span };
+    Entry { key, node: item.clone() }
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn at_most(name: &str, count: usize, max: usize, span: Span) -> Read<()> {
+    if count <= max {
+        return Ok(());
+    }
+    Err(Problem::error(Code::OutOfRange, span, format!("`{name}` has {count} elements"))
+        .rule(format!("It has at most {max}."))
+        .remedy("Remove some."))
+}
+
+fn repeated(name: &str, text: &str, span: Span) -> Problem {
+    Problem::error(Code::DuplicateKey, span, format!("{} stands twice in `{name}`", quoted(text)))
+        .rule("The elements are a set.")
+        .remedy("Remove one of them.")
+}

@@ -1,0 +1,197 @@
+//! Which role a path plays: inheritance is by place, so everything about it is a question of paths.
+//!
+//! Below the definitions root, `*.yaml`, `*.yml` and `*.toml` are environments, except `defaults.*`,
+//! which every environment in that folder and below it inherits. Names that begin with `.` or `_`, for
+//! files as for folders, and all other files are ignored. Paths are relative to the repository's root
+//! and use `/`; an empty root is the repository itself.
+
+/// The extensions of definition files, in the order in which defaults files are looked for.
+const EXTENSIONS: [&str; 3] = ["yaml", "yml", "toml"];
+
+/// The stem of the files that others inherit.
+const DEFAULTS: &str = "defaults";
+
+/// The notation of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Syntax {
+    Yaml,
+    Toml,
+}
+
+impl Syntax {
+    /// By extension; what is not TOML is YAML.
+    pub(super) fn of(path: &str) -> Self {
+        if path.ends_with(".toml") { Self::Toml } else { Self::Yaml }
+    }
+}
+
+impl std::fmt::Display for Syntax {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Yaml => "YAML",
+            Self::Toml => "TOML",
+        })
+    }
+}
+
+/// What a file is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// An environment; the stem of the file is its name unless it says another.
+    Environment {
+        /// The file's name without its extension.
+        stem: String,
+    },
+    /// What the environments in `folder` and below it inherit.
+    Defaults {
+        /// The folder, without a slash at the end; empty for the repository itself.
+        folder: String,
+    },
+    /// Nothing that is read.
+    Other,
+}
+
+/// What a changed file may touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// The environment of that file.
+    Environment(String),
+    /// Every environment in this folder and below it.
+    Below(String),
+    /// No environment.
+    Nothing,
+}
+
+/// The role of a file, by its path.
+#[must_use]
+pub fn role(path: &str, root: &str) -> Role {
+    let Some(below) = below_root(path, root) else { return Role::Other };
+    if below.split('/').any(|segment| segment.is_empty() || segment.starts_with(['.', '_'])) {
+        return Role::Other;
+    }
+    let file = below.rsplit('/').next().unwrap_or(below);
+    let Some((stem, extension)) = file.rsplit_once('.') else { return Role::Other };
+    if stem.is_empty() || !EXTENSIONS.contains(&extension) {
+        return Role::Other;
+    }
+    if stem == DEFAULTS {
+        Role::Defaults { folder: folder_of(path).to_owned() }
+    } else {
+        Role::Environment { stem: stem.to_owned() }
+    }
+}
+
+/// The paths where the defaults of an environment file may stand, outermost folder first. At most one
+/// of each folder may exist.
+#[must_use]
+pub fn defaults_for(path: &str, root: &str) -> Vec<String> {
+    let root = trimmed(root);
+    let mut folders = vec![folder_of(path)];
+    while let Some(&inner) = folders.last() {
+        if inner == root || inner.is_empty() {
+            break;
+        }
+        folders.push(folder_of(inner));
+    }
+    folders.iter().rev().flat_map(|folder| candidates(folder)).collect()
+}
+
+/// The paths where the defaults file of one folder may stand.
+fn candidates(folder: &str) -> impl Iterator<Item = String> + '_ {
+    EXTENSIONS.iter().map(move |extension| match folder {
+        "" => format!("{DEFAULTS}.{extension}"),
+        folder => format!("{folder}/{DEFAULTS}.{extension}"),
+    })
+}
+
+/// What a change of the file at `path` may touch.
+#[must_use]
+pub fn touched_by(path: &str, root: &str) -> Touched {
+    match role(path, root) {
+        Role::Environment { .. } => Touched::Environment(path.to_owned()),
+        Role::Defaults { folder } => Touched::Below(folder),
+        Role::Other => Touched::Nothing,
+    }
+}
+
+/// The folder of a path; empty at the top.
+pub(super) fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// The file's name without its extension.
+pub(super) fn stem(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem)
+}
+
+fn trimmed(root: &str) -> &str {
+    root.trim_start_matches("./").trim_matches('/')
+}
+
+fn below_root<'a>(path: &'a str, root: &str) -> Option<&'a str> {
+    match trimmed(root) {
+        "" | "." => Some(path),
+        root => path.strip_prefix(root)?.strip_prefix('/'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_an_environment_defaults_or_nothing() {
+        let environment = |stem: &str| Role::Environment { stem: stem.into() };
+        let defaults = |folder: &str| Role::Defaults { folder: folder.into() };
+        for (path, expected) in [
+            ("environments/production.yaml", environment("production")),
+            ("environments/eu/a.b.toml", environment("a.b")),
+            ("environments/eu/x.yml", environment("x")),
+            ("environments/defaults.toml", defaults("environments")),
+            ("environments/eu/defaults.yaml", defaults("environments/eu")),
+            ("environments/_draft.yaml", Role::Other),
+            ("environments/.hidden/x.yaml", Role::Other),
+            ("environments/beamline.schema.json", Role::Other),
+            ("environments/README", Role::Other),
+            ("environments/.yaml", Role::Other),
+            ("environments-old/x.yaml", Role::Other),
+            ("x.yaml", Role::Other),
+        ] {
+            assert_eq!(role(path, "environments"), expected, "{path}");
+        }
+        assert_eq!(role("x.yaml", ""), environment("x"));
+        assert_eq!(role("environments/x.yaml", "./environments/"), environment("x"));
+    }
+
+    #[test]
+    fn defaults_are_looked_for_from_the_root_inwards() {
+        assert_eq!(
+            defaults_for("environments/eu/x.yaml", "environments/"),
+            [
+                "environments/defaults.yaml",
+                "environments/defaults.yml",
+                "environments/defaults.toml",
+                "environments/eu/defaults.yaml",
+                "environments/eu/defaults.yml",
+                "environments/eu/defaults.toml",
+            ]
+        );
+        assert_eq!(defaults_for("x.yaml", "").first().unwrap(), "defaults.yaml");
+        assert_eq!(defaults_for("a/x.yaml", "").len(), 6);
+    }
+
+    #[test]
+    fn defaults_touch_what_lies_below_them() {
+        let root = "environments";
+        assert_eq!(
+            touched_by("environments/eu/defaults.yaml", root),
+            Touched::Below("environments/eu".into())
+        );
+        assert_eq!(
+            touched_by("environments/x.toml", root),
+            Touched::Environment("environments/x.toml".into())
+        );
+        assert_eq!(touched_by("README.md", root), Touched::Nothing);
+    }
+}

@@ -1,0 +1,57 @@
+//! The nearest known word to one that is not known.
+
+/// The farthest word that is still worth a suggestion, in edits.
+const MAX_EDITS: usize = 3;
+
+/// The candidate that is the fewest edits away, if it is near enough to be meant. Casing costs nothing,
+/// so a word in another casing is always found.
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded: Vec<char> = word.to_lowercase().chars().take(100).collect();
+    // A third of a word may be wrong; more and the suggestion is another word.
+    let limit = MAX_EDITS.min(folded.len().div_ceil(3));
+    candidates
+        .into_iter()
+        .map(|candidate| (edits(&folded, candidate, limit), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, candidate)| (*distance, *candidate))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance; anything above `limit` may be answered as `limit + 1`.
+fn edits(word: &[char], candidate: &str, limit: usize) -> usize {
+    let candidate: Vec<char> = candidate.to_lowercase().chars().collect();
+    if word.len().abs_diff(candidate.len()) > limit {
+        return limit + 1;
+    }
+    let mut row: Vec<usize> = (0..=candidate.len()).collect();
+    for (i, letter) in word.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, other) in candidate.iter().enumerate() {
+            let substituted = diagonal + usize::from(letter != other);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[candidate.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_suggested_and_a_far_one_is_not() {
+        let words = ["vm_size", "vm_priority", "subnet", "scale_settings"];
+        for (word, expected) in [
+            ("vm_sise", Some("vm_size")),
+            ("VM_Size", Some("vm_size")),
+            ("subnt", Some("subnet")),
+            ("scale_setings", Some("scale_settings")),
+            ("disk", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(word, words), expected, "{word}");
+        }
+    }
+}
