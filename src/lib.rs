@@ -25,6 +25,7 @@
 //!
 //! Start reading at [`reconcile`]; `docs/ARCHITECTURE.md` has the map.
 
+pub mod azure;
 pub mod clock;
 pub mod definitions;
 pub mod resources;

@@ -1,0 +1,60 @@
+//! How beamline proves who it is.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+/// A credential, chosen in the configuration. Its secrets are never printed.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// The identity of the machine (Instance Metadata Service).
+    ManagedIdentity {
+        /// The client id of a user-assigned identity; absent: the system-assigned one.
+        client_id: Option<String>,
+    },
+    /// A federated token in a file (Kubernetes, or any OpenID issuer that Entra trusts).
+    WorkloadIdentity {
+        /// The directory (tenant) id.
+        tenant: String,
+        /// The application's client id.
+        client_id: String,
+        /// The file with the federated token; read again for every token.
+        token_file: PathBuf,
+    },
+    /// An application's secret.
+    ClientSecret {
+        /// The directory (tenant) id.
+        tenant: String,
+        /// The application's client id.
+        client_id: String,
+        /// The secret's value.
+        secret: SecretString,
+    },
+    /// An application's certificate.
+    ClientCertificate {
+        /// The directory (tenant) id.
+        tenant: String,
+        /// The application's client id.
+        client_id: String,
+        /// PEM text with an unencrypted RSA key and the certificate.
+        pem: SecretString,
+    },
+    /// Whoever is logged in to the Azure CLI.
+    AzureCli {
+        /// The directory (tenant) to ask; absent: the CLI's default.
+        tenant: Option<String>,
+    },
+}
+
+impl Credential {
+    /// Its name in the configuration.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::ManagedIdentity { .. } => "managed-identity",
+            Self::WorkloadIdentity { .. } => "workload-identity",
+            Self::ClientSecret { .. } => "client-secret",
+            Self::ClientCertificate { .. } => "client-certificate",
+            Self::AzureCli { .. } => "azure-cli",
+        }
+    }
+}

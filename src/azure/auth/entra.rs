@@ -1,0 +1,198 @@
+//! One token from `azure_identity`, with the lifetime the issuer gave it.
+//!
+//! A credential object is made for every token: `azure_identity` keeps tokens by the system's clock,
+//! and could not be asked for a fresh one after a 401. Objects are cheap, tokens last an hour.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::cloud::CustomConfiguration;
+use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::http::{self, ClientOptions, RetryOptions, Url};
+use azure_identity::{
+    AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredential,
+    ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions, Executor,
+    ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    WorkloadIdentityCredentialOptions,
+};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::certificate::{Assertion, Certificate};
+use super::error::worded;
+use super::transport::Transport;
+use super::{Credential, TokenError};
+use crate::azure::Cloud;
+use crate::clock::Clock;
+use crate::wire;
+
+/// The longest a token may take. The Instance Metadata Service is retried for 72 s inside.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
+
+/// A fresh token.
+pub(super) struct Fresh {
+    pub(super) token: SecretString,
+    pub(super) expires: Timestamp,
+}
+
+/// What is needed to get tokens.
+pub(super) struct Entra {
+    pub(super) credential: Credential,
+    certificate: Option<Certificate>,
+    authority: String,
+    scope: String,
+    wire: wire::Client,
+    instance_metadata: Option<Url>,
+    pub(super) clock: Clock,
+    /// Runs `az`; `None` for the real one.
+    executor: Option<Arc<dyn Executor>>,
+}
+
+impl Entra {
+    pub(super) fn new(
+        credential: Credential,
+        cloud: &Cloud,
+        wire: &wire::Client,
+        clock: Clock,
+        instance_metadata: Option<&str>,
+        executor: Option<Arc<dyn Executor>>,
+    ) -> Result<Self, TokenError> {
+        let name = credential.name();
+        let setup = |message: String| TokenError::Setup { credential: name, message };
+        let instance_metadata = instance_metadata
+            .map(|text| Url::parse(text).map_err(|_| setup(format!("`{text}` is not a URL"))))
+            .transpose()?;
+        let certificate = match &credential {
+            Credential::ClientCertificate { pem, .. } => Some(Certificate::from_pem(pem).map_err(setup)?),
+            Credential::ManagedIdentity { .. }
+            | Credential::WorkloadIdentity { .. }
+            | Credential::ClientSecret { .. }
+            | Credential::AzureCli { .. } => None,
+        };
+        let entra = Self {
+            credential,
+            certificate,
+            authority: cloud.authority.clone(),
+            scope: cloud.scope(),
+            wire: wire.clone(),
+            instance_metadata,
+            clock,
+            executor,
+        };
+        // Building one now shows unusable settings at the start, not at the first request.
+        entra.connect(&entra.transport())?;
+        Ok(entra)
+    }
+
+    /// Asks for a token.
+    pub(super) async fn fetch(&self) -> Result<Fresh, TokenError> {
+        let transport = self.transport();
+        let source = self.connect(&transport)?;
+        let scopes = [self.scope.as_str()];
+        let asked_at = self.clock.now();
+        let answer = tokio::time::timeout(TIME_LIMIT, source.get_token(&scopes, None)).await;
+        let credential = self.credential.name();
+        let token = answer
+            .map_err(|_| TokenError::Unreachable { credential, message: "no answer in time".to_owned() })?
+            .map_err(|error| self.failure(&transport, &error))?;
+        let expires = match transport.seen().lifetime {
+            Some(lifetime) => asked_at.checked_add(lifetime).unwrap_or(Timestamp::MAX),
+            None => Timestamp::from_second(token.expires_on.unix_timestamp()).unwrap_or(asked_at),
+        };
+        Ok(Fresh { token: SecretString::from(token.token.secret().to_owned()), expires })
+    }
+
+    fn transport(&self) -> Arc<Transport> {
+        Arc::new(Transport::new(self.wire.clone(), self.instance_metadata.clone()))
+    }
+
+    fn connect(&self, transport: &Arc<Transport>) -> Result<Arc<dyn TokenCredential>, TokenError> {
+        self.build(self.client_options(transport)).map_err(|error| TokenError::Setup {
+            credential: self.credential.name(),
+            message: worded(&error.to_string()),
+        })
+    }
+
+    fn client_options(&self, transport: &Arc<Transport>) -> ClientOptions {
+        let mut cloud = CustomConfiguration::default();
+        cloud.authority_host.clone_from(&self.authority);
+        let client: Arc<dyn http::HttpClient> = Arc::<Transport>::clone(transport);
+        ClientOptions {
+            transport: Some(http::Transport::new(client)),
+            cloud: Some(Arc::new(cloud.into())),
+            // Whoever needs the token retries, by our classes and on our clock.
+            retry: RetryOptions::none(),
+            ..ClientOptions::default()
+        }
+    }
+
+    fn build(&self, client_options: ClientOptions) -> azure_core::Result<Arc<dyn TokenCredential>> {
+        Ok(match &self.credential {
+            Credential::ManagedIdentity { client_id } => {
+                let user_assigned_id = client_id.clone().map(UserAssignedId::ClientId);
+                ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+                    user_assigned_id,
+                    client_options,
+                }))?
+            }
+            Credential::WorkloadIdentity { tenant, client_id, token_file } => {
+                WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
+                    credential_options: ClientAssertionCredentialOptions { client_options },
+                    client_id: Some(client_id.clone()),
+                    tenant_id: Some(tenant.clone()),
+                    token_file_path: Some(token_file.clone()),
+                }))?
+            }
+            Credential::ClientSecret { tenant, client_id, secret } => ClientSecretCredential::new(
+                tenant,
+                client_id.clone(),
+                Secret::new(secret.expose_secret().to_owned()),
+                Some(ClientSecretCredentialOptions { client_options }),
+            )?,
+            Credential::ClientCertificate { tenant, client_id, .. } => {
+                self.certified(tenant, client_id, client_options)?
+            }
+            Credential::AzureCli { tenant } => AzureCliCredential::new(Some(AzureCliCredentialOptions {
+                tenant_id: tenant.clone(),
+                executor: self.executor.clone(),
+                ..AzureCliCredentialOptions::default()
+            }))?,
+        })
+    }
+
+    fn certified(
+        &self,
+        tenant: &str,
+        client_id: &str,
+        client_options: ClientOptions,
+    ) -> azure_core::Result<Arc<dyn TokenCredential>> {
+        let certificate = self.certificate.clone().expect("`new` reads the certificate of this credential");
+        let assertion = Assertion {
+            certificate,
+            client_id: client_id.to_owned(),
+            audience: format!("{}/{tenant}/oauth2/v2.0/token", self.authority),
+            clock: self.clock.clone(),
+        };
+        let options = ClientAssertionCredentialOptions { client_options };
+        let credential = ClientAssertionCredential::new(
+            tenant.to_owned(),
+            client_id.to_owned(),
+            assertion,
+            Some(options),
+        )?;
+        Ok(credential)
+    }
+
+    fn failure(&self, transport: &Transport, error: &azure_core::Error) -> TokenError {
+        let credential = self.credential.name();
+        let message = worded(&error.to_string());
+        let seen = transport.seen();
+        match (seen.failure, seen.status) {
+            (Some(message), _) => TokenError::Unreachable { credential, message },
+            (None, Some(status)) if !(200..300).contains(&status) => {
+                TokenError::Refused { credential, status, message }
+            }
+            (None, _) => TokenError::NoToken { credential, message },
+        }
+    }
+}

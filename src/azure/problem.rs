@@ -1,0 +1,271 @@
+//! What Azure says is wrong, from whatever shape its error body has.
+//!
+//! Resource providers answer with and without the `error` envelope, with only a message, without a
+//! code, with the cause nested deep in `details[]`, or as JSON inside a message. Everything here is
+//! pure, bounded and tolerant: any body gives a problem, never a failure.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::payload;
+use crate::wire;
+
+/// How deep causes are followed, and how many are looked at.
+const MAX_DEPTH: usize = 32;
+const MAX_CAUSES: usize = 500;
+
+/// The longest message that is kept, in characters.
+const MAX_MESSAGE_CHARS: usize = 2000;
+
+/// An error in Azure's words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AzureProblem {
+    /// The outermost code, for example `RequestDisallowedByPolicy`.
+    pub code: Option<String>,
+    /// The outermost message.
+    pub message: String,
+    /// The deepest message with its code (`Code: message`): usually the real cause.
+    pub innermost: String,
+    /// What the error is about: a property, a resource.
+    pub target: Option<String>,
+    /// Azure's id of the request, for support cases.
+    pub request_id: Option<String>,
+}
+
+impl AzureProblem {
+    /// The problem that an answer with an error status describes.
+    #[must_use]
+    pub fn of_response(response: &wire::Response) -> Self {
+        let request_id = payload::request_id(response);
+        let status = response.status().as_u16();
+        let mut problem = match payload::json(response) {
+            Ok(Some(body)) => Self::of_body(&body, request_id),
+            Ok(None) => Self::worded("no explanation was given", request_id),
+            Err(_) => Self::worded("the explanation is not JSON", request_id),
+        };
+        if problem.code.is_none() {
+            problem.code = payload::header(response, "x-ms-error-code").map(cleaned);
+        }
+        if problem.message.is_empty() {
+            problem.message = format!("HTTP {status}");
+            problem.innermost.clone_from(&problem.message);
+        }
+        problem
+    }
+
+    /// The problem that a body (an error body, or that of a failed operation) describes.
+    #[must_use]
+    pub fn of_body(body: &Value, request_id: Option<String>) -> Self {
+        let node = error_node(body);
+        let message = message_of(node).unwrap_or_default();
+        let mut search = Search { best: None, left: MAX_CAUSES };
+        search.visit(node, 0);
+        let innermost = search.best.map_or_else(|| message.clone(), |(_, text)| text);
+        let message = if message.is_empty() { innermost.clone() } else { message };
+        Self { code: code_of(node), message, innermost, target: text_of(node, "target"), request_id }
+    }
+
+    /// The code of the innermost cause, where it has one.
+    pub(super) fn innermost_code(&self) -> Option<&str> {
+        let (code, _) = self.innermost.split_once(": ")?;
+        (!code.is_empty() && !code.contains(char::is_whitespace)).then_some(code)
+    }
+
+    fn worded(message: &str, request_id: Option<String>) -> Self {
+        Self {
+            code: None,
+            message: message.to_owned(),
+            innermost: message.to_owned(),
+            target: None,
+            request_id,
+        }
+    }
+}
+
+/// Looks for the deepest message; among equally deep ones the first.
+struct Search {
+    best: Option<(usize, String)>,
+    left: usize,
+}
+
+impl Search {
+    fn visit(&mut self, node: &Value, depth: usize) {
+        if depth > MAX_DEPTH || self.left == 0 {
+            return;
+        }
+        self.left -= 1;
+        if let Some(raw) = raw_message(node) {
+            match embedded(raw) {
+                Some(inner) => self.visit(error_node(&inner), depth + 1),
+                None => self.offer(node, depth, raw),
+            }
+        }
+        for details in ["details", "errors"] {
+            for cause in field(node, details).and_then(Value::as_array).into_iter().flatten() {
+                self.visit(error_node(cause), depth + 1);
+            }
+        }
+        if let Some(inner) = field(node, "innererror").filter(|inner| inner.is_object()) {
+            self.visit(inner, depth + 1);
+        }
+    }
+
+    fn offer(&mut self, node: &Value, depth: usize, raw: &str) {
+        let message = cleaned(raw);
+        if message.is_empty() || self.best.as_ref().is_some_and(|(best, _)| *best >= depth) {
+            return;
+        }
+        let text = match code_of(node) {
+            Some(code) => format!("{code}: {message}"),
+            None => message,
+        };
+        self.best = Some((depth, text));
+    }
+}
+
+/// The object that carries code and message: inside the envelope, or the body itself.
+fn error_node(body: &Value) -> &Value {
+    ["error", "odata.error"]
+        .into_iter()
+        .find_map(|name| field(body, name).filter(|inner| inner.is_object()))
+        .unwrap_or(body)
+}
+
+fn code_of(node: &Value) -> Option<String> {
+    // OAuth errors carry their code as `error`, beside `error_description`.
+    text_of(node, "code").or_else(|| text_of(node, "error"))
+}
+
+fn message_of(node: &Value) -> Option<String> {
+    raw_message(node).map(cleaned).filter(|text| !text.is_empty())
+}
+
+fn raw_message(node: &Value) -> Option<&str> {
+    if let Some(text) = node.as_str() {
+        return Some(text);
+    }
+    let message = field(node, "message").or_else(|| field(node, "error_description"))?;
+    message.as_str().or_else(|| field(message, "value")?.as_str())
+}
+
+/// The error inside a message that is itself a JSON text (deployments wrap errors this way).
+fn embedded(message: &str) -> Option<Value> {
+    let text = message.trim();
+    let inner = text.starts_with('{').then(|| serde_json::from_str::<Value>(text).ok())??;
+    raw_message(error_node(&inner)).is_some().then_some(inner)
+}
+
+/// A member of an object, whatever its casing (some providers write `Message`).
+fn field<'a>(node: &'a Value, name: &str) -> Option<&'a Value> {
+    let object = node.as_object()?;
+    object
+        .get(name)
+        .or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+}
+
+fn text_of(node: &Value, name: &str) -> Option<String> {
+    field(node, name).and_then(Value::as_str).map(cleaned).filter(|text| !text.is_empty())
+}
+
+/// One line, bounded, without control characters, and without the queries of URLs: they may be signed.
+fn cleaned(text: &str) -> String {
+    let mut out = String::new();
+    let mut length = 0;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        let word = without_signature(word);
+        length += word.chars().count() + 1;
+        if length > MAX_MESSAGE_CHARS {
+            out.extend(word.chars().take(MAX_MESSAGE_CHARS.saturating_sub(out.chars().count())));
+            out.push('…');
+            break;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
+}
+
+fn without_signature(word: &str) -> &str {
+    match (word.find("://"), word.find('?')) {
+        (Some(scheme), Some(query)) if scheme < query => &word[..query],
+        (Some(_) | None, Some(_) | None) => word,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(body: &Value) -> AzureProblem {
+        AzureProblem::of_body(body, None)
+    }
+
+    #[test]
+    fn the_usual_envelope_is_read() {
+        let problem = of(&json!({"error": {"code": "ScopeLocked", "message": "locked", "target": "rg"}}));
+        assert_eq!(problem.code.as_deref(), Some("ScopeLocked"));
+        assert_eq!(problem.message, "locked");
+        assert_eq!(problem.innermost, "ScopeLocked: locked");
+        assert_eq!(problem.target.as_deref(), Some("rg"));
+    }
+
+    #[test]
+    fn an_error_without_envelope_and_one_without_code_are_read() {
+        assert_eq!(of(&json!({"code": "A", "message": "b"})).innermost, "A: b");
+        let bare = of(&json!({"error": {"message": "Unable to attach"}}));
+        assert_eq!((bare.code, bare.innermost.as_str()), (None, "Unable to attach"));
+        assert_eq!(of(&json!({"Message": "No route"})).message, "No route");
+        assert_eq!(of(&json!({"odata.error": {"code": "x", "message": {"value": "y"}}})).innermost, "x: y");
+    }
+
+    #[test]
+    fn the_deepest_cause_is_the_innermost_one() {
+        let problem = of(&json!({"error": {"code": "DeploymentFailed", "message": "At least one failed",
+            "details": [{"code": "Conflict", "message": "outer", "details": [
+                {"code": "QuotaExceeded", "message": "needs 4 cores"}, {"code": "Other", "message": "later"}]},
+                {"code": "Beside", "message": "not as deep"}]}}));
+        assert_eq!(problem.code.as_deref(), Some("DeploymentFailed"));
+        assert_eq!(problem.innermost, "QuotaExceeded: needs 4 cores");
+        assert_eq!(problem.innermost_code(), Some("QuotaExceeded"));
+    }
+
+    #[test]
+    fn a_cause_hidden_as_text_in_a_message_is_found() {
+        let inner = json!({"error": {"code": "VaultAlreadyExists", "message": "taken"}}).to_string();
+        let problem = of(&json!({"error": {"code": "Outer", "message": inner}}));
+        assert_eq!(problem.innermost, "VaultAlreadyExists: taken");
+    }
+
+    #[test]
+    fn a_bottomless_error_is_read_to_a_bound() {
+        let mut body = json!({"code": "deep", "message": "deep"});
+        for _ in 0..100 {
+            body = json!({"code": "c", "message": "m", "details": [body]});
+        }
+        assert_eq!(of(&body).innermost, "c: m");
+    }
+
+    #[test]
+    fn signed_queries_and_control_characters_do_not_reach_people() {
+        let problem = of(&json!({"message": "see https://st.blob/x?sig=SECRET\u{1b}[31m\n  now? yes"}));
+        assert_eq!(problem.message, "see https://st.blob/x [31m now? yes");
+        assert_eq!(of(&json!({"message": "x".repeat(9000)})).message.chars().count(), MAX_MESSAGE_CHARS + 1);
+    }
+
+    #[test]
+    fn an_answer_without_json_is_a_problem_too() {
+        let answer = |body: &'static str| {
+            let response = http::Response::builder().status(502).header("x-ms-request-id", "r");
+            AzureProblem::of_response(&response.body(Bytes::from(body)).unwrap())
+        };
+        assert_eq!(answer("<html>Bad Gateway</html>").message, "the explanation is not JSON");
+        assert_eq!(answer("").message, "no explanation was given");
+        assert_eq!(answer("[]").message, "HTTP 502");
+        assert_eq!(answer("{}").request_id.as_deref(), Some("r"));
+    }
+}

@@ -1,0 +1,272 @@
+//! The request budget of one subscription: token buckets that follow Azure's own.
+//!
+//! Why: Azure counts reads, writes and deletes per principal and subscription in token buckets
+//! (Resource Manager, request limits and throttling: reads 250 refilled with 25 a second, writes and
+//! deletes 200 with 10 a second). Everyone who sends to a subscription shares one [`Budget`], so that
+//! beamline slows down by itself before Azure slows it down.
+//!
+//! Guarantees: first come, first served within a class; after a 429 nobody sends in that class before
+//! its `Retry-After` has passed; a waiter that is dropped has spent nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::payload;
+use crate::clock::Clock;
+use crate::wire;
+
+/// The wait after a 429 without `Retry-After`.
+const PENALTY: Duration = Duration::from_secs(5);
+
+/// The smallest share of a paced view: a share of nothing would wait for ever.
+const SMALLEST_SHARE: f64 = 0.01;
+
+/// What Azure counts separately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperationClass {
+    /// GET, HEAD and read-only POST.
+    Read,
+    /// PUT, PATCH and POST.
+    Write,
+    /// DELETE.
+    Delete,
+}
+
+/// The request budget of one subscription. Clones and paced views share the buckets.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    clock: Clock,
+    shared: Arc<[Lane; 3]>,
+    /// What a paced view additionally has to pass before a read.
+    pace: Option<Arc<Lane>>,
+}
+
+/// A bucket and the queue before it.
+#[derive(Debug)]
+struct Lane {
+    /// Held by the waiter whose turn it is.
+    turn: tokio::sync::Mutex<()>,
+    bucket: Mutex<Bucket>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    capacity: f64,
+    per_second: f64,
+    tokens: f64,
+    /// When `tokens` was right; in the future while nobody may send.
+    at: Timestamp,
+}
+
+impl Budget {
+    /// A full budget on `clock`, with Azure's published numbers.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        let now = clock.now();
+        let lane = |capacity, per_second| Lane::new(capacity, per_second, now);
+        let shared = Arc::new([lane(250.0, 25.0), lane(200.0, 10.0), lane(200.0, 10.0)]);
+        Self { clock, shared, pace: None }
+    }
+
+    /// A view on the same buckets that takes at most `share` (0 to 1) of the refill rate for reads, so
+    /// that a big background scan leaves room. Clones of the view share its pace.
+    #[must_use]
+    pub fn paced(&self, share: f64) -> Self {
+        let share = if share.is_finite() { share.clamp(SMALLEST_SHARE, 1.0) } else { 1.0 };
+        // One second's worth may be sent at once: a burst is what a pace is there to prevent.
+        let rate = 25.0 * share;
+        let pace = Lane::new(rate.max(1.0), rate, self.clock.now());
+        Self { clock: self.clock.clone(), shared: Arc::clone(&self.shared), pace: Some(Arc::new(pace)) }
+    }
+
+    /// Waits until one request of `class` may be sent, and spends it.
+    pub async fn acquire(&self, class: OperationClass) {
+        if let (OperationClass::Read, Some(pace)) = (class, &self.pace) {
+            pace.acquire(&self.clock).await;
+        }
+        self.lane(class).acquire(&self.clock).await;
+    }
+
+    /// Learns from an answer: what Azure says remains, and how long it wants silence.
+    pub(crate) fn learn(
+        &self,
+        class: OperationClass,
+        response: &wire::Response,
+        retry_after: Option<Duration>,
+    ) {
+        let now = self.clock.now();
+        let mut bucket = self.lane(class).bucket();
+        if let Some(remaining) = remaining(class, response) {
+            bucket.refill(now);
+            bucket.tokens = bucket.tokens.min(remaining);
+        }
+        if response.status() == http::StatusCode::TOO_MANY_REQUESTS {
+            bucket.silence_until(now.checked_add(retry_after.unwrap_or(PENALTY)).unwrap_or(now));
+        }
+    }
+
+    fn lane(&self, class: OperationClass) -> &Lane {
+        match class {
+            OperationClass::Read => &self.shared[0],
+            OperationClass::Write => &self.shared[1],
+            OperationClass::Delete => &self.shared[2],
+        }
+    }
+}
+
+impl Lane {
+    fn new(capacity: f64, per_second: f64, now: Timestamp) -> Self {
+        let bucket = Bucket { capacity, per_second, tokens: capacity, at: now };
+        Self { turn: tokio::sync::Mutex::new(()), bucket: Mutex::new(bucket) }
+    }
+
+    async fn acquire(&self, clock: &Clock) {
+        // tokio's mutex is fair: this is the queue.
+        let _turn = self.turn.lock().await;
+        loop {
+            let wait = self.bucket().take(clock.now());
+            match wait {
+                None => return,
+                Some(wait) => clock.sleep(wait).await,
+            }
+        }
+    }
+
+    fn bucket(&self) -> std::sync::MutexGuard<'_, Bucket> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bucket {
+    /// Spends one token, or says how long to wait before asking again.
+    fn take(&mut self, now: Timestamp) -> Option<Duration> {
+        self.refill(now);
+        if now < self.at {
+            return Some(between(now, self.at));
+        }
+        if self.tokens < 1.0 {
+            // Rounded up to the timer's millisecond, so that a wait is never followed by a hot loop.
+            let seconds = (1.0 - self.tokens) / self.per_second;
+            return Some(Duration::from_secs_f64(seconds) + Duration::from_millis(1));
+        }
+        self.tokens -= 1.0;
+        None
+    }
+
+    fn refill(&mut self, now: Timestamp) {
+        if now > self.at {
+            let gained = between(self.at, now).as_secs_f64() * self.per_second;
+            self.tokens = (self.tokens + gained).min(self.capacity);
+            self.at = now;
+        }
+    }
+
+    /// Nothing is left, and refilling begins at `moment`.
+    fn silence_until(&mut self, moment: Timestamp) {
+        self.tokens = 0.0;
+        self.at = self.at.max(moment);
+    }
+}
+
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+/// The smallest of the counters that Azure reports for `class`.
+fn remaining(class: OperationClass, response: &wire::Response) -> Option<f64> {
+    let kind = match class {
+        OperationClass::Read => "reads",
+        OperationClass::Write => "writes",
+        OperationClass::Delete => "deletes",
+    };
+    ["subscription", "subscription-global", "tenant"]
+        .iter()
+        .filter_map(|scope| payload::header(response, &format!("x-ms-ratelimit-remaining-{scope}-{kind}")))
+        .filter_map(|text| text.parse::<u32>().ok())
+        .min()
+        .map(f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::future::join_all;
+
+    use super::*;
+
+    fn response(status: u16, headers: &[(&str, &str)]) -> wire::Response {
+        let mut builder = http::Response::builder().status(status);
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(Bytes::new()).unwrap()
+    }
+
+    async fn seconds_for(budget: &Budget, class: OperationClass, requests: usize) -> f64 {
+        let start = budget.clock.now();
+        join_all((0..requests).map(|_| budget.acquire(class))).await;
+        between(start, budget.clock.now()).as_secs_f64()
+    }
+
+    fn clock() -> Clock {
+        Clock::simulated(Timestamp::UNIX_EPOCH, 1)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_free_and_the_rest_is_paced() {
+        let budget = Budget::new(clock());
+        assert!(seconds_for(&budget, OperationClass::Read, 250).await < 0.001);
+        let seconds = seconds_for(&budget, OperationClass::Read, 250).await;
+        assert!((10.0..10.5).contains(&seconds), "{seconds}");
+        let seconds = seconds_for(&budget, OperationClass::Write, 300).await;
+        assert!((10.0..10.3).contains(&seconds), "{seconds}");
+        assert!(seconds_for(&budget, OperationClass::Delete, 200).await < 0.001);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paced_view_takes_its_share_and_leaves_the_rest() {
+        let budget = Budget::new(clock());
+        let quarter = budget.paced(0.25);
+        let scan = tokio::spawn(async move { seconds_for(&quarter, OperationClass::Read, 100).await });
+        tokio::task::yield_now().await;
+        assert!(seconds_for(&budget, OperationClass::Read, 200).await < 0.001);
+        let seconds = scan.await.unwrap();
+        assert!((14.5..16.5).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_sends_before_retry_after_has_passed_and_other_classes_go_on() {
+        let budget = Budget::new(clock());
+        budget.clone().learn(OperationClass::Write, &response(429, &[]), Some(Duration::from_secs(40)));
+        assert!(seconds_for(&budget, OperationClass::Read, 10).await < 0.001);
+        let seconds = seconds_for(&budget, OperationClass::Write, 10).await;
+        assert!((41.0..41.3).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_azure_says_remains_is_believed() {
+        let budget = Budget::new(clock());
+        let answer = response(
+            200,
+            &[
+                ("x-ms-ratelimit-remaining-subscription-reads", "240"),
+                ("x-ms-ratelimit-remaining-subscription-global-reads", "5"),
+            ],
+        );
+        budget.learn(OperationClass::Read, &answer, None);
+        let seconds = seconds_for(&budget, OperationClass::Read, 30).await;
+        assert!((1.0..1.2).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_waiter_that_is_dropped_has_spent_nothing() {
+        let budget = Budget::new(clock());
+        seconds_for(&budget, OperationClass::Write, 200).await;
+        let waiter = tokio::time::timeout(Duration::from_millis(20), budget.acquire(OperationClass::Write));
+        assert!(waiter.await.is_err());
+        let seconds = seconds_for(&budget, OperationClass::Write, 1).await;
+        assert!(seconds < 0.1, "{seconds}");
+    }
+}
