@@ -28,5 +28,6 @@
 pub mod azure;
 pub mod clock;
 pub mod definitions;
+pub mod git;
 pub mod resources;
 pub mod wire;

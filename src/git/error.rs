@@ -1,0 +1,243 @@
+//! What can go wrong between us and a repository, and what a person can do about it.
+//!
+//! Guarantees: every variant names the remote, folder or object it is about; no text contains user
+//! information or a password. What a remote or a transport said becomes one of these in `failure.rs`.
+
+use std::path::PathBuf;
+
+use crate::wire::WireError;
+
+use super::id::CommitId;
+
+/// Why a Git operation did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// The remote's address or its credentials cannot be used as given.
+    #[error("the remote {remote} cannot be used: {reason}")]
+    Address {
+        /// The address without user information.
+        remote: String,
+        /// What is wrong and what to write instead.
+        reason: String,
+    },
+    /// The remote does not accept who we are.
+    #[error(
+        "{remote} refused our credentials: check the user name and token (or key) and that they may \
+             read the repository, and write to it when statuses go to Git notes"
+    )]
+    Authentication {
+        /// The remote.
+        remote: String,
+    },
+    /// The name of the remote's host is unknown.
+    #[error("the host of {remote} was not found: check its spelling and this machine's name resolution")]
+    HostNotFound {
+        /// The remote.
+        remote: String,
+    },
+    /// The host is known but does not answer.
+    #[error("{remote} cannot be reached: {detail}; check network, firewall and proxy")]
+    Unreachable {
+        /// The remote.
+        remote: String,
+        /// What the system said.
+        detail: String,
+    },
+    /// There is no repository at the address, or we may not know that there is one.
+    #[error("there is no repository at {remote}, or these credentials may not see it: check both")]
+    RepositoryNotFound {
+        /// The remote.
+        remote: String,
+    },
+    /// Something answers there, but it does not speak Git.
+    #[error("{remote} does not answer as a Git server ({detail}): check that the URL is the clone URL")]
+    NotGit {
+        /// The remote.
+        remote: String,
+        /// What came instead.
+        detail: String,
+    },
+    /// The repository has a new address. Redirects are not followed, because credentials would go along.
+    #[error("{remote} moved to {location}: change the remote's URL")]
+    Moved {
+        /// The remote.
+        remote: String,
+        /// The new address, without user information.
+        location: String,
+    },
+    /// The server's certificate is not trusted.
+    #[error("the certificate of {remote} is not trusted: add its authority to the CA bundle setting")]
+    Certificate {
+        /// The remote.
+        remote: String,
+        /// What TLS said.
+        #[source]
+        source: WireError,
+    },
+    /// The SSH server's key is not the one we know.
+    #[error(
+        "the host key of {remote} is unknown or has changed: check it, then put it into the \
+             known_hosts file (ssh-keyscan)"
+    )]
+    HostKey {
+        /// The remote.
+        remote: String,
+    },
+    /// The connection broke or the server failed. Trying again can help.
+    #[error("the exchange with {remote} broke off: {detail}; it is safe to try again")]
+    Broken {
+        /// The remote.
+        remote: String,
+        /// What was said last.
+        detail: String,
+        /// What HTTP said, where it was HTTP.
+        #[source]
+        source: Option<WireError>,
+    },
+    /// The remote sent nothing for a minute, or took longer than half an hour in all.
+    #[error("{remote} was too slow: {detail}; try again, or look at the server")]
+    TimedOut {
+        /// The remote.
+        remote: String,
+        /// Which limit was passed.
+        detail: String,
+    },
+    /// The OpenSSH client could not be run.
+    #[error("the ssh client could not be started for {remote}: install OpenSSH or set its program")]
+    SshProgram {
+        /// The remote.
+        remote: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The remote does not accept the change of a reference.
+    #[error(
+        "{remote} rejected the change of {reference}: {reason}; allow it there, or choose another \
+             outlet for statuses"
+    )]
+    Rejected {
+        /// The remote.
+        remote: String,
+        /// The full name of the reference.
+        reference: String,
+        /// What the remote said.
+        reason: String,
+    },
+    /// Others kept changing a reference while we tried to.
+    #[error("{reference} of {remote} kept changing during {tries} tries: try again later")]
+    Contended {
+        /// The remote.
+        remote: String,
+        /// The full name of the reference.
+        reference: String,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// No transport was registered in this process.
+    #[error("there is no way to reach {remote}: register_transports was not called in this process")]
+    NoTransport {
+        /// The remote.
+        remote: String,
+    },
+    /// The folder of a mirror has something else in it.
+    #[error("{} is not a mirror made by beamline ({reason}): choose another folder, or empty it", dir.display())]
+    NotAMirror {
+        /// The folder.
+        dir: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// There is no Git repository at a local path.
+    #[error("there is no Git repository at {}: run this inside a clone, or give the path of one", path.display())]
+    NotARepository {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A local repository belongs to somebody else, whom Git does not trust.
+    #[error("{} belongs to another user: if you trust it, run git config --global --add \
+             safe.directory {}", path.display(), path.display())]
+    NotOwned {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The repository is in a format that libgit2 does not read (reftable, SHA-256).
+    #[error("{} is in a format that cannot be read here ({detail}): convert it with git refs migrate \
+             --ref-format=files, or use a SHA-1 repository", path.display())]
+    Unsupported {
+        /// The path.
+        path: PathBuf,
+        /// What libgit2 said.
+        detail: String,
+    },
+    /// Another process is writing to the repository.
+    #[error("{} is locked by another process: try again; if none is running, delete the .lock file \
+             that the cause names", dir.display())]
+    Locked {
+        /// The repository.
+        dir: PathBuf,
+        /// What libgit2 said.
+        #[source]
+        source: git2::Error,
+    },
+    /// A commit is not in the repository.
+    #[error("commit {id} is not in {}: fetch again; it may have been removed by a forced push", dir.display())]
+    UnknownCommit {
+        /// The commit.
+        id: CommitId,
+        /// The repository.
+        dir: PathBuf,
+    },
+    /// A revision cannot be resolved.
+    #[error("{revision:?} names no commit in {}: give a branch, a tag or a commit id", dir.display())]
+    UnknownRevision {
+        /// What was asked for.
+        revision: String,
+        /// The repository.
+        dir: PathBuf,
+    },
+    /// The repository cannot be read or written.
+    #[error("{} cannot be read or written as a Git repository: check its disk and permissions; if it is \
+             a mirror, delete the folder, it is fetched again", dir.display())]
+    Repository {
+        /// The repository.
+        dir: PathBuf,
+        /// What libgit2 said.
+        #[source]
+        source: git2::Error,
+    },
+    /// A folder of a mirror cannot be made or changed.
+    #[error("{} cannot be created or changed: check permissions and free space there", dir.display())]
+    Create {
+        /// The folder.
+        dir: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Something is larger than what is accepted.
+    #[error("{what} is over the limit of {limit}: make it smaller, or split it")]
+    Limit {
+        /// What was being read.
+        what: String,
+        /// The limit with its unit.
+        limit: String,
+    },
+    /// The content is elsewhere: the repository has only a Git LFS pointer.
+    #[error(
+        "blob {blob} is a Git LFS pointer: definitions must be in the repository itself (git lfs \
+             untrack, then commit the file again)"
+    )]
+    LfsPointer {
+        /// The blob.
+        blob: super::id::BlobId,
+    },
+    /// A status line does not begin with its context.
+    #[error("the note line {line:?} does not begin with its context {context:?} and a colon")]
+    NoteLine {
+        /// The context.
+        context: String,
+        /// The line.
+        line: String,
+    },
+}

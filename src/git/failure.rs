@@ -1,0 +1,332 @@
+//! What transports and remotes say, as values, and what it means.
+//!
+//! libgit2 carries only a text from a transport's callback to its caller, so a transport leaves the
+//! typed failure in a slot of its thread (libgit2 calls back on the calling thread) and the caller
+//! takes it. Everything from [`explain`] on is a pure function of what was said.
+
+use std::cell::RefCell;
+use std::error::Error as StdError;
+use std::io;
+
+use crate::wire::WireError;
+
+use super::error::GitError;
+
+/// Why a transport gave up.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// An HTTP status that is not 200.
+    Status { status: u16, location: Option<String> },
+    /// An answer of the wrong content type.
+    NotGit { content_type: String },
+    /// No answer.
+    Wire(WireError),
+    /// The SSH client ended before the exchange did.
+    Ssh { code: Option<i32>, stderr: String },
+    /// The SSH client could not be run.
+    SshProgram(io::Error),
+    /// A time limit was passed.
+    TimedOut(&'static str),
+    /// More was sent than is accepted.
+    TooLarge { limit_bytes: u64 },
+    /// No client has been registered.
+    NoTransport,
+    /// The address is not one that we would use (a `url.….insteadOf` setting can cause that).
+    Address(GitError),
+}
+
+thread_local! {
+    static SLOT: RefCell<Option<Failure>> = const { RefCell::new(None) };
+}
+
+impl Failure {
+    /// Leaves the failure for [`take`] and returns what libgit2 is told.
+    pub(super) fn leave(self) -> io::Error {
+        SLOT.with_borrow_mut(|slot| *slot = Some(self));
+        io::Error::other("the transport failed")
+    }
+}
+
+/// Takes what the last transport on this thread left.
+pub(super) fn take() -> Option<Failure> {
+    SLOT.with_borrow_mut(Option::take)
+}
+
+/// What the failure of an exchange with `remote` means.
+pub(super) fn explain(remote: &str, error: &git2::Error, failure: Option<Failure>) -> GitError {
+    let remote = remote.to_owned();
+    match failure {
+        Some(Failure::Status { status, location }) => explain_status(remote, status, location),
+        Some(Failure::NotGit { content_type }) => {
+            GitError::NotGit { remote, detail: format!("the content type is {content_type:?}") }
+        }
+        Some(Failure::Wire(source)) => explain_wire(remote, source),
+        Some(Failure::Ssh { code, stderr }) => explain_ssh(remote, code, &stderr),
+        Some(Failure::SshProgram(source)) => GitError::SshProgram { remote, source },
+        Some(Failure::TimedOut(detail)) => GitError::TimedOut { remote, detail: detail.to_owned() },
+        Some(Failure::TooLarge { limit_bytes }) => too_large(&remote, limit_bytes),
+        Some(Failure::NoTransport) => GitError::NoTransport { remote },
+        Some(Failure::Address(error)) => error,
+        None if error.code() == git2::ErrorCode::User => too_large(&remote, MAX_FETCH_BYTES),
+        None => GitError::Broken { remote, detail: printable(error.message()), source: None },
+    }
+}
+
+/// The most that one fetch may bring, in bytes. A repository of definitions is far below it.
+pub(super) const MAX_FETCH_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
+fn too_large(remote: &str, limit_bytes: u64) -> GitError {
+    GitError::Limit { what: format!("the answer of {remote}"), limit: format!("{limit_bytes} bytes") }
+}
+
+fn explain_status(remote: String, status: u16, location: Option<String>) -> GitError {
+    match status {
+        // Azure DevOps answers 203 with its sign-in page, or redirects to it, without credentials.
+        203 | 401 | 403 => GitError::Authentication { remote },
+        302 if location.as_deref().is_some_and(|to| to.contains("signin")) => {
+            GitError::Authentication { remote }
+        }
+        404 | 410 => GitError::RepositoryNotFound { remote },
+        300..=399 => {
+            let location = location.as_deref().map_or_else(|| "elsewhere".to_owned(), new_address);
+            GitError::Moved { remote, location }
+        }
+        407 => {
+            GitError::Unreachable { remote, detail: "the proxy asks for credentials (HTTP 407)".to_owned() }
+        }
+        _ => GitError::Broken { remote, detail: format!("HTTP status {status}"), source: None },
+    }
+}
+
+/// A redirect's target as a person would write it: the repository, without user information.
+fn new_address(location: &str) -> String {
+    let repository = location.split("/info/refs").next().unwrap_or(location);
+    match repository.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let host = authority.rsplit('@').next().unwrap_or(authority);
+            printable(&format!("{scheme}://{host}/{path}"))
+        }
+        None => printable(repository),
+    }
+}
+
+fn explain_wire(remote: String, source: WireError) -> GitError {
+    let said = chain(&source);
+    match &source {
+        WireError::Connect { .. } => match connect_problem(&said) {
+            ConnectProblem::Name => GitError::HostNotFound { remote },
+            ConnectProblem::Certificate => GitError::Certificate { remote, source },
+            ConnectProblem::Other => GitError::Unreachable { remote, detail: said },
+        },
+        WireError::Silent { .. } => GitError::TimedOut { remote, detail: source.to_string() },
+        WireError::TooLarge { limit_bytes, .. } => {
+            too_large(&remote, u64::try_from(*limit_bytes).unwrap_or(u64::MAX))
+        }
+        WireError::Broken { .. } | WireError::Invalid { .. } | WireError::Setup(_) => {
+            GitError::Broken { remote, detail: source.to_string(), source: Some(source) }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ConnectProblem {
+    Name,
+    Certificate,
+    Other,
+}
+
+/// Which step of opening a connection failed, by the texts of hyper, rustls and the C library's resolver.
+fn connect_problem(said: &str) -> ConnectProblem {
+    if said.contains("certificate") || said.contains("UnknownIssuer") {
+        ConnectProblem::Certificate
+    } else if said.contains("dns error") || said.contains("failed to lookup address") {
+        ConnectProblem::Name
+    } else {
+        ConnectProblem::Other
+    }
+}
+
+/// What OpenSSH and the program behind it say on their error output, by what it means. First match wins.
+const SSH_TEXTS: &[(&str, SshProblem)] = &[
+    ("Host key verification failed", SshProblem::HostKey),
+    ("HOST IDENTIFICATION HAS CHANGED", SshProblem::HostKey),
+    ("Could not resolve hostname", SshProblem::Name),
+    ("Permission denied (", SshProblem::Authentication),
+    ("Too many authentication failures", SshProblem::Authentication),
+    ("Connection refused", SshProblem::Unreachable),
+    ("Connection timed out", SshProblem::Unreachable),
+    ("No route to host", SshProblem::Unreachable),
+    ("Network is unreachable", SshProblem::Unreachable),
+    ("does not appear to be a git repository", SshProblem::Repository),
+    ("epository not found", SshProblem::Repository),
+    ("ould not be found", SshProblem::Repository),
+    ("project you were looking for", SshProblem::Repository),
+    ("denied to", SshProblem::Authentication),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SshProblem {
+    HostKey,
+    Name,
+    Authentication,
+    Unreachable,
+    Repository,
+}
+
+fn explain_ssh(remote: String, code: Option<i32>, stderr: &str) -> GitError {
+    let problem = SSH_TEXTS.iter().find(|(text, _)| stderr.contains(text)).map(|(_, problem)| *problem);
+    let last = || printable(stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message"));
+    match problem {
+        Some(SshProblem::HostKey) => GitError::HostKey { remote },
+        Some(SshProblem::Name) => GitError::HostNotFound { remote },
+        Some(SshProblem::Authentication) => GitError::Authentication { remote },
+        Some(SshProblem::Unreachable) => GitError::Unreachable { remote, detail: last() },
+        Some(SshProblem::Repository) => GitError::RepositoryNotFound { remote },
+        None => {
+            let code = code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"));
+            GitError::Broken { remote, detail: format!("ssh ended with {code}: {}", last()), source: None }
+        }
+    }
+}
+
+/// What a rejected change of a reference means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rejection {
+    /// Somebody else was faster: fetch and do it again.
+    Overtaken,
+    /// The remote does not want it.
+    Forbidden,
+}
+
+/// The meaning of what `git receive-pack` (or a forge in its place) reports for a reference.
+pub(super) fn rejection(reason: &str) -> Rejection {
+    let overtaken = [
+        "non-fast-forward",
+        "fetch first",
+        "failed to update ref",
+        "failed to lock",
+        "cannot lock ref",
+        "already exists",
+        "stale info",
+        "incorrect old value",
+        "atomic transaction failed",
+    ];
+    if overtaken.iter().any(|text| reason.contains(text)) {
+        Rejection::Overtaken
+    } else {
+        Rejection::Forbidden
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn StdError) -> String {
+    let mut parts = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !parts.contains(&text) {
+            parts.push(text);
+        }
+        cause = error.source();
+    }
+    printable(&parts.join(": "))
+}
+
+/// Foreign text, fit for one line of a message.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(error: &GitError) -> String {
+        let debug = format!("{error:?}");
+        debug.split([' ', '{']).next().unwrap_or_default().to_owned()
+    }
+
+    fn explained(failure: Failure) -> GitError {
+        explain("https://host/a", &git2::Error::from_str("the transport failed"), Some(failure))
+    }
+
+    #[test]
+    fn http_statuses_mean_what_the_forges_mean() {
+        for (status, location, name) in [
+            (401, None, "Authentication"),
+            (403, None, "Authentication"),
+            (203, None, "Authentication"),
+            (302, Some("https://login/_signin?x"), "Authentication"),
+            (404, None, "RepositoryNotFound"),
+            (301, Some("https://u:p@host/b.git/info/refs?service=git-upload-pack"), "Moved"),
+            (407, None, "Unreachable"),
+            (500, None, "Broken"),
+            (429, None, "Broken"),
+        ] {
+            let error = explained(Failure::Status { status, location: location.map(str::to_owned) });
+            assert_eq!(named(&error), name, "{status}");
+            assert!(!error.to_string().contains("u:p"), "{error}");
+        }
+        let moved = Failure::Status { status: 301, location: Some("https://h/b.git/info/refs?x".into()) };
+        assert_eq!(
+            explained(moved).to_string().split(": ").next(),
+            Some("https://host/a moved to https://h/b.git")
+        );
+    }
+
+    #[test]
+    fn what_ssh_says_becomes_a_next_step() {
+        for (stderr, name) in [
+            (
+                "No ED25519 host key is known for h and you have requested strict checking.\nHost key verification failed.\n",
+                "HostKey",
+            ),
+            ("ssh: Could not resolve hostname h: Name or service not known\r\n", "HostNotFound"),
+            ("git@h: Permission denied (publickey).\n", "Authentication"),
+            ("ERROR: Permission to o/r.git denied to deploy-key.\n", "Authentication"),
+            ("ssh: connect to host h port 22: Connection refused\n", "Unreachable"),
+            ("fatal: '/x' does not appear to be a git repository\n", "RepositoryNotFound"),
+            (
+                "ERROR: Repository not found.\nfatal: Could not read from remote repository.\n",
+                "RepositoryNotFound",
+            ),
+            ("ERROR: The project you were looking for could not be found\n", "RepositoryNotFound"),
+            ("", "Broken"),
+            ("kex_exchange_identification: read: Connection reset by peer\n", "Broken"),
+        ] {
+            assert_eq!(
+                named(&explained(Failure::Ssh { code: Some(255), stderr: stderr.into() })),
+                name,
+                "{stderr}"
+            );
+        }
+    }
+
+    #[test]
+    fn connection_problems_are_told_apart() {
+        for (said, problem) in [
+            (
+                "dns error: failed to lookup address information: Name or service not known",
+                ConnectProblem::Name,
+            ),
+            ("client error (Connect): invalid peer certificate: UnknownIssuer", ConnectProblem::Certificate),
+            ("tcp connect error: Connection refused (os error 111)", ConnectProblem::Other),
+        ] {
+            assert_eq!(connect_problem(said), problem, "{said}");
+        }
+    }
+
+    #[test]
+    fn only_a_lost_race_is_worth_another_try() {
+        for (reason, meaning) in [
+            ("non-fast-forward", Rejection::Overtaken),
+            ("failed to update ref", Rejection::Overtaken),
+            ("cannot lock ref 'refs/notes/beamline': is at a but expected b", Rejection::Overtaken),
+            ("pre-receive hook declined", Rejection::Forbidden),
+            ("protected branch hook declined", Rejection::Forbidden),
+        ] {
+            assert_eq!(rejection(reason), meaning, "{reason}");
+        }
+    }
+}
