@@ -30,4 +30,5 @@ pub mod clock;
 pub mod definitions;
 pub mod git;
 pub mod resources;
+pub mod simulator;
 pub mod wire;

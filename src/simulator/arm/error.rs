@@ -1,0 +1,82 @@
+//! A refusal, as ARM words it: `{"error":{"code","message"}}` (ARM RPC, `facts.md` 15).
+
+use serde_json::json;
+
+use crate::simulator::http::Reply;
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::simulator) struct ArmError {
+    pub(in crate::simulator) status: u16,
+    pub(in crate::simulator) code: String,
+    pub(in crate::simulator) message: String,
+    more: Box<More>,
+}
+
+/// What few refusals have; boxed, because every checking function returns an error or nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct More {
+    target: Option<String>,
+    details: Vec<(String, String)>,
+    challenge: Option<String>,
+}
+
+impl ArmError {
+    pub(in crate::simulator) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        let (code, message) = (code.to_owned(), message.into());
+        Self { status, code, message, more: Box::default() }
+    }
+
+    pub(in crate::simulator) fn bad_request(code: &str, message: impl Into<String>) -> Self {
+        Self::new(400, code, message)
+    }
+
+    pub(in crate::simulator) fn not_found(code: &str, message: impl Into<String>) -> Self {
+        Self::new(404, code, message)
+    }
+
+    pub(in crate::simulator) fn conflict(code: &str, message: impl Into<String>) -> Self {
+        Self::new(409, code, message)
+    }
+
+    /// With the property that is at fault.
+    pub(in crate::simulator) fn at(mut self, target: &str) -> Self {
+        self.more.target = Some(target.to_owned());
+        self
+    }
+
+    /// With a further cause.
+    pub(in crate::simulator) fn detail(mut self, code: &str, message: &str) -> Self {
+        self.more.details.push((code.to_owned(), message.to_owned()));
+        self
+    }
+
+    /// With a `WWW-Authenticate` header.
+    pub(in crate::simulator) fn challenge(mut self, challenge: String) -> Self {
+        self.more.challenge = Some(challenge);
+        self
+    }
+
+    pub(in crate::simulator) fn into_reply(self) -> Reply {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let Some(target) = self.more.target {
+            error["target"] = json!(target);
+        }
+        if !self.more.details.is_empty() {
+            let details =
+                self.more.details.iter().map(|(code, message)| json!({ "code": code, "message": message }));
+            error["details"] = details.collect();
+        }
+        let reply = Reply::json(self.status, json!({ "error": error }));
+        match self.more.challenge {
+            Some(challenge) => reply.with("www-authenticate", challenge),
+            None => reply,
+        }
+    }
+}
+
+/// The refusal of a body that is larger than ARM takes.
+pub(in crate::simulator) fn too_large(limit_bytes: usize) -> ArmError {
+    let message = format!("The request content size exceeds the maximum size of {limit_bytes} bytes.");
+    ArmError::new(413, "RequestContentTooLarge", message)
+}

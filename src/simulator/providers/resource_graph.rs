@@ -1,0 +1,240 @@
+//! Azure Resource Graph, in one documented form (`facts.md` 16): a table, `where` clauses on type, name,
+//! group, location and tags, `project`, `order by` one column and `limit`. Everything else is refused.
+//!
+//! Like the real one it shows what the caller may read, spells types in lower case, and lags: a resource
+//! that was made a moment ago is not found yet (never under no latency).
+
+use std::cmp::Ordering;
+
+use serde_json::{Map, Value, json};
+
+use super::kql::{Column, Condition, KqlError, Query, Table};
+use super::{Kind, Tracking, kind};
+use crate::resources::id::{ResourceId, SubscriptionId};
+use crate::simulator::arm::{ArmError, Call};
+use crate::simulator::body;
+use crate::simulator::http::Reply;
+use crate::simulator::options::Access;
+use crate::simulator::state::{State, Stored, parse_uuid};
+
+/// How long until a new resource is found, in seconds.
+const LAG_SECS: f64 = 20.0;
+
+/// Most rows in an answer.
+const MAX_ROWS: usize = 1000;
+
+/// Rows in an answer that asks for no number.
+const DEFAULT_ROWS: usize = 1000;
+
+pub(super) fn special(state: &mut State, call: &Call<'_>, tail: &[&str]) -> Option<Result<Reply, ArmError>> {
+    (call.method == "POST" && tail == ["resources"]).then(|| answer(state, call))
+}
+
+fn answer(state: &mut State, call: &Call<'_>) -> Result<Reply, ArmError> {
+    let sent = call.body()?;
+    let now = state.now();
+    let spent = state.throttle.spend_query(call.caller.object_id, now);
+    if let Some(refusal) = spent.refusal {
+        let error = ArmError::new(429, "RateLimiting", refusal.message);
+        let mut reply = error.into_reply().with("retry-after", refusal.retry_after_secs);
+        reply.headers.extend(spent.headers);
+        return Ok(reply);
+    }
+    let query =
+        Query::parse(body::text(&sent, "/query").unwrap_or_default()).map_err(|error| invalid(&error))?;
+    let number =
+        |pointer: &str| body::at(&sent, pointer).and_then(Value::as_u64).and_then(|n| n.try_into().ok());
+    let token = body::text(&sent, "/options/$skipToken").and_then(|token| token.parse::<usize>().ok());
+    let skip: usize = token.or_else(|| number("/options/$skip")).unwrap_or(0);
+    let top = number("/options/$top").unwrap_or(DEFAULT_ROWS).clamp(1, MAX_ROWS);
+    if body::text(&sent, "/options/resultFormat").is_some_and(|format| format == "table") {
+        let error = KqlError("the result format 'table' is not simulated: use objectArray".to_owned());
+        return Err(invalid(&error));
+    }
+    let rows = rows(state, call, &sent, &query);
+    let total = rows.len();
+    let page: Vec<Value> = rows.into_iter().skip(skip).take(top).collect();
+    let (count, more) = (page.len(), skip + page.len() < total);
+    let mut answered = json!({
+        "totalRecords": total, "count": count, "resultTruncated": if more { "true" } else { "false" }, "facets": [],
+        "data": page,
+    });
+    if more {
+        answered["$skipToken"] = json!((skip + count).to_string());
+    }
+    let mut reply = Reply::json(200, answered).with("x-ms-user-quota-resets-after", "00:00:05");
+    reply.headers.extend(spent.headers);
+    Ok(reply)
+}
+
+fn invalid(error: &KqlError) -> ArmError {
+    ArmError::bad_request("BadRequest", "Please provide below info when asking for support: the query and the time.")
+        .detail("InvalidQuery", "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error before retrying.")
+        .detail("ParserFailure", &format!("Parser failure: {}.", error.0))
+}
+
+fn rows(state: &State, call: &Call<'_>, sent: &Value, query: &Query) -> Vec<Value> {
+    let named = body::items(sent, "/subscriptions").iter().filter_map(Value::as_str).filter_map(parse_uuid);
+    let mut wanted: Vec<SubscriptionId> = named.map(SubscriptionId).collect();
+    if wanted.is_empty() {
+        wanted = state.subscriptions.keys().copied().collect();
+    }
+    let mut found: Vec<Row<'_>> = Vec::new();
+    for subscription in wanted {
+        let home = ResourceId::subscription(subscription);
+        let fitting = candidates(state, query, &home).filter(|stored| is_seen(state, call, stored));
+        found.extend(
+            fitting.map(|stored| Row { stored }).filter(|row| query.conditions.iter().all(|c| row.fits(c))),
+        );
+    }
+    if let Some((column, descending)) = &query.order {
+        found.sort_by(|one, other| {
+            let order =
+                one.text(column).cmp(&other.text(column)).then_with(|| one.stored.id.cmp(&other.stored.id));
+            if *descending { order.reverse() } else { order }
+        });
+    }
+    found.truncate(query.limit.unwrap_or(usize::MAX));
+    found.iter().map(|row| row.project(state, &query.columns)).collect()
+}
+
+/// The resources that can be in the table: of one type where the query names it.
+fn candidates<'a>(
+    state: &'a State,
+    query: &Query,
+    home: &ResourceId,
+) -> Box<dyn Iterator<Item = &'a Stored> + 'a> {
+    if query.table == Table::Containers {
+        return Box::new(state.inventory.of_type_within(
+            "Microsoft.Resources/resourceGroups",
+            Some(home),
+            None,
+        ));
+    }
+    let tracked = |stored: &&Stored| {
+        kind(&stored.id.arm_type()).is_some_and(|kind: &dyn Kind| kind.style().tracking == Tracking::Tracked)
+    };
+    let group = query
+        .only("resourcegroup")
+        .zip(home.subscription_id())
+        .map(|(name, subscription)| ResourceId::resource_group(subscription, name));
+    let home = group.as_ref().unwrap_or(home);
+    match query.only("type") {
+        Some(only) => Box::new(state.inventory.of_type_within(only, Some(home), None).filter(tracked)),
+        None => Box::new(state.inventory.prefixed(format!("{}/", home.folded()), None).filter(tracked)),
+    }
+}
+
+fn is_seen(state: &State, call: &Call<'_>, stored: &Stored) -> bool {
+    let lag = state.latency.scaled(LAG_SECS);
+    let indexed = stored.created.checked_add(lag).is_ok_and(|moment| moment <= state.now());
+    let allowed = || match state.settings.access {
+        Access::Open => true,
+        Access::Enforced => {
+            let action = match kind(&stored.id.arm_type()).map(|kind| kind.style().arm_type) {
+                Some("Microsoft.Resources/resourceGroups") | None => {
+                    "Microsoft.Resources/subscriptions/resourceGroups/read".to_owned()
+                }
+                Some(spelled) => format!("{spelled}/read"),
+            };
+            super::allows(state, call.caller.object_id, &action, stored.id.as_str())
+        }
+    };
+    indexed && allowed()
+}
+
+struct Row<'a> {
+    stored: &'a Stored,
+}
+
+impl Row<'_> {
+    fn text(&self, column: &Column) -> Option<String> {
+        match column {
+            Column::Tag(name) => self.stored.body.tag(name).map(str::to_owned),
+            Column::Field(field) => match field.as_str() {
+                "id" => Some(self.stored.id.as_str().to_owned()),
+                "name" => Some(self.stored.id.name().to_owned()),
+                "type" => Some(table_type(self.stored)),
+                "resourcegroup" => self.stored.id.resource_group_name().map(str::to_ascii_lowercase),
+                "subscriptionid" => self.stored.id.subscription_id().map(|id| id.to_string()),
+                "location" => self.stored.body.label("location").map(super::normal_location),
+                "kind" => Some(self.stored.body.label("kind").unwrap_or_default().to_owned()),
+                _ => None,
+            },
+        }
+    }
+
+    fn fits(&self, condition: &Condition) -> bool {
+        let own = self.text(&condition.column);
+        let Some(own) = own else { return condition.negated };
+        let same = |value: &String| match condition.exactly {
+            true => own == *value,
+            false => own.eq_ignore_ascii_case(value),
+        };
+        condition.values.iter().any(same) != condition.negated
+    }
+
+    fn project(&self, state: &State, columns: &[Column]) -> Value {
+        let all = [
+            "id",
+            "name",
+            "type",
+            "tenantid",
+            "kind",
+            "location",
+            "resourcegroup",
+            "subscriptionid",
+            "managedby",
+            "sku",
+            "plan",
+            "properties",
+            "tags",
+            "identity",
+            "zones",
+            "extendedlocation",
+        ];
+        let every: Vec<Column> = all.map(|name| Column::Field(name.to_owned())).into();
+        let columns = if columns.is_empty() { &every } else { columns };
+        let whole = state.render(self.stored);
+        let mut row = Map::new();
+        for column in columns {
+            let (name, value) = match column {
+                Column::Tag(tag) => (format!("tags_{tag}"), self.text(column).map(Value::String)),
+                Column::Field(field) => (
+                    spelled(field),
+                    self.text(column).map(Value::String).or_else(|| part(state, self.stored, &whole, field)),
+                ),
+            };
+            row.insert(name, value.unwrap_or(Value::Null));
+        }
+        Value::Object(row)
+    }
+}
+
+fn part(state: &State, stored: &Stored, whole: &Value, field: &str) -> Option<Value> {
+    match field {
+        "tenantid" => Some(json!(state.tenant_of(&stored.id))),
+        "managedby" => Some(json!(body::text(whole, "/managedBy").unwrap_or_default())),
+        "properties" | "tags" | "sku" | "identity" => body::at(whole, &format!("/{field}")).cloned(),
+        _ => None,
+    }
+}
+
+/// A column as the table spells it.
+fn spelled(field: &str) -> String {
+    for known in ["resourceGroup", "subscriptionId", "tenantId", "managedBy", "extendedLocation"] {
+        if known.eq_ignore_ascii_case(field) {
+            return known.to_owned();
+        }
+    }
+    field.to_owned()
+}
+
+/// Groups have another type in their table than in ARM.
+fn table_type(stored: &Stored) -> String {
+    let own = stored.id.arm_type().to_ascii_lowercase();
+    match own.cmp(&"microsoft.resources/resourcegroups".to_owned()) {
+        Ordering::Equal => "microsoft.resources/subscriptions/resourcegroups".to_owned(),
+        Ordering::Less | Ordering::Greater => own,
+    }
+}

@@ -1,0 +1,206 @@
+//! Subscriptions, tenants, locations and provider registrations.
+
+use serde_json::{Value, json};
+
+use super::{KINDS, NAMESPACES, authorization_permissions};
+use crate::resources::id::{ResourceId, SubscriptionId};
+use crate::simulator::arm::{ArmError, Call};
+use crate::simulator::http::Reply;
+use crate::simulator::options::Access;
+use crate::simulator::state::{State, Subscription};
+
+/// The regions of the world: name and display name.
+pub(super) const LOCATIONS: [(&str, &str); 40] = [
+    ("australiacentral", "Australia Central"),
+    ("australiaeast", "Australia East"),
+    ("australiasoutheast", "Australia Southeast"),
+    ("brazilsouth", "Brazil South"),
+    ("canadacentral", "Canada Central"),
+    ("canadaeast", "Canada East"),
+    ("centralindia", "Central India"),
+    ("centralus", "Central US"),
+    ("centraluseuap", "Central US EUAP"),
+    ("eastasia", "East Asia"),
+    ("eastus", "East US"),
+    ("eastus2", "East US 2"),
+    ("eastus2euap", "East US 2 EUAP"),
+    ("francecentral", "France Central"),
+    ("germanywestcentral", "Germany West Central"),
+    ("israelcentral", "Israel Central"),
+    ("italynorth", "Italy North"),
+    ("japaneast", "Japan East"),
+    ("japanwest", "Japan West"),
+    ("koreacentral", "Korea Central"),
+    ("koreasouth", "Korea South"),
+    ("mexicocentral", "Mexico Central"),
+    ("newzealandnorth", "New Zealand North"),
+    ("northcentralus", "North Central US"),
+    ("northeurope", "North Europe"),
+    ("norwayeast", "Norway East"),
+    ("polandcentral", "Poland Central"),
+    ("qatarcentral", "Qatar Central"),
+    ("southafricanorth", "South Africa North"),
+    ("southcentralus", "South Central US"),
+    ("southeastasia", "Southeast Asia"),
+    ("southindia", "South India"),
+    ("spaincentral", "Spain Central"),
+    ("swedencentral", "Sweden Central"),
+    ("switzerlandnorth", "Switzerland North"),
+    ("uaenorth", "UAE North"),
+    ("uksouth", "UK South"),
+    ("westcentralus", "West Central US"),
+    ("westeurope", "West Europe"),
+    ("westus", "West US"),
+];
+
+/// Regions without a place of their own in the table above.
+const MORE_LOCATIONS: [(&str, &str); 4] =
+    [("ukwest", "UK West"), ("westindia", "West India"), ("westus2", "West US 2"), ("westus3", "West US 3")];
+
+fn all_locations() -> impl Iterator<Item = (&'static str, &'static str)> {
+    LOCATIONS.into_iter().chain(MORE_LOCATIONS)
+}
+
+/// A location as Azure compares it: lower case, without spaces.
+pub(in crate::simulator) fn normal_location(location: &str) -> String {
+    location.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase()
+}
+
+/// Whether a (normalised) location exists.
+pub(in crate::simulator) fn is_location(name: &str) -> bool {
+    name == "global" || all_locations().any(|(known, _)| known == name)
+}
+
+/// The display name of a location; an unknown one is its own.
+pub(super) fn display_location(location: &str) -> String {
+    let name = normal_location(location);
+    all_locations()
+        .find(|(known, _)| *known == name)
+        .map_or_else(|| location.to_owned(), |(_, shown)| shown.to_owned())
+}
+
+fn document(id: &SubscriptionId, subscription: &Subscription) -> Value {
+    json!({
+        "id": format!("/subscriptions/{id}"), "subscriptionId": id.to_string(),
+        "displayName": subscription.name, "state": "Enabled",
+        "tenantId": subscription.tenant.to_string(), "authorizationSource": "RoleBased",
+        "managedByTenants": [], "tags": subscription.tags,
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off",
+        },
+    })
+}
+
+pub(in crate::simulator) fn tenants(state: &State) -> Reply {
+    let mut tenants: Vec<_> = state.subscriptions.values().map(|subscription| subscription.tenant).collect();
+    tenants.sort_unstable();
+    tenants.dedup();
+    let value: Vec<Value> = tenants
+        .into_iter()
+        .map(|tenant| {
+            let domain = "simulator.onmicrosoft.com";
+            json!({
+                "id": format!("/tenants/{tenant}"), "tenantId": tenant.to_string(), "tenantCategory": "Home",
+                "countryCode": "US", "displayName": "Simulated directory", "domains": [domain],
+                "defaultDomain": domain, "tenantType": "AAD",
+            })
+        })
+        .collect();
+    Reply::json(200, json!({ "value": value }))
+}
+
+/// The subscriptions in which the caller has a role at all.
+pub(in crate::simulator) fn list(state: &State, call: &Call<'_>) -> Reply {
+    let seen = |id: &SubscriptionId| match state.settings.access {
+        Access::Open => true,
+        Access::Enforced => {
+            let home = ResourceId::subscription(*id);
+            authorization_permissions::has_any_inside(state, call.caller.object_id, &home)
+        }
+    };
+    let value: Vec<Value> = state
+        .subscriptions
+        .iter()
+        .filter(|(id, _)| seen(id))
+        .map(|(id, subscription)| document(id, subscription))
+        .collect();
+    let count = value.len();
+    Reply::json(200, json!({ "value": value, "count": { "type": "Total", "value": count } }))
+}
+
+pub(in crate::simulator) fn get(state: &State, id: SubscriptionId) -> Reply {
+    match state.subscriptions.get(&id) {
+        Some(subscription) => Reply::json(200, document(&id, subscription)),
+        None => Reply::empty(404),
+    }
+}
+
+pub(in crate::simulator) fn locations(id: SubscriptionId) -> Reply {
+    let value: Vec<Value> = all_locations()
+        .map(|(name, shown)| {
+            json!({
+                "id": format!("/subscriptions/{id}/locations/{name}"), "name": name, "type": "Region",
+                "displayName": shown, "regionalDisplayName": shown,
+                "metadata": { "regionType": "Physical", "regionCategory": "Recommended" },
+            })
+        })
+        .collect();
+    Reply::json(200, json!({ "value": value }))
+}
+
+pub(in crate::simulator) fn providers(id: SubscriptionId) -> Reply {
+    let value: Vec<Value> = NAMESPACES.iter().map(|namespace| provider_document(id, namespace)).collect();
+    Reply::json(200, json!({ "value": value }))
+}
+
+pub(in crate::simulator) fn provider(id: SubscriptionId, namespace: &str) -> Result<Reply, ArmError> {
+    let known = NAMESPACES.iter().find(|known| known.eq_ignore_ascii_case(namespace));
+    known.map(|known| Reply::json(200, provider_document(id, known))).ok_or_else(|| {
+        let message = format!("The resource namespace '{namespace}' is invalid.");
+        ArmError::not_found("InvalidResourceNamespace", message)
+    })
+}
+
+/// The providers without a subscription, which have no state of registration.
+pub(in crate::simulator) fn tenant_provider(namespace: &str) -> Result<Reply, ArmError> {
+    let mut reply = provider(SubscriptionId(uuid::Uuid::nil()), namespace)?;
+    if let Some(Value::Object(document)) = &mut reply.body {
+        document.remove("registrationState");
+        document.remove("registrationPolicy");
+        let name = document.get("namespace").and_then(Value::as_str).unwrap_or_default();
+        let id = json!(format!("/providers/{name}"));
+        document.insert("id".to_owned(), id);
+    }
+    Ok(reply)
+}
+
+fn capabilities(style: &super::Style) -> &'static str {
+    match style.tracking {
+        super::Tracking::Tracked => {
+            "CrossResourceGroupResourceMove, CrossSubscriptionResourceMove, SupportsTags, SupportsLocation"
+        }
+        super::Tracking::Untracked => "None",
+    }
+}
+
+/// Every provider of the world is registered.
+fn provider_document(id: SubscriptionId, namespace: &str) -> Value {
+    let locations: Vec<&str> = all_locations().map(|(_, shown)| shown).collect();
+    let types: Vec<Value> = KINDS
+        .iter()
+        .map(|kind| kind.style())
+        .filter_map(|style| {
+            let (own, short) = style.arm_type.split_once('/')?;
+            own.eq_ignore_ascii_case(namespace).then(|| {
+                json!({
+                    "resourceType": short, "locations": locations, "apiVersions": [style.first_version],
+                    "aliases": [], "capabilities": capabilities(style),
+                })
+            })
+        })
+        .collect();
+    json!({
+        "id": format!("/subscriptions/{id}/providers/{namespace}"), "namespace": namespace,
+        "registrationState": "Registered", "registrationPolicy": "RegistrationRequired", "resourceTypes": types,
+    })
+}

@@ -1,0 +1,140 @@
+//! A file that says what a world shall suffer: `beamline simulate --faults FILE` and the admin API read
+//! the same shape.
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::directory::{Application, RoleGrant, UnknownRole};
+use super::faults::Fault;
+use super::world::World;
+
+/// Most bytes of a scenario.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a scenario file holds, in YAML (or JSON, which is YAML). Every part may be missing.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scenario {
+    /// Faults that wait for their requests, in this order.
+    pub faults: Vec<Fault>,
+    /// Limits of cores.
+    pub quota: Vec<QuotaLimit>,
+    /// Applications that may sign in.
+    pub applications: Vec<ScenarioApplication>,
+}
+
+/// How many cores a VM family may use in a region.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaLimit {
+    /// The region, in any spelling.
+    pub location: String,
+    /// The VM family as `vmSizes` spells it, for example `standardDSv3Family`.
+    pub family: String,
+    /// The limit.
+    pub cores: u64,
+}
+
+/// An application that may sign in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioApplication {
+    /// Its client id.
+    pub client_id: String,
+    /// Its secret.
+    #[serde(default)]
+    pub secret: Option<SecretString>,
+    /// Its roles: `{role, scope}`.
+    #[serde(default)]
+    pub grants: Vec<RoleGrant>,
+}
+
+/// Why a scenario cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// It is larger than a scenario can be.
+    #[error("the scenario has {0} bytes; at most {MAX_BYTES} are read")]
+    TooLarge(usize),
+    /// It has not the shape of a scenario.
+    #[error("the scenario cannot be read: see docs/simulator.md for its shape")]
+    Shape(#[from] serde_yaml::Error),
+    /// It grants a role that does not exist.
+    #[error(transparent)]
+    Role(#[from] UnknownRole),
+}
+
+impl Scenario {
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// When the text is too large or has another shape.
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        if text.len() > MAX_BYTES {
+            return Err(ScenarioError::TooLarge(text.len()));
+        }
+        Ok(serde_yaml::from_str(text)?)
+    }
+}
+
+impl World {
+    /// Adds what a scenario says to this world.
+    ///
+    /// # Errors
+    /// When it grants a role that the world does not know; what comes before is in force then.
+    pub fn play(&self, scenario: Scenario) -> Result<(), ScenarioError> {
+        for fault in scenario.faults {
+            self.faults().add(fault);
+        }
+        for limit in scenario.quota {
+            self.set_quota(&limit.location, &limit.family, limit.cores);
+        }
+        for application in scenario.applications {
+            let ScenarioApplication { client_id, secret, grants } = application;
+            self.register(&Application { client_id, secret, grants })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::{FaultEffect, Moment};
+
+    #[test]
+    fn a_scenario_is_read_from_yaml() {
+        let text = "
+faults:
+  - method: PUT
+    path_contains: storageAccounts
+    times: 3
+    effect: { kind: status, code: 429, retry_after_secs: 7, error_code: TooManyRequests, message: Slow down. }
+  - effect: { kind: reset, moment: before }
+  - effect: { kind: lose_answer }
+quota:
+  - { location: East US, family: standardDSv3Family, cores: 8 }
+applications:
+  - client_id: 0d4ec9d3-5c68-4f6c-9a3b-7d1f2a3b4c5d
+    secret: s3cret
+    grants:
+      - { role: Reader, scope: /subscriptions/5a1f7c1e-0d52-4c8b-9f36-2b7d5f0e9a01 }
+";
+        let scenario = Scenario::parse(text).unwrap();
+        assert_eq!(scenario.faults[0].times, 3);
+        assert_eq!(scenario.faults[1].effect, FaultEffect::Reset { moment: Moment::Before });
+        assert_eq!(scenario.faults[2].times, 1);
+        assert_eq!(scenario.quota[0].cores, 8);
+        assert_eq!(scenario.applications[0].grants[0].role, "Reader");
+    }
+
+    #[test]
+    fn an_unknown_word_is_refused() {
+        for text in [
+            "fault: []",
+            "faults: [{ effect: { kind: explode } }]",
+            "faults: [{ when: now, effect: { kind: lose_answer } }]",
+        ] {
+            assert!(Scenario::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A world behind HTTPS on loopback, with a certificate authority of its own.
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::ServiceExt;
+use axum::extract::Request;
+use axum::response::Response;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls::pki_types::PrivateKeyDer;
+use tokio::task::JoinHandle;
+use tower::util::MapResult;
+
+use super::http::LOST;
+use super::world::World;
+
+/// How long open connections may go on after [`Server::stop`].
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Why the simulator's server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulatorError {
+    /// The address is taken, or not ours.
+    #[error("the simulator cannot listen on {address}: choose another address or port")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The certificates could not be made.
+    #[error("the simulator could not make its certificates")]
+    Certificates(#[from] rcgen::Error),
+    /// The certificates were not accepted by the TLS library.
+    #[error("the simulator could not set up TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+/// A world that listens. Dropping it stops it at once; [`Server::stop`] lets answers finish.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    ca_pem: String,
+    handle: Handle<SocketAddr>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    /// Listens on `address` (port 0: any free one) over TLS, HTTP/2 and HTTP/1.1, with fresh
+    /// certificates, and tells the world its base URL.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or certificates cannot be made.
+    pub async fn start(world: World, address: SocketAddr) -> Result<Self, SimulatorError> {
+        // Fails only when a provider is installed already, which is as good.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let (ca_pem, config) = certificates()?;
+        let refused = |source| SimulatorError::Listen { address, source };
+        let listener = TcpListener::bind(address).map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let handle = Handle::new();
+        let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(config)));
+        let server = server.map_err(refused)?.handle(handle.clone());
+        world.set_base_url(&format!("https://localhost:{}", address.port()));
+        let service = MapResult::new(world.router(), break_lost);
+        let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
+        let task = tokio::spawn(server.serve(service));
+        Ok(Self { address, ca_pem, handle, task })
+    }
+
+    /// `https://localhost:PORT`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("https://localhost:{}", self.address.port())
+    }
+
+    /// The certificate authority to trust, in PEM.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Stops listening; open connections get a second to finish.
+    pub async fn stop(mut self) {
+        self.handle.graceful_shutdown(Some(GRACE));
+        // The task ends with the server; how it ended is of no use to anybody.
+        (&mut self.task).await.ok();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+    }
+}
+
+/// The answer of a request that was executed, and whose answer is to get lost.
+#[derive(Debug, thiserror::Error)]
+#[error("a scripted fault loses this answer")]
+struct LostAnswer;
+
+impl From<Infallible> for LostAnswer {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// An error of the service makes the HTTP library break the connection (HTTP/1.1) or reset the stream
+/// (HTTP/2) without an answer.
+fn break_lost(answer: Result<Response, Infallible>) -> Result<Response, LostAnswer> {
+    match answer {
+        Ok(response) if response.headers().contains_key(LOST) => Err(LostAnswer),
+        Ok(response) => Ok(response),
+        Err(never) => Err(never.into()),
+    }
+}
+
+fn certificates() -> Result<(String, rustls::ServerConfig), SimulatorError> {
+    let ca_key = KeyPair::generate()?;
+    let mut ca = CertificateParams::default();
+    ca.distinguished_name.push(DnType::CommonName, "beamline simulator CA");
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let certificate = ca.self_signed(&ca_key)?;
+    let issuer = Issuer::new(ca, ca_key);
+    let leaf_key = KeyPair::generate()?;
+    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let mut leaf = CertificateParams::new(names)?;
+    // OpenSSL refuses a leaf whose subject equals its issuer's.
+    leaf.distinguished_name.push(DnType::CommonName, "localhost");
+    let leaf = leaf.signed_by(&leaf_key, &issuer)?;
+    let key = PrivateKeyDer::Pkcs8(leaf_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok((certificate.pem(), config))
+}
