@@ -29,6 +29,7 @@ pub mod azure;
 pub mod clock;
 pub mod definitions;
 pub mod git;
+pub mod reconcile;
 pub mod resources;
 pub mod simulator;
 pub mod wire;

@@ -1,0 +1,16 @@
+//! One reconciliation of one environment at one commit: observe → plan → check → apply → report.
+//!
+//! One door: the command line, the daemon and the tests call the same functions here; a dry run has
+//! no writer at all rather than a flag. All choices are made by [`plan`], a synchronous function from
+//! values to a value; [`apply`] only substitutes, sends, waits, reads back and records.
+
+pub mod apply;
+pub mod observe;
+pub mod plan;
+pub mod report;
+
+mod reconciliation;
+
+pub use reconciliation::{
+    Means, PARALLELISM, Planned, ReconcileError, Wanted, carry_out, digest_of, make_plan, resume, run_record,
+};

@@ -1,0 +1,11 @@
+//! What Azure says the environment is now: read with one request per list, then sorted out.
+//!
+//! Reading is separate from deciding: [`observe`] sends the requests, [`sort_out`] is pure. Nothing is
+//! remembered between runs, so a deletion is found with an empty journal too: whatever carries our
+//! mark and is not declared is an orphan.
+
+mod gather;
+mod sort;
+
+pub use gather::{ObserveError, observe};
+pub use sort::{Found, Lists, Observed, Orphan, SoftDeleted, sort_out};

@@ -1,0 +1,252 @@
+//! The requests of an observation. For an environment in one group: one GET of the group, one list
+//! per resource type, one per parent for what lies inside others. An absent group answers for all of
+//! its content with that one GET.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join_all;
+use serde_json::Value;
+
+use super::sort::{Lists, Observed, SoftDeleted, sort_out};
+use crate::azure::{Arm, ArmError};
+use crate::definitions::Environment;
+use crate::resources::id::ResourceId;
+use crate::resources::{self, Address, Context, Kind, Listing, Presence, Reference, Resource, Site, Target};
+
+/// The api-version of the generic resource list of a group (`facts.md` 1).
+const GROUP_CONTENTS: crate::resources::id::ApiVersion = crate::resources::id::ApiVersion("2025-04-01");
+
+/// Why Azure's state could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("could not read {what}")]
+pub struct ObserveError {
+    /// What was being read: an id or a list.
+    pub what: String,
+    /// What went wrong.
+    #[source]
+    pub source: ArmError,
+}
+
+/// Reads everything that a plan for `environment` needs to know. `former_groups` are other groups
+/// that may hold resources with our mark (the environment used to live there).
+///
+/// # Errors
+/// [`ObserveError`] when a list or a resource cannot be read; a plan from half a picture would delete
+/// or create wrongly.
+pub async fn observe(
+    environment: &Environment,
+    site: &Site,
+    former_groups: &[ResourceId],
+    arm: &Arm,
+) -> Result<Observed, ObserveError> {
+    let reader = Reader { environment, site, arm };
+    let mut lists = reader.group(&site.group_id()).await?;
+    for group in former_groups.iter().filter(|group| **group != site.group_id()) {
+        lists.extend(reader.group(group).await?);
+    }
+    let outside = reader.outside_the_group(&lists).await?;
+    lists.extend(outside);
+    let mut observed = sort_out(environment, site, &lists);
+    observed.soft_deleted = reader.soft_deleted(&observed).await?;
+    if observed.deletes_a_group() {
+        observed.group_contents = reader.contents_of_orphaned_groups(&observed).await?;
+    }
+    Ok(observed)
+}
+
+struct Reader<'a> {
+    environment: &'a Environment,
+    site: &'a Site,
+    arm: &'a Arm,
+}
+
+impl Reader<'_> {
+    async fn group(&self, group: &ResourceId) -> Result<Lists, ObserveError> {
+        let mut lists = Lists::default();
+        let spec = resources::of(Kind::ResourceGroup).spec();
+        let found = self.arm.get(group, spec.api_version).await.map_err(|source| failed(group, source))?;
+        let Some(body) = found else { return Ok(lists) };
+        lists.add(Kind::ResourceGroup, vec![body]);
+        let top_level = distinct(|listing| matches!(listing, Listing::InGroup | Listing::AtScope));
+        let found = try_join_all(top_level.iter().map(|kind| self.list_of(*kind, group.clone()))).await?;
+        for (kind, items) in top_level.into_iter().zip(found) {
+            lists.add(kind, items);
+        }
+        let inner: Vec<(Kind, ResourceId)> = distinct(|listing| listing == Listing::InParent)
+            .into_iter()
+            .flat_map(|kind| self.parents_of(kind, &lists).into_iter().map(move |parent| (kind, parent)))
+            .collect();
+        let found =
+            try_join_all(inner.iter().map(|(kind, parent)| self.list_of(*kind, parent.clone()))).await?;
+        for ((kind, _), items) in inner.into_iter().zip(found) {
+            lists.add(kind, items);
+        }
+        Ok(lists)
+    }
+
+    /// Parents in the group whose content is worth a list: declared ones and ours.
+    fn parents_of(&self, kind: Kind, lists: &Lists) -> Vec<ResourceId> {
+        let Some(parent) = resources::of(kind).spec().parent else { return Vec::new() };
+        let declared: BTreeSet<ResourceId> = self.declared_ids(parent).collect();
+        lists
+            .of(parent)
+            .iter()
+            .filter_map(|body| id_in(body).map(|id| (id, body)))
+            .filter(|(id, body)| {
+                declared.contains(id)
+                    || super::sort::mark_on(parent, body).is_some_and(|mark| self.site.owns(&mark))
+            })
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    fn declared_ids(&self, kind: Kind) -> impl Iterator<Item = ResourceId> {
+        let nothing = BTreeMap::new();
+        let context = Context { site: self.site, resources: &self.environment.resources, observed: &nothing };
+        let ids: Vec<ResourceId> = self
+            .environment
+            .resources
+            .keys()
+            .filter(|address| address.kind() == kind)
+            .filter_map(|address| context.id_of(address))
+            .collect();
+        ids.into_iter()
+    }
+
+    async fn list_of(&self, kind: Kind, within: ResourceId) -> Result<Vec<Value>, ObserveError> {
+        let spec = resources::of(kind).spec();
+        let path = match spec.listing {
+            Listing::InParent => format!("{within}/{}", spec.segment),
+            Listing::Group | Listing::InGroup | Listing::AtScope | Listing::InParentBody(_) => {
+                format!("{within}/providers/{}", spec.arm_type)
+            }
+        };
+        let items =
+            self.arm.list(&path, spec.api_version, &[]).await.map_err(|source| failed(&path, source))?;
+        Ok(items.unwrap_or_default())
+    }
+
+    /// Declared resources, and scopes of role assignments, that lie outside the environment's group:
+    /// read one by one.
+    async fn outside_the_group(&self, lists: &Lists) -> Result<Lists, ObserveError> {
+        let group = self.site.group_id();
+        let mut found = Lists::default();
+        for resource in self.environment.resources.values() {
+            let id = match &resource.presence {
+                Presence::Existing(Some(id)) => id.clone(),
+                Presence::Existing(None) | Presence::Managed => continue,
+            };
+            if id.is_within(&group) && !lists.is_empty() {
+                continue;
+            }
+            let kind = resource.address.kind();
+            let spec = resources::of(kind).spec();
+            if let Some(body) =
+                self.arm.get(&id, spec.api_version).await.map_err(|source| failed(&id, source))?
+            {
+                found.add(kind, vec![body]);
+            }
+        }
+        for scope in self.foreign_scopes() {
+            found.add(Kind::RoleAssignment, self.list_of(Kind::RoleAssignment, scope).await?);
+        }
+        Ok(found)
+    }
+
+    /// Where beyond the group a role assignment of ours may be: the scopes that the definition names,
+    /// and what it only reads, on which one may be left over.
+    fn foreign_scopes(&self) -> BTreeSet<ResourceId> {
+        let nothing = BTreeMap::new();
+        let context = Context { site: self.site, resources: &self.environment.resources, observed: &nothing };
+        let group = self.site.group_id();
+        let resources = self.environment.resources.values();
+        let read = resources.clone().filter_map(|resource| match &resource.presence {
+            Presence::Existing(id) => id.clone(),
+            Presence::Managed => None,
+        });
+        resources
+            .filter(|resource| resource.address.kind() == Kind::RoleAssignment)
+            .filter_map(|resource| resource.references.get("scope"))
+            .filter_map(|reference: &Reference| context.resolve(reference))
+            .chain(read)
+            .filter(|scope| !scope.is_within(&group))
+            .collect()
+    }
+
+    /// Names of declared vaults that a soft-deleted one may hold (`facts.md` 3). Who may read only the
+    /// group gets 403 here; then the question stays open and Azure answers it at creation.
+    async fn soft_deleted(
+        &self,
+        observed: &Observed,
+    ) -> Result<BTreeMap<Address, SoftDeleted>, ObserveError> {
+        let mut found = BTreeMap::new();
+        let missing = self
+            .environment
+            .resources
+            .values()
+            .filter(|resource| resource.address.kind() == Kind::KeyVault && resource.is_managed())
+            .filter(|resource| !observed.present.contains_key(&resource.address));
+        for vault in missing {
+            let spec = resources::of(Kind::KeyVault).spec();
+            let id = ResourceId::subscription(self.site.subscription)
+                .provider("Microsoft.KeyVault/locations", &vault.location)
+                .child("deletedVaults", &vault.name);
+            match self.arm.get(&id, spec.api_version).await {
+                Ok(Some(body)) => {
+                    if let Some(deleted) = soft_deleted_vault(vault, &body, self.site) {
+                        found.insert(vault.address.clone(), deleted);
+                    }
+                }
+                Ok(None) | Err(ArmError::Refused { status: 403, .. }) => {}
+                Err(source) => return Err(failed(&id, source)),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn contents_of_orphaned_groups(
+        &self,
+        observed: &Observed,
+    ) -> Result<Vec<ResourceId>, ObserveError> {
+        let mut contents = Vec::new();
+        for orphan in observed.orphans.iter().filter(|orphan| orphan.kind == Kind::ResourceGroup) {
+            let path = format!("{}/resources", orphan.id);
+            let items =
+                self.arm.list(&path, GROUP_CONTENTS, &[]).await.map_err(|source| failed(&path, source))?;
+            contents.extend(items.unwrap_or_default().iter().filter_map(id_in));
+        }
+        Ok(contents)
+    }
+}
+
+/// One kind per ARM type among the kinds whose listing is asked for: clusters and instances share one.
+fn distinct(wanted: impl Fn(Listing) -> bool) -> Vec<Kind> {
+    let mut seen = BTreeSet::new();
+    Kind::ALL
+        .into_iter()
+        .filter(|kind| wanted(resources::of(*kind).spec().listing))
+        .filter(|kind| seen.insert(resources::of(*kind).spec().arm_type))
+        .collect()
+}
+
+fn soft_deleted_vault(vault: &Resource, body: &Value, site: &Site) -> Option<SoftDeleted> {
+    let old = body.pointer("/properties/vaultId")?.as_str()?.parse::<ResourceId>().ok()?;
+    let nothing = BTreeMap::new();
+    let empty = BTreeMap::new();
+    let context = Context { site, resources: &empty, observed: &nothing };
+    let Target::Known(wanted) = resources::of(Kind::KeyVault).target(vault, &context) else { return None };
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    Some(SoftDeleted {
+        scheduled_purge: text("/properties/scheduledPurgeDate"),
+        mark: text("/properties/tags/beamline").and_then(|mark| resources::Mark::parse(&mark)),
+        same_place: old == wanted,
+    })
+}
+
+fn id_in(body: &Value) -> Option<ResourceId> {
+    body.get("id")?.as_str()?.parse().ok()
+}
+
+fn failed(what: &impl ToString, source: ArmError) -> ObserveError {
+    ObserveError { what: what.to_string(), source }
+}

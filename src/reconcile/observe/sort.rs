@@ -1,0 +1,374 @@
+//! PURE: lists of bodies sorted into what is declared, what is an orphan of ours, and the rest.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::definitions::Environment;
+use crate::resources::id::ResourceId;
+use crate::resources::mark::{ADDRESS_KEY, MARK_KEY, METADATA_ADDRESS_KEY};
+use crate::resources::{
+    self, Address, Carrier, Context, Kind, Listing, Mark, Site, Target, role_assignment, virtual_network,
+};
+
+/// Bodies by the kind whose list they came from. Kinds that share an ARM type share the list of the
+/// first of them.
+#[derive(Clone, Debug, Default)]
+pub struct Lists(BTreeMap<&'static str, Vec<Value>>);
+
+impl Lists {
+    /// Adds what a list answered.
+    pub fn add(&mut self, kind: Kind, bodies: Vec<Value>) {
+        self.0.entry(resources::of(kind).spec().arm_type).or_default().extend(bodies);
+    }
+
+    /// Adds all of another observation's lists.
+    pub fn extend(&mut self, other: Self) {
+        for (arm_type, bodies) in other.0 {
+            self.0.entry(arm_type).or_default().extend(bodies);
+        }
+    }
+
+    /// Everything listed under the ARM type of `kind`.
+    #[must_use]
+    pub fn of(&self, kind: Kind) -> &[Value] {
+        self.0.get(resources::of(kind).spec().arm_type).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether nothing was listed at all: the group is absent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A resource that is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Its id as Azure writes it.
+    pub id: ResourceId,
+    /// Its body.
+    pub body: Value,
+    /// The mark it carries.
+    pub mark: Option<Mark>,
+}
+
+/// A resource that carries our mark and is not declared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Orphan {
+    /// The address it had, as its carrier says; else one made of its name in Azure.
+    pub address: Address,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id.
+    pub id: ResourceId,
+    /// Its body.
+    pub body: Value,
+}
+
+/// A soft-deleted resource that holds a declared name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoftDeleted {
+    /// When Azure removes it for good.
+    pub scheduled_purge: Option<String>,
+    /// The mark it carried.
+    pub mark: Option<Mark>,
+    /// Whether it was deleted from exactly the declared place (only then it can be recovered there).
+    pub same_place: bool,
+}
+
+/// Everything that a plan needs to know of Azure.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Declared resources that are there.
+    pub present: BTreeMap<Address, Found>,
+    /// Ours, not declared.
+    pub orphans: Vec<Orphan>,
+    /// Declared names that soft-deleted resources hold.
+    pub soft_deleted: BTreeMap<Address, SoftDeleted>,
+    /// Neither ours nor declared, in the environment's lists.
+    pub foreign: Vec<ResourceId>,
+    /// What the groups hold that would be deleted.
+    pub group_contents: Vec<ResourceId>,
+}
+
+impl Observed {
+    /// Whether a group is among the orphans.
+    #[must_use]
+    pub fn deletes_a_group(&self) -> bool {
+        self.orphans.iter().any(|orphan| orphan.kind == Kind::ResourceGroup)
+    }
+
+    /// Digest (hex SHA-256) of every body that was seen.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let present = self.present.values().map(|found| &found.body);
+        let orphans = self.orphans.iter().map(|orphan| &orphan.body);
+        crate::reconcile::digest_of(&Value::Array(present.chain(orphans).cloned().collect()))
+    }
+
+    /// Every body that was seen, by address: what was there before the first step.
+    #[must_use]
+    pub fn everything(&self) -> BTreeMap<Address, Value> {
+        let orphans = self.orphans.iter().map(|orphan| (orphan.address.clone(), orphan.body.clone()));
+        orphans.chain(self.bodies()).collect()
+    }
+
+    /// The bodies of the declared resources.
+    #[must_use]
+    pub fn bodies(&self) -> BTreeMap<Address, Value> {
+        self.present.iter().map(|(address, found)| (address.clone(), found.body.clone())).collect()
+    }
+}
+
+/// Sorts lists into declared, orphaned and foreign.
+#[must_use]
+pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observed {
+    let mut observed = Observed::default();
+    let mut rest: BTreeMap<ResourceId, (Kind, &Value)> = BTreeMap::new();
+    for kind in Kind::ALL {
+        let of_kind = lists.of(kind).iter().filter(|body| resources::of(kind).is_mine(body));
+        rest.extend(of_kind.filter_map(|body| Some((id_in(body)?, (kind, body)))));
+    }
+    // Reading order: a role assignment is recognised by the principals of resources found before it.
+    for address in environment.resources.keys() {
+        let Some(found) = find(environment, site, address, &observed, &rest) else { continue };
+        rest.remove(&found.id);
+        observed.present.insert(address.clone(), found);
+    }
+    for (id, (kind, body)) in rest {
+        match mark_on(kind, body) {
+            Some(mark) if site.owns(&mark) => {
+                let address = address_on(kind, body, &id, site);
+                observed.orphans.push(Orphan { address, kind, id, body: body.clone() });
+            }
+            Some(_) | None if kind == Kind::ResourceGroup || is_inherited(&id, site) => {}
+            Some(_) | None => observed.foreign.push(id),
+        }
+    }
+    orphaned_subnets(site, environment, lists, &mut observed);
+    observed
+}
+
+fn find(
+    environment: &Environment,
+    site: &Site,
+    address: &Address,
+    observed: &Observed,
+    rest: &BTreeMap<ResourceId, (Kind, &Value)>,
+) -> Option<Found> {
+    let resource = environment.resources.get(address)?;
+    let kind = address.kind();
+    let bodies = observed.bodies();
+    let context = Context { site, resources: &environment.resources, observed: &bodies };
+    if let Listing::InParentBody(pointer) = resources::of(kind).spec().listing {
+        return find_in_parent(&context, resource, pointer, observed);
+    }
+    let (id, (_, body)) = if kind == Kind::RoleAssignment {
+        rest.iter().find(|(_, (kind, body))| {
+            *kind == Kind::RoleAssignment && role_assignment::matches(resource, body, &context)
+        })?
+    } else {
+        let Target::Known(wanted) = resources::of(kind).target(resource, &context) else { return None };
+        rest.get_key_value(&wanted).filter(|(_, (found, _))| *found == kind)?
+    };
+    Some(Found { id: id.clone(), body: (*body).clone(), mark: mark_on(kind, body) })
+}
+
+fn find_in_parent(
+    context: &Context<'_>,
+    resource: &resources::Resource,
+    pointer: &str,
+    observed: &Observed,
+) -> Option<Found> {
+    let outer = observed.present.get(&resource.address.outer()?)?;
+    let element = element(&outer.body, pointer, &resource.name)?;
+    let marked = virtual_network::subnet_marks(&outer.body)
+        .iter()
+        .any(|(azure_name, _)| azure_name.eq_ignore_ascii_case(&resource.name));
+    let Target::Known(id) = resources::of(resource.address.kind()).target(resource, context) else {
+        return None;
+    };
+    Some(Found { id, body: element.clone(), mark: outer.mark.clone().filter(|_| marked) })
+}
+
+fn element<'a>(body: &'a Value, pointer: &str, name: &str) -> Option<&'a Value> {
+    body.pointer(pointer)?.as_array()?.iter().find(|element| {
+        element.get("name").and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(name))
+    })
+}
+
+/// Subnets that a network of ours carries a mark for and that no definition declares.
+fn orphaned_subnets(site: &Site, environment: &Environment, lists: &Lists, observed: &mut Observed) {
+    let Listing::InParentBody(pointer) = resources::of(Kind::Subnet).spec().listing else { return };
+    for body in lists.of(Kind::VirtualNetwork) {
+        let owned = mark_on(Kind::VirtualNetwork, body).is_some_and(|mark| site.owns(&mark));
+        let Some(network_id) = id_in(body).filter(|_| owned) else { continue };
+        let declared = observed.present.iter().find(|(_, found)| found.id == network_id);
+        let network = declared
+            .map(|(address, _)| address.clone())
+            .unwrap_or_else(|| address_on(Kind::VirtualNetwork, body, &network_id, site));
+        for (azure_name, short_name) in virtual_network::subnet_marks(body) {
+            let Some(element) = element(body, pointer, &azure_name) else { continue };
+            let still_declared = environment.resources.values().any(|resource| {
+                resource.address.kind() == Kind::Subnet
+                    && resource.address.outer().as_ref() == Some(&network)
+                    && resource.name.eq_ignore_ascii_case(&azure_name)
+            });
+            if !still_declared {
+                let short = if resources::address::is_name(&short_name) { &short_name } else { &azure_name };
+                observed.orphans.push(Orphan {
+                    address: network.inside(Kind::Subnet, short),
+                    kind: Kind::Subnet,
+                    id: network_id.child("subnets", &azure_name),
+                    body: element.clone(),
+                });
+            }
+        }
+    }
+}
+
+/// The mark that a body carries.
+#[must_use]
+pub(super) fn mark_on(kind: Kind, body: &Value) -> Option<Mark> {
+    let text = |pointer: String| body.pointer(&pointer).and_then(Value::as_str).and_then(Mark::parse);
+    match resources::of(kind).spec().carrier {
+        Carrier::Tags => text(format!("/tags/{MARK_KEY}")),
+        Carrier::PropertyTags => text(format!("/properties/tags/{MARK_KEY}")),
+        Carrier::Metadata => text(format!("/properties/metadata/{MARK_KEY}")),
+        Carrier::Description => {
+            let description = body.pointer("/properties/description")?.as_str()?;
+            role_assignment::mark_of(description).map(|(mark, _)| mark)
+        }
+        Carrier::Network => None,
+    }
+}
+
+/// The address that a body says it has; else one made of its name in Azure.
+fn address_on(kind: Kind, body: &Value, id: &ResourceId, site: &Site) -> Address {
+    let text = |pointer: String| body.pointer(&pointer).and_then(Value::as_str).map(str::to_owned);
+    let local = match resources::of(kind).spec().carrier {
+        Carrier::Tags => text(format!("/tags/{ADDRESS_KEY}")),
+        Carrier::PropertyTags => text(format!("/properties/tags/{ADDRESS_KEY}")),
+        Carrier::Metadata => text(format!("/properties/metadata/{METADATA_ADDRESS_KEY}")),
+        Carrier::Description => text("/properties/description".to_owned())
+            .and_then(|text| role_assignment::mark_of(&text))
+            .map(|(_, l)| l),
+        Carrier::Network => None,
+    };
+    let environment = &site.mark.environment;
+    local
+        .and_then(|local| Address::parse_local(environment, &local).ok())
+        .filter(|address| address.kind() == kind)
+        .unwrap_or_else(|| address_from_name(kind, id, site))
+}
+
+fn address_from_name(kind: Kind, id: &ResourceId, site: &Site) -> Address {
+    let environment = &site.mark.environment;
+    match (kind.is_single(), kind.written_inside()) {
+        (true, _) => Address::single(environment, kind),
+        (false, None) => Address::named(environment, kind, id.name()),
+        (false, Some(outer)) => {
+            let mut ids = std::iter::successors(id.parent(), ResourceId::parent);
+            let outer_type = resources::of(outer).spec().arm_type;
+            let outer_name = ids
+                .find(|id| id.arm_type().eq_ignore_ascii_case(outer_type))
+                .map_or_else(|| "unknown".to_owned(), |id| id.name().to_owned());
+            Address::named(environment, outer, &outer_name).inside(kind, id.name())
+        }
+    }
+}
+
+/// Whether a listed role assignment lies above the group (lists at a scope show those too).
+fn is_inherited(id: &ResourceId, site: &Site) -> bool {
+    !id.is_within(&site.group_id())
+}
+
+fn id_in(body: &Value) -> Option<ResourceId> {
+    body.get("id")?.as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::definitions::{SourceFile, load};
+    use crate::resources::id::{SubscriptionId, TenantId};
+
+    const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg";
+
+    fn environment() -> Environment {
+        let text = include_str!("../../../environments/dev.toml");
+        let renamed = format!("name = \"dev\"\nrenamed_from = \"former\"\n{text}");
+        let file = SourceFile::from_bytes("environments/dev.toml", renamed.as_bytes());
+        let mut environment = load(&[file]).environment.unwrap();
+        environment.resource_group = "rg".to_owned();
+        environment
+    }
+
+    fn site(environment: &Environment) -> Site {
+        let tenant = TenantId("00000000-0000-0000-0000-000000000002".parse().unwrap());
+        environment.site(
+            "ops",
+            SubscriptionId("00000000-0000-0000-0000-000000000001".parse().unwrap()),
+            tenant,
+        )
+    }
+
+    fn vault(name: &str, tags: Value) -> Value {
+        json!({ "id": format!("{GROUP}/providers/Microsoft.KeyVault/vaults/{name}"), "name": name, "tags": tags })
+    }
+
+    fn sorted(bodies: Vec<Value>) -> Observed {
+        let environment = environment();
+        let mut lists = Lists::default();
+        lists.add(Kind::KeyVault, bodies);
+        sort_out(&environment, &site(&environment), &lists)
+    }
+
+    #[test]
+    fn a_declared_resource_is_found_in_whatever_casing_azure_answers() {
+        let body = vault("KV-ML-dev", json!({ "beamline": "ops/dev" }));
+        let observed = sorted(vec![body]);
+        let (address, found) = observed.present.iter().next().unwrap();
+        assert_eq!(address.local(), "key_vaults/main");
+        assert_eq!(found.mark.as_ref().map(ToString::to_string).as_deref(), Some("ops/dev"));
+        assert!(observed.orphans.is_empty() && observed.foreign.is_empty());
+    }
+
+    #[test]
+    fn what_bears_our_mark_or_our_former_one_is_an_orphan_and_the_rest_is_foreign() {
+        let observed = sorted(vec![
+            vault("kv-a", json!({ "beamline": "ops/dev", "beamline-address": "key_vaults/old" })),
+            vault("kv-b", json!({ "beamline": "ops/former" })),
+            vault("kv-c", json!({ "beamline": "ops/other" })),
+            vault("kv-d", json!({ "beamline": "somebody/dev" })),
+            vault("kv-e", json!({})),
+        ]);
+        let orphans: Vec<_> = observed.orphans.iter().map(|orphan| orphan.address.to_string()).collect();
+        assert_eq!(orphans, ["dev/key_vaults/old", "dev/key_vaults/kv-b"]);
+        let foreign: Vec<_> = observed.foreign.iter().map(ResourceId::name).collect();
+        assert_eq!(foreign, ["kv-c", "kv-d", "kv-e"]);
+    }
+
+    #[test]
+    fn an_address_of_another_kind_is_not_believed() {
+        let tags = json!({ "beamline": "ops/dev", "beamline-address": "storage_accounts/x" });
+        assert_eq!(sorted(vec![vault("kv-a", tags)]).orphans[0].address.to_string(), "dev/key_vaults/kv-a");
+    }
+
+    #[test]
+    fn a_body_without_an_id_is_passed_over() {
+        let observed = sorted(vec![json!({ "name": "kv-ml-dev" }), json!(7), json!({ "id": "nonsense" })]);
+        assert!(observed.present.is_empty() && observed.orphans.is_empty() && observed.foreign.is_empty());
+    }
+
+    #[test]
+    fn a_digest_changes_with_what_was_seen() {
+        let one = sorted(vec![vault("kv-ml-dev", json!({ "beamline": "ops/dev" }))]);
+        let other = sorted(vec![vault("kv-ml-dev", json!({ "beamline": "ops/dev", "a": "1" }))]);
+        assert_ne!(one.digest(), other.digest());
+        assert_eq!(one.digest(), one.clone().digest());
+    }
+}

@@ -1,0 +1,206 @@
+//! What a plan does to a resource, and why.
+
+use serde::{Deserialize, Serialize};
+
+use crate::resources::{Address, id::ResourceId};
+
+/// What happens to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// It is made.
+    Create,
+    /// It is changed where it stands.
+    Update,
+    /// It is deleted and made again: two steps.
+    Replace,
+    /// It is deleted.
+    Delete,
+    /// It is there without our mark; the mark is written on it (with what differs).
+    Adopt,
+    /// A soft-deleted one of its name is brought back (with what differs).
+    Recover,
+    /// Nothing.
+    Keep,
+}
+
+/// Why a step is there. For people: printed, never branched on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum Reason {
+    /// The definition declares it and Azure has none.
+    Missing,
+    /// Fields differ (the step's differences say which).
+    Differs {
+        /// Dotted paths.
+        fields: Vec<String>,
+    },
+    /// A field cannot change on the living resource.
+    Immutable {
+        /// Dotted path.
+        field: String,
+        /// Why.
+        why: String,
+    },
+    /// It carries our mark and the definition does not declare it any more.
+    Undeclared,
+    /// The resource that contains it, or that it is the identity's role assignment of, is replaced.
+    Follows {
+        /// That resource.
+        address: Address,
+    },
+    /// A resource that is written inside it changes.
+    Inner {
+        /// That resource.
+        address: Address,
+    },
+    /// `adopt: true`.
+    AdoptionRequested,
+    /// A soft-deleted one holds its name.
+    SoftDeleted {
+        /// When Azure removes it for good, as Azure says it.
+        scheduled_purge: Option<String>,
+    },
+    /// Azure's record of the last write of it is a failure; it is written again.
+    ProvisioningFailed {
+        /// The provisioning state Azure shows.
+        state: String,
+    },
+}
+
+/// Why a plan must not be applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "blocker")]
+pub enum Blocker {
+    /// A protected resource would be deleted or replaced without consent.
+    NeedsConsent {
+        /// The resource.
+        address: Address,
+        /// Delete or replace.
+        action: Action,
+        /// What asks for it, as a sentence.
+        because: String,
+    },
+    /// A resource of the declared name is there without our mark.
+    NotOurs {
+        /// The declared resource.
+        address: Address,
+        /// What is there.
+        id: ResourceId,
+        /// The mark of another environment, where it carries one.
+        marked: Option<String>,
+    },
+    /// Azure cannot make this change, not even by a replacement.
+    Impossible {
+        /// The resource.
+        address: Address,
+        /// The field, where one is to blame.
+        field: Option<String>,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// `existing: true`, and it is not there.
+    ExistingMissing {
+        /// The declared resource.
+        address: Address,
+        /// The id that was looked for.
+        id: ResourceId,
+    },
+    /// A group would be deleted that holds something which is neither ours nor a known by-product.
+    GroupNotEmpty {
+        /// The group.
+        address: Address,
+        /// Ids of what is in the way (the first few).
+        foreign: Vec<ResourceId>,
+    },
+    /// A replacement is planned whose name stays taken after the deletion.
+    NameStaysTaken {
+        /// The resource.
+        address: Address,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// Azure is still working on it from an earlier write; planning on would fight with that.
+    InProgress {
+        /// The resource.
+        address: Address,
+        /// The provisioning state Azure shows.
+        state: String,
+    },
+}
+
+impl Blocker {
+    /// The resource that the blocker is about.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        match self {
+            Self::NeedsConsent { address, .. }
+            | Self::NotOurs { address, .. }
+            | Self::Impossible { address, .. }
+            | Self::ExistingMissing { address, .. }
+            | Self::GroupNotEmpty { address, .. }
+            | Self::NameStaysTaken { address, .. }
+            | Self::InProgress { address, .. } => address,
+        }
+    }
+
+    /// A sentence for people that ends with the next step.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::NeedsConsent { address, action, because } => {
+                let verb = match action {
+                    Action::Replace => "replace",
+                    Action::Delete
+                    | Action::Create
+                    | Action::Update
+                    | Action::Adopt
+                    | Action::Recover
+                    | Action::Keep => "delete",
+                };
+                format!(
+                    "would {verb} {address} ({because}), which is protected. To allow it, add this line to the \
+                     message of a commit: Beamline-Consent: destroy {address}"
+                )
+            }
+            Self::NotOurs { address, id, marked: None } => format!(
+                "{id} exists and does not carry our mark. Write `adopt: true` at {address} to take it over, \
+                 or `existing: true` to only read it"
+            ),
+            Self::NotOurs { address, id, marked: Some(mark) } => {
+                format!("{id} belongs to {mark}. Give {address} another name, or remove it there first")
+            }
+            Self::Impossible { address, field: Some(field), why } => format!("{address}: {field}: {why}"),
+            Self::Impossible { address, field: None, why } | Self::NameStaysTaken { address, why } => {
+                format!("{address}: {why}")
+            }
+            Self::ExistingMissing { address, id } => format!(
+                "{address} says `existing: true`, but {id} does not exist. Correct its name or id, or remove \
+                 `existing`"
+            ),
+            Self::GroupNotEmpty { address, foreign } => {
+                let ids: Vec<String> = foreign.iter().map(ToString::to_string).collect();
+                format!(
+                    "{address} is not deleted: it holds what is not ours ({}). Move or delete that first",
+                    ids.join(", ")
+                )
+            }
+            Self::InProgress { address, state } => {
+                format!(
+                    "Azure is still working on {address} ({state}). The run is repeated when it has ended"
+                )
+            }
+        }
+    }
+}
+
+/// Something worth saying that asks for no action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Stable code: an advice's, or `not-ours`, `creation-only`, `undeclared-existing`.
+    pub code: String,
+    /// The resource, where it is about one.
+    pub address: Option<Address>,
+    /// The sentence.
+    pub message: String,
+}

@@ -1,0 +1,166 @@
+//! An independent check of finished plans, by other code than the one that makes them.
+//!
+//! It is run on every plan before it is applied, and on every plan of the tests. A defect is a bug of
+//! the planner; applying stops before the first request.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::action::Action;
+use super::consent::Consents;
+use super::step::{Part, Plan, ReadBack, Step, Verb};
+use crate::resources::id::ResourceId;
+use crate::resources::{self, Address, Placeholder, Protection, Target};
+
+/// What is wrong with a plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the plan is not sound at step {ordinal} ({address}): {what}. This is a bug in beamline")]
+pub struct Defect {
+    /// The step.
+    pub ordinal: u32,
+    /// Its resource.
+    pub address: Address,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Everything that is wrong with `plan`. `groups` are the groups that it may write to.
+#[must_use]
+pub fn check(plan: &Plan, groups: &[ResourceId], consents: &Consents) -> Vec<Defect> {
+    let mut defects = Vec::new();
+    for (place, step) in plan.steps.iter().enumerate() {
+        let rules = [
+            numbered(place, step),
+            ordered(step),
+            carried(plan, step),
+            verified(plan, step),
+            placeholders(plan, step),
+            within(step, groups),
+            redirected(step),
+            consented(step, consents),
+        ];
+        defects.extend(rules.into_iter().filter_map(|rule| rule.err()).map(|what| Defect {
+            ordinal: step.ordinal,
+            address: step.address.clone(),
+            what,
+        }));
+    }
+    defects.extend(repeated(plan));
+    defects
+}
+
+fn numbered(place: usize, step: &Step) -> Result<(), String> {
+    let fits = usize::try_from(step.ordinal) == Ok(place);
+    fits.then_some(()).ok_or_else(|| format!("it stands at place {place}"))
+}
+
+fn ordered(step: &Step) -> Result<(), String> {
+    match step.after.iter().find(|earlier| **earlier >= step.ordinal) {
+        Some(earlier) => Err(format!("it waits for step {earlier}, which does not come before it")),
+        None => Ok(()),
+    }
+}
+
+fn carried(plan: &Plan, step: &Step) -> Result<(), String> {
+    match (step.carried_by, step.requests.is_empty()) {
+        (None, false) => Ok(()),
+        (None, true) => Err("it has no requests and nobody carries it".to_owned()),
+        (Some(_), false) => Err("it has requests although another step carries it".to_owned()),
+        (Some(carrier), true) => match plan.step(carrier) {
+            Some(other) if !other.requests.is_empty() && step.after.contains(&carrier) => Ok(()),
+            Some(_) | None => Err(format!("step {carrier} does not carry it")),
+        },
+    }
+}
+
+fn verified(plan: &Plan, step: &Step) -> Result<(), String> {
+    match step.read_back {
+        ReadBack::Matches | ReadBack::Absent => Ok(()),
+        ReadBack::CoveredBy(other) => match plan.step(other).map(|other| other.read_back) {
+            Some(ReadBack::Matches | ReadBack::Absent) => Ok(()),
+            Some(ReadBack::CoveredBy(_)) | None => Err(format!("step {other} does not verify it")),
+        },
+    }
+}
+
+fn placeholders(plan: &Plan, step: &Step) -> Result<(), String> {
+    let in_bodies =
+        step.requests.iter().filter_map(|request| request.body.as_ref()).flat_map(Placeholder::within);
+    let in_target = match &step.target {
+        Target::RoleAssignment { principal, .. } => Some(principal.clone()),
+        Target::Known(_) => None,
+    };
+    let made: BTreeSet<&Address> =
+        step.after.iter().filter_map(|at| plan.step(*at)).map(|step| &step.address).collect();
+    match in_bodies.chain(in_target).find(|needed| !made.contains(&needed.address)) {
+        Some(needed) => Err(format!("nothing before it yields {} of {}", needed.property, needed.address)),
+        None => Ok(()),
+    }
+}
+
+fn within(step: &Step, groups: &[ResourceId]) -> Result<(), String> {
+    let id = match &step.target {
+        Target::Known(id) => id,
+        Target::RoleAssignment { scope, .. } => scope,
+    };
+    // A role assignment may be for a scope outside; everything else is written inside our groups.
+    let is_role = id.arm_type().eq_ignore_ascii_case("Microsoft.Authorization/roleAssignments")
+        || matches!(step.target, Target::RoleAssignment { .. });
+    let inside = groups.iter().any(|group| id.is_within(group));
+    (inside || is_role).then_some(()).ok_or_else(|| format!("{id} is outside the environment's groups"))
+}
+
+/// Only a step that deletes may write to something else than its target: to what is left of it.
+fn redirected(step: &Step) -> Result<(), String> {
+    let Target::Known(target) = &step.target else { return Ok(()) };
+    let is_remains = |other: &ResourceId| {
+        step.part == Part::Removal
+            && other.name().eq_ignore_ascii_case(target.name())
+            && other.subscription_id() == target.subscription_id()
+    };
+    match step.requests.iter().filter_map(|request| request.instead.as_ref()).find(|other| !is_remains(other))
+    {
+        Some(other) => Err(format!("it writes to {other}, which is not its target")),
+        None => Ok(()),
+    }
+}
+
+fn consented(step: &Step, consents: &Consents) -> Result<(), String> {
+    let destroys = step.requests.iter().any(|request| request.verb == Verb::Delete);
+    let protected = resources::of(step.address.kind()).spec().protection == Protection::Protected;
+    let name = match &step.target {
+        Target::Known(id) => id.name(),
+        Target::RoleAssignment { .. } => step.address.name(),
+    };
+    if destroys && protected && !consents.allow(&step.address, name) {
+        return Err("it destroys a protected resource without consent".to_owned());
+    }
+    let deletes = matches!(step.action, Action::Delete) || step.part == Part::Removal;
+    (destroys == deletes || step.carried_by.is_some())
+        .then_some(())
+        .ok_or_else(|| "its action and its requests disagree".to_owned())
+}
+
+/// Each resource once, a replaced one twice: removal, then creation.
+fn repeated(plan: &Plan) -> Vec<Defect> {
+    let mut parts: BTreeMap<&Address, Vec<&Step>> = BTreeMap::new();
+    for step in &plan.steps {
+        parts.entry(&step.address).or_default().push(step);
+    }
+    let sound = |steps: &[&Step]| match steps {
+        [one] => one.part == Part::Whole,
+        [first, second] => {
+            first.part == Part::Removal
+                && second.part == Part::Creation
+                && second.after.contains(&first.ordinal)
+        }
+        _ => false,
+    };
+    let unsound = parts.into_iter().filter(|(_, steps)| !sound(steps));
+    unsound
+        .map(|(address, steps)| Defect {
+            ordinal: steps.first().map_or(0, |step| step.ordinal),
+            address: address.clone(),
+            what: "it is planned more than once".to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,314 @@
+//! The order of steps: what must be done before what, as edges of a graph, and one list that respects
+//! it.
+//!
+//! - What is made waits for what contains it, what it refers to, and the removal of its predecessor.
+//! - What is deleted waits for the deletion of what lies in it and of what may use it (the catalog's
+//!   references, kind by kind), and for changes that drop a reference to it.
+//! - What another step carries out waits for that step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::action::Action;
+use super::planner::{Input, is_deletion};
+use super::step::{Part, ReadBack, Step};
+use crate::resources::id::ResourceId;
+use crate::resources::{self, Address, Field, Kind, Reference, Resource, Resources, Shape, Target};
+
+/// The declared resource that contains `resource` in Azure.
+pub(super) fn parent_of(resource: &Resource, all: &Resources) -> Option<Address> {
+    let parent = resources::of(resource.address.kind()).spec().parent?;
+    match resource.address.outer() {
+        Some(outer) => Some(outer),
+        None => all.keys().find(|address| address.kind() == parent && parent.is_single()).cloned(),
+    }
+}
+
+/// Everything that must be there before `resource` can be made.
+pub(super) fn prerequisites(resource: &Resource, all: &Resources) -> BTreeSet<Address> {
+    let kind = resources::of(resource.address.kind());
+    let loose = kind.loose_references();
+    let references = resource.references.iter().filter_map(|(path, reference)| match reference {
+        Reference::Local(address) if !loose.contains(&path.as_str()) => Some(address.clone()),
+        Reference::Local(_) | Reference::Arm(_) => None,
+    });
+    parent_of(resource, all).into_iter().chain(references).chain(kind.depends_on(resource, all)).collect()
+}
+
+/// The kinds that a resource of `kind` may refer to or lie in.
+fn uses(kind: Kind) -> BTreeSet<Kind> {
+    let spec = resources::of(kind).spec();
+    let loose = resources::of(kind).loose_references();
+    let mut used: BTreeSet<Kind> = spec.parent.into_iter().collect();
+    referred_kinds(spec.fields, loose, &mut used);
+    if kind == Kind::RoleAssignment {
+        used.extend(Kind::ALL);
+    }
+    used.remove(&kind);
+    used
+}
+
+fn referred_kinds(fields: &[Field], loose: &[&str], into: &mut BTreeSet<Kind>) {
+    for field in fields.iter().filter(|field| !loose.contains(&field.name)) {
+        match field.shape {
+            Shape::Reference(kinds) | Shape::Principal(kinds) => into.extend(kinds),
+            Shape::Object(fields) | Shape::Objects { fields, .. } => referred_kinds(fields, &[], into),
+            Shape::Bool
+            | Shape::Integer { .. }
+            | Shape::Text { .. }
+            | Shape::Guid
+            | Shape::Choice(_)
+            | Shape::Word { .. }
+            | Shape::Duration { .. }
+            | Shape::Set { .. }
+            | Shape::Prefixes => {}
+        }
+    }
+}
+
+/// Puts steps in order, numbers them, and settles who carries and who verifies whom.
+pub(super) fn arrange(steps: Vec<Step>, input: &Input<'_>) -> Vec<Step> {
+    let carriers = carriers(&steps);
+    let firm = firm_edges(&steps, &carriers, input);
+    let soft = dropped_references(&steps, input);
+    let with_soft: Vec<(usize, usize)> = firm.iter().chain(&soft).copied().collect();
+    // A dropped reference may contradict a replacement further down; then the firm order wins.
+    let (order, edges) = match sorted(steps.len(), &with_soft) {
+        Some(order) => (order, with_soft),
+        None => (sorted(steps.len(), &firm).unwrap_or_else(|| (0..steps.len()).collect()), firm),
+    };
+    number(steps, &order, &edges, &carriers)
+}
+
+/// For each step that another one carries out: that one.
+fn carriers(steps: &[Step]) -> BTreeMap<usize, usize> {
+    let mut carriers = BTreeMap::new();
+    for (at, step) in steps.iter().enumerate() {
+        let carrier = match step.address.kind() {
+            Kind::Subnet => {
+                // A subnet's deletion is an update of its network, unless that is deleted as well.
+                let network = step.address.outer();
+                let of_network = |other: &Step| Some(&other.address) == network.as_ref();
+                let same_side = |other: &Step| is_deletion(other) == is_deletion(step);
+                position(steps, |other| of_network(other) && same_side(other))
+                    .or_else(|| position(steps, of_network))
+            }
+            Kind::Container | Kind::Datastore if is_deletion(step) => position(steps, |other| {
+                is_deletion(other) && other.address.kind() != Kind::ResourceGroup && contains(other, step)
+            }),
+            Kind::ResourceGroup
+            | Kind::StorageAccount
+            | Kind::Container
+            | Kind::KeyVault
+            | Kind::LogAnalyticsWorkspace
+            | Kind::ApplicationInsights
+            | Kind::ContainerRegistry
+            | Kind::VirtualNetwork
+            | Kind::Workspace
+            | Kind::Datastore
+            | Kind::ComputeCluster
+            | Kind::ComputeInstance
+            | Kind::RoleAssignment => None,
+        };
+        carriers.extend(carrier.map(|carrier| (at, carrier)));
+    }
+    carriers
+}
+
+fn position(steps: &[Step], wanted: impl Fn(&Step) -> bool) -> Option<usize> {
+    steps.iter().position(wanted)
+}
+
+/// Whether the resource of `inner` lies in that of `outer`.
+fn contains(outer: &Step, inner: &Step) -> bool {
+    match (known(outer), known(inner)) {
+        (Some(outer), Some(inner)) => outer != inner && inner.is_within(outer),
+        (None, _) | (_, None) => false,
+    }
+}
+
+fn known(step: &Step) -> Option<&ResourceId> {
+    match &step.target {
+        Target::Known(id) => Some(id),
+        Target::RoleAssignment { .. } => None,
+    }
+}
+
+/// Edges (later, earlier) that must hold.
+fn firm_edges(steps: &[Step], carriers: &BTreeMap<usize, usize>, input: &Input<'_>) -> Vec<(usize, usize)> {
+    let all = &input.environment.resources;
+    let mut edges: Vec<(usize, usize)> =
+        carriers.iter().map(|(carried, carrier)| (*carried, *carrier)).collect();
+    for (at, step) in steps.iter().enumerate() {
+        // Who carries others waits for what those have to wait for.
+        let carried =
+            carriers.iter().filter(|(_, carrier)| **carrier == at).map(|(carried, _)| &steps[*carried]);
+        let goes: BTreeSet<Kind> = carried.chain([step]).map(|step| step.address.kind()).collect();
+        let needed = all.get(&step.address).map(|resource| prerequisites(resource, all)).unwrap_or_default();
+        for (other_at, other) in steps.iter().enumerate().filter(|(other_at, _)| *other_at != at) {
+            let waits = match (is_deletion(step), is_deletion(other)) {
+                (false, false) => needed.contains(&other.address),
+                (false, true) => step.address == other.address && other.part == Part::Removal,
+                (true, true) => {
+                    let carried = carriers.get(&other_at) == Some(&at);
+                    let used = !uses(other.address.kind()).is_disjoint(&goes);
+                    !carried && !carriers.contains_key(&at) && (used || contains(step, other))
+                }
+                (true, false) => false,
+            };
+            if waits {
+                edges.push((at, other_at));
+            }
+        }
+    }
+    edges
+}
+
+/// Edges (deletion, change) where the living resource that is changed mentions the one that goes.
+fn dropped_references(steps: &[Step], input: &Input<'_>) -> Vec<(usize, usize)> {
+    let mut edges = Vec::new();
+    for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.action == Action::Delete) {
+        let Some(id) = known(step) else { continue };
+        for (other_at, other) in steps.iter().enumerate().filter(|(_, other)| !is_deletion(other)) {
+            let body = input.observed.present.get(&other.address).map(|found| &found.body);
+            if body.is_some_and(|body| mentions(body, id)) {
+                edges.push((at, other_at));
+            }
+        }
+    }
+    edges
+}
+
+fn mentions(body: &Value, id: &ResourceId) -> bool {
+    match body {
+        Value::String(text) => text.eq_ignore_ascii_case(id.as_str()),
+        Value::Array(items) => items.iter().any(|item| mentions(item, id)),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key != "id" && mentions(value, id)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Kahn's algorithm, the earliest possible step first in the given order. `None` for a cycle.
+fn sorted(count: usize, edges: &[(usize, usize)]) -> Option<Vec<usize>> {
+    let mut waiting: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); count];
+    for (later, earlier) in edges {
+        waiting[*later].insert(*earlier);
+    }
+    let mut open: BTreeSet<usize> = (0..count).collect();
+    let mut order = Vec::with_capacity(count);
+    while !open.is_empty() {
+        let next =
+            open.iter().copied().find(|at| waiting[*at].iter().all(|earlier| !open.contains(earlier)))?;
+        open.remove(&next);
+        order.push(next);
+    }
+    Some(order)
+}
+
+fn number(
+    steps: Vec<Step>,
+    order: &[usize],
+    edges: &[(usize, usize)],
+    carriers: &BTreeMap<usize, usize>,
+) -> Vec<Step> {
+    let place: BTreeMap<usize, u32> = order.iter().copied().zip(0..).collect();
+    let covers: BTreeMap<usize, usize> =
+        (0..steps.len()).filter_map(|at| Some((at, covering(&steps, at, carriers)?))).collect();
+    let mut steps: Vec<Step> = steps
+        .into_iter()
+        .enumerate()
+        .map(|(at, mut step)| {
+            let after: BTreeSet<u32> =
+                edges.iter().filter(|(later, _)| *later == at).map(|(_, earlier)| place[earlier]).collect();
+            step.after = after.into_iter().collect();
+            step.ordinal = place[&at];
+            step.carried_by = carriers.get(&at).map(|carrier| place[carrier]);
+            if step.carried_by.is_some() {
+                step.requests.clear();
+            }
+            if let Some(cover) = covers.get(&at) {
+                step.read_back = ReadBack::CoveredBy(place[cover]);
+            }
+            step
+        })
+        .collect();
+    steps.sort_by_key(|step| step.ordinal);
+    steps
+}
+
+/// The step whose reading back verifies step `at` as well: its carrier, or the deletion of the
+/// outermost thing that contains it.
+fn covering(steps: &[Step], at: usize, carriers: &BTreeMap<usize, usize>) -> Option<usize> {
+    if let Some(carrier) = carriers.get(&at) {
+        return covering(steps, *carrier, carriers).or(Some(*carrier));
+    }
+    let step = steps.get(at).filter(|step| is_deletion(step))?;
+    let outer = steps.iter().enumerate().filter(|(_, other)| is_deletion(other) && contains(other, step));
+    outer.min_by_key(|(_, other)| known(other).map_or(usize::MAX, |id| id.as_str().len())).map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::sample::reference;
+
+    fn address(local: &str) -> Address {
+        Address::parse_local(&"production".parse().unwrap(), local).unwrap()
+    }
+
+    fn before(local: &str) -> Vec<String> {
+        let all = reference().resources;
+        prerequisites(&all[&address(local)], &all).iter().map(Address::local).collect()
+    }
+
+    #[test]
+    fn the_order_is_the_given_one_as_far_as_the_edges_allow() {
+        assert_eq!(sorted(4, &[]), Some(vec![0, 1, 2, 3]));
+        assert_eq!(sorted(4, &[(0, 3), (1, 0)]), Some(vec![2, 3, 0, 1]));
+        assert_eq!(sorted(0, &[]), Some(vec![]));
+    }
+
+    #[test]
+    fn a_circle_has_no_order() {
+        assert_eq!(sorted(3, &[(0, 1), (1, 0)]), None);
+        assert_eq!(sorted(1, &[(0, 0)]), None);
+    }
+
+    #[test]
+    fn what_is_made_waits_for_its_container_and_what_it_refers_to() {
+        assert_eq!(before("resource_group"), [""; 0]);
+        assert_eq!(
+            before("workspace"),
+            [
+                "resource_group",
+                "storage_accounts/default",
+                "key_vaults/main",
+                "application_insights/main",
+                "container_registries/main"
+            ],
+            "and not for the cluster that builds its images, which is made in it"
+        );
+        assert_eq!(before("role_assignments/workspace-vault"), ["key_vaults/main", "workspace"]);
+        let lake = before("datastores/data_lake");
+        assert!(lake.contains(&"storage_accounts/data_lake/containers/data".to_owned()), "{lake:?}");
+    }
+
+    #[test]
+    fn a_kind_may_be_used_by_what_lies_in_it_or_may_refer_to_it() {
+        assert!(uses(Kind::ComputeCluster).is_superset(&BTreeSet::from([Kind::Workspace, Kind::Subnet])));
+        assert!(uses(Kind::Workspace).contains(&Kind::KeyVault));
+        assert!(!uses(Kind::Workspace).contains(&Kind::ComputeCluster), "a loose reference is no use");
+        for kind in Kind::ALL {
+            assert!(!uses(kind).contains(&kind), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_body_mentions_an_id_in_any_casing_and_not_its_own() {
+        let id: ResourceId = "/subscriptions/s/resourceGroups/g/providers/Microsoft.X/y/z".parse().unwrap();
+        let shouted = id.as_str().to_uppercase();
+        assert!(mentions(&serde_json::json!({ "a": [{ "b": shouted }] }), &id));
+        assert!(!mentions(&serde_json::json!({ "id": id.as_str(), "a": 1 }), &id));
+    }
+}

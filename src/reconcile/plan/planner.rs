@@ -1,0 +1,503 @@
+//! Desired + observed + consents → [`Plan`].
+//!
+//! In three passes: what must happen to each declared resource ([`Decision`]); which replacements
+//! follow from replacements; and the steps with their requests. Order is added by `order`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::action::{Action, Blocker, Note, Reason};
+use super::consent::Consents;
+use super::order;
+use super::requests;
+use super::step::{FORMAT, Part, Plan, Revision, Step};
+use crate::definitions::{Environment, InputDigest};
+use crate::reconcile::observe::{Found, Observed, Orphan};
+use crate::resources::id::ResourceId;
+use crate::resources::{
+    self, Address, Adoption, Change, Context, Difference, Effect, Kind, Protection, Reference, Resource,
+    Site, Target,
+};
+
+/// Types that Azure puts into a group on its own beside what we make (`facts.md` 4): they go with the
+/// group and do not keep it from being deleted.
+pub(super) const BY_PRODUCTS: [&str; 4] = [
+    "microsoft.alertsmanagement/smartdetectoralertrules",
+    "microsoft.insights/actiongroups",
+    "microsoft.insights/webtests",
+    "microsoft.operationalinsights/workspaces/tables",
+];
+
+/// How many foreign resources a note or a blocker names.
+const MAX_NAMED: usize = 5;
+
+/// Everything a plan is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The definition. For a removed environment one without resources.
+    pub environment: &'a Environment,
+    /// Where it lives.
+    pub site: &'a Site,
+    /// What Azure says.
+    pub observed: &'a Observed,
+    /// What may be destroyed.
+    pub consents: &'a Consents,
+    /// The commit.
+    pub commit: Option<&'a Revision>,
+    /// Digest of the definition and its defaults.
+    pub input_digest: Option<&'a InputDigest>,
+}
+
+/// What must happen to a declared resource.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Decision {
+    Keep,
+    Make { action: Action, reasons: Vec<Reason> },
+    Change { action: Action, reasons: Vec<Reason>, differences: Vec<Difference> },
+    Replace { reasons: Vec<Reason>, differences: Vec<Difference> },
+}
+
+/// Makes the plan.
+#[must_use]
+pub fn plan(input: &Input<'_>) -> Plan {
+    let mut planner = Planner::new(input);
+    planner.decide_declared();
+    planner.follow_replacements();
+    planner.carry_inner_changes();
+    planner.guard_replacements();
+    planner.guard_orphans();
+    planner.report_foreign();
+    planner.into_plan()
+}
+
+struct Planner<'a> {
+    input: &'a Input<'a>,
+    bodies: BTreeMap<Address, Value>,
+    decisions: BTreeMap<Address, Decision>,
+    notes: Vec<Note>,
+    blockers: Vec<Blocker>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(input: &'a Input<'a>) -> Self {
+        let bodies = input.observed.bodies();
+        Self { input, bodies, decisions: BTreeMap::new(), notes: Vec::new(), blockers: Vec::new() }
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            site: self.input.site,
+            resources: &self.input.environment.resources,
+            observed: &self.bodies,
+        }
+    }
+
+    fn decide_declared(&mut self) {
+        for resource in self.input.environment.resources.values() {
+            let found = self.input.observed.present.get(&resource.address);
+            let decision = if self.is_only_read(resource) {
+                if found.is_none() {
+                    self.block_missing(resource);
+                }
+                Some(Decision::Keep)
+            } else {
+                match found {
+                    None => Some(self.decide_absent(resource)),
+                    Some(found) => self.decide_present(resource, found),
+                }
+            };
+            self.decisions.insert(resource.address.clone(), decision.unwrap_or(Decision::Keep));
+        }
+    }
+
+    /// `existing: true`, or written inside a resource that is.
+    fn is_only_read(&self, resource: &Resource) -> bool {
+        let outer = resource.address.outer().and_then(|outer| self.input.environment.resources.get(&outer));
+        !resource.is_managed() || outer.is_some_and(|outer| !outer.is_managed())
+    }
+
+    fn block_missing(&mut self, resource: &Resource) {
+        let address = resource.address.clone();
+        if let Target::Known(id) = resources::of(address.kind()).target(resource, &self.context()) {
+            self.blockers.push(Blocker::ExistingMissing { address, id });
+        }
+    }
+
+    fn decide_absent(&mut self, resource: &Resource) -> Decision {
+        let missing = Decision::Make { action: Action::Create, reasons: vec![Reason::Missing] };
+        let Some(deleted) = self.input.observed.soft_deleted.get(&resource.address) else { return missing };
+        let ours = deleted.mark.as_ref().is_some_and(|mark| self.input.site.owns(mark));
+        let wanted = ours || resource.adoption == Adoption::Requested;
+        if deleted.same_place && wanted {
+            let reason = Reason::SoftDeleted { scheduled_purge: deleted.scheduled_purge.clone() };
+            return Decision::Make { action: Action::Recover, reasons: vec![reason] };
+        }
+        let until = deleted.scheduled_purge.as_deref().unwrap_or("its retention has passed");
+        self.blockers.push(Blocker::NameStaysTaken {
+            address: resource.address.clone(),
+            why: format!(
+                "a soft-deleted {} holds the name {} until {until}. Purge it, choose another name, or write \
+                 `adopt: true` to recover it",
+                resources::of(resource.address.kind()).spec().arm_type,
+                resource.name,
+            ),
+        });
+        missing
+    }
+
+    fn decide_present(&mut self, resource: &Resource, found: &Found) -> Option<Decision> {
+        let adopting = match &found.mark {
+            Some(mark) if self.input.site.owns(mark) => false,
+            None if resource.adoption == Adoption::Requested => true,
+            // A subnet is adopted with its network.
+            None if resource.address.kind() == Kind::Subnet && self.adopts_network_of(resource) => true,
+            // A role assignment is its scope, role and principal: one that the service or somebody else
+            // has made grants what is declared, and stays theirs (`facts.md` 6 and 8).
+            Some(_) | None if resource.address.kind() == Kind::RoleAssignment => {
+                self.notes.push(Note {
+                    code: "granted-already".to_owned(),
+                    address: Some(resource.address.clone()),
+                    message: format!(
+                        "{} is granted already by {}, which is not ours",
+                        resource.address, found.id
+                    ),
+                });
+                return None;
+            }
+            Some(_) | None => {
+                self.blockers.push(Blocker::NotOurs {
+                    address: resource.address.clone(),
+                    id: found.id.clone(),
+                    marked: found.mark.as_ref().map(ToString::to_string),
+                });
+                return None;
+            }
+        };
+        let kind = resources::of(resource.address.kind());
+        let all = kind.differences(resource, &found.body, &self.context());
+        let differences = self.sort_effects(resource, all)?;
+        // What Azure still works on is not yet as declared, whatever it looks like.
+        if let Some(state) = busy_state(&found.body) {
+            let address = resource.address.clone();
+            self.blockers.push(Blocker::InProgress { address, state: state.to_owned() });
+            return None;
+        }
+        Some(decide_by_differences(found, differences, adopting))
+    }
+
+    fn adopts_network_of(&self, resource: &Resource) -> bool {
+        let outer = resource.address.outer().and_then(|outer| self.input.environment.resources.get(&outer));
+        outer.is_some_and(|network| network.adoption == Adoption::Requested)
+    }
+
+    /// Takes notes out of the differences; `None` when one of them is impossible.
+    fn sort_effects(&mut self, resource: &Resource, all: Vec<Difference>) -> Option<Vec<Difference>> {
+        let mut kept = Vec::new();
+        let mut possible = true;
+        for difference in all {
+            match &difference.effect {
+                Effect::InPlace | Effect::Replace(_) => kept.push(difference),
+                Effect::Note(why) => self.notes.push(Note {
+                    code: "creation-only".to_owned(),
+                    address: Some(resource.address.clone()),
+                    message: format!("{}: {}: {why}", resource.address, difference.field),
+                }),
+                Effect::Impossible(why) => {
+                    possible = false;
+                    self.blockers.push(Blocker::Impossible {
+                        address: resource.address.clone(),
+                        field: Some(difference.field.clone()),
+                        why: why.clone(),
+                    });
+                }
+            }
+        }
+        possible.then_some(kept)
+    }
+
+    /// What lies in a replaced resource, is bound to its identity, or cannot outlive it, is replaced
+    /// with it.
+    fn follow_replacements(&mut self) {
+        loop {
+            let replaced = self.replaced();
+            let following: Vec<(Address, Address)> = self
+                .input
+                .environment
+                .resources
+                .values()
+                .filter(|resource| !replaced.contains(&resource.address) && !self.is_only_read(resource))
+                .filter(|resource| self.input.observed.present.contains_key(&resource.address))
+                .filter_map(|resource| {
+                    let leader =
+                        self.bound_to(resource).into_iter().find(|address| replaced.contains(address))?;
+                    Some((resource.address.clone(), leader))
+                })
+                .collect();
+            if following.is_empty() {
+                return;
+            }
+            for (address, leader) in following {
+                let differences = match self.decisions.remove(&address) {
+                    Some(Decision::Change { differences, .. }) => differences,
+                    Some(Decision::Keep | Decision::Make { .. } | Decision::Replace { .. }) | None => {
+                        Vec::new()
+                    }
+                };
+                let reasons = vec![Reason::Follows { address: leader }];
+                self.decisions.insert(address, Decision::Replace { reasons, differences });
+            }
+        }
+    }
+
+    fn replaced(&self) -> BTreeSet<Address> {
+        let replaced =
+            self.decisions.iter().filter(|(_, decision)| matches!(decision, Decision::Replace { .. }));
+        replaced.map(|(address, _)| address.clone()).collect()
+    }
+
+    /// Resources whose replacement takes `resource` along.
+    fn bound_to(&self, resource: &Resource) -> Vec<Address> {
+        let kind = resource.address.kind();
+        let spec = resources::of(kind).spec();
+        let parent = order::parent_of(resource, &self.input.environment.resources);
+        let bound = resource.references.iter().filter_map(|(path, reference)| {
+            let Reference::Local(address) = reference else { return None };
+            let field = spec.fields.iter().find(|field| field.name == path)?;
+            // A role assignment is its scope, role and principal.
+            let binds = matches!(field.change, Change::Replace(_)) || kind == Kind::RoleAssignment;
+            binds.then(|| address.clone())
+        });
+        parent.into_iter().chain(bound).collect()
+    }
+
+    /// A subnet is written through its network: a change of one is an update of the other.
+    fn carry_inner_changes(&mut self) {
+        let orphaned = self.input.observed.orphans.iter().filter(|orphan| orphan.kind == Kind::Subnet);
+        let changed = self
+            .decisions
+            .iter()
+            .filter(|(address, decision)| {
+                address.kind() == Kind::Subnet && !matches!(decision, Decision::Keep)
+            })
+            .map(|(address, _)| address.clone());
+        let inner: Vec<Address> = changed.chain(orphaned.map(|orphan| orphan.address.clone())).collect();
+        for address in inner {
+            let Some(network) = address.outer() else { continue };
+            let reason = Reason::Inner { address };
+            match self.decisions.get_mut(&network) {
+                Some(Decision::Change { reasons, .. }) => reasons.push(reason),
+                Some(decision @ Decision::Keep) => {
+                    let reasons = vec![reason];
+                    *decision = Decision::Change { action: Action::Update, reasons, differences: Vec::new() };
+                }
+                Some(Decision::Make { .. } | Decision::Replace { .. }) | None => {}
+            }
+        }
+    }
+
+    fn guard_replacements(&mut self) {
+        for address in self.replaced() {
+            let (Some(resource), Some(found)) =
+                (self.input.environment.resources.get(&address), self.input.observed.present.get(&address))
+            else {
+                continue;
+            };
+            if let Err(why) = resources::of(address.kind()).replaceable(resource, &found.body) {
+                self.blockers.push(Blocker::NameStaysTaken { address: address.clone(), why });
+            }
+            let because = match self.decisions.get(&address) {
+                Some(Decision::Replace { reasons, .. }) => reasons.first().map_or_else(String::new, sentence),
+                Some(Decision::Keep | Decision::Make { .. } | Decision::Change { .. }) | None => {
+                    String::new()
+                }
+            };
+            self.require_consent(&address, &resource.name, Action::Replace, because);
+        }
+    }
+
+    fn guard_orphans(&mut self) {
+        for orphan in &self.input.observed.orphans {
+            let because = sentence(&Reason::Undeclared);
+            self.require_consent(&orphan.address, orphan.id.name(), Action::Delete, because);
+            if orphan.kind == Kind::ResourceGroup {
+                self.require_empty_group(orphan);
+            }
+        }
+    }
+
+    fn require_consent(&mut self, address: &Address, name: &str, action: Action, because: String) {
+        let protected = resources::of(address.kind()).spec().protection == Protection::Protected;
+        if protected && !self.input.consents.allow(address, name) {
+            self.blockers.push(Blocker::NeedsConsent { address: address.clone(), action, because });
+        }
+    }
+
+    fn require_empty_group(&mut self, group: &Orphan) {
+        let going: Vec<&ResourceId> = self.input.observed.orphans.iter().map(|orphan| &orphan.id).collect();
+        let foreign: Vec<ResourceId> = self
+            .input
+            .observed
+            .group_contents
+            .iter()
+            .filter(|id| id.is_within(&group.id))
+            .filter(|id| !going.iter().any(|gone| gone != &&group.id && id.is_within(gone)))
+            .filter(|id| !BY_PRODUCTS.contains(&id.arm_type().to_ascii_lowercase().as_str()))
+            .take(MAX_NAMED)
+            .cloned()
+            .collect();
+        if !foreign.is_empty() {
+            self.blockers.push(Blocker::GroupNotEmpty { address: group.address.clone(), foreign });
+        }
+    }
+
+    fn report_foreign(&mut self) {
+        let foreign = &self.input.observed.foreign;
+        if foreign.is_empty() {
+            return;
+        }
+        let mut named: Vec<String> = foreign.iter().take(MAX_NAMED).map(|id| id.name().to_owned()).collect();
+        if foreign.len() > MAX_NAMED {
+            named.push(format!("{} more", foreign.len() - MAX_NAMED));
+        }
+        self.notes.push(Note {
+            code: "not-ours".to_owned(),
+            address: None,
+            message: format!("in the group without our mark, left alone: {}", named.join(", ")),
+        });
+    }
+
+    fn into_plan(self) -> Plan {
+        let replaced = self.replaced();
+        let mut later = self.bodies.clone();
+        later.retain(|address, _| !replaced.contains(address));
+        let builder = requests::Builder {
+            input: self.input,
+            decisions: &self.decisions,
+            context: Context {
+                site: self.input.site,
+                resources: &self.input.environment.resources,
+                observed: &later,
+            },
+            now: self.context(),
+        };
+        let steps = order::arrange(builder.steps(), self.input);
+        let advice = self.input.environment.advice.iter().map(|advice| Note {
+            code: advice.code.to_string(),
+            address: None,
+            message: advice.to_string(),
+        });
+        let kept = self.decisions.iter().filter(|(_, decision)| **decision == Decision::Keep);
+        Plan {
+            format: FORMAT,
+            environment: self.input.site.mark.environment.clone(),
+            commit: self.input.commit.cloned(),
+            input_digest: self.input.input_digest.cloned(),
+            observed_digest: self.input.observed.digest(),
+            kept: kept.map(|(address, _)| address.clone()).collect(),
+            notes: advice.chain(self.notes).collect(),
+            blockers: self.blockers,
+            steps,
+        }
+    }
+}
+
+fn decide_by_differences(found: &Found, differences: Vec<Difference>, adopting: bool) -> Decision {
+    let replacing = differences.iter().find_map(|difference| match &difference.effect {
+        Effect::Replace(why) => Some(Reason::Immutable { field: difference.field.clone(), why: why.clone() }),
+        Effect::InPlace | Effect::Note(_) | Effect::Impossible(_) => None,
+    });
+    if let Some(reason) = replacing {
+        return Decision::Replace { reasons: vec![reason], differences };
+    }
+    let fields = differences.iter().map(|difference| difference.field.clone()).collect();
+    // Where no mark can be written (compute instances), `adopt: true` in the file is the record.
+    if adopting && !differences.is_empty() {
+        return Decision::Change {
+            action: Action::Adopt,
+            reasons: vec![Reason::AdoptionRequested],
+            differences,
+        };
+    }
+    match (failed_state(&found.body), differences.is_empty()) {
+        (Some(state), _) => {
+            let reasons = vec![Reason::ProvisioningFailed { state: state.to_owned() }];
+            Decision::Change { action: Action::Update, reasons, differences }
+        }
+        (None, true) => Decision::Keep,
+        (None, false) => Decision::Change {
+            action: Action::Update,
+            reasons: vec![Reason::Differs { fields }],
+            differences,
+        },
+    }
+}
+
+/// Azure's record of the last write, where that is a failure.
+fn failed_state(body: &Value) -> Option<&str> {
+    provisioning_state(body).filter(|state| {
+        ["Failed", "Canceled", "Cancelled"].iter().any(|failed| state.eq_ignore_ascii_case(failed))
+    })
+}
+
+/// The provisioning state, where Azure is still working on the resource.
+fn busy_state(body: &Value) -> Option<&str> {
+    let ended = |state: &&str| state.eq_ignore_ascii_case("Succeeded") || failed_state(body).is_some();
+    provisioning_state(body).filter(|state| !ended(state))
+}
+
+fn provisioning_state(body: &Value) -> Option<&str> {
+    body.pointer("/properties/provisioningState")?.as_str().filter(|state| !state.is_empty())
+}
+
+/// A reason as a sentence for people.
+pub(super) fn sentence(reason: &Reason) -> String {
+    match reason {
+        Reason::Missing => "it does not exist yet".to_owned(),
+        Reason::Differs { fields } => format!("{} differ", fields.join(", ")),
+        Reason::Immutable { field, why } => format!("{field} cannot change: {why}"),
+        Reason::Undeclared => "the definition does not declare it any more".to_owned(),
+        Reason::Follows { address } => format!("{address} is replaced"),
+        Reason::Inner { address } => format!("{address} is written through it"),
+        Reason::AdoptionRequested => "adopt: true".to_owned(),
+        Reason::SoftDeleted { .. } => "a soft-deleted one holds its name and is recovered".to_owned(),
+        Reason::ProvisioningFailed { state } => format!("its last write ended {state}"),
+    }
+}
+
+/// What a resource is made with, for people.
+pub(super) fn creation_differences(resource: &Resource) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    if resource.name != resource.address.name() || resource.address.kind().is_single() {
+        differences.push(made_with("name".to_owned(), Value::from(resource.name.clone())));
+    }
+    flatten("", &Value::Object(resource.fields.clone()), &mut differences);
+    differences
+}
+
+fn flatten(prefix: &str, value: &Value, into: &mut Vec<Difference>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&path, value, into);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            into.push(made_with(prefix.to_owned(), value.clone()));
+        }
+    }
+}
+
+fn made_with(field: String, after: Value) -> Difference {
+    Difference { field, before: Value::Null, after, effect: Effect::InPlace }
+}
+
+/// Kept here so that the builder and the checker agree on it.
+pub(super) fn is_deletion(step: &Step) -> bool {
+    match (step.action, step.part) {
+        (Action::Delete, _) | (Action::Replace, Part::Removal) => true,
+        (Action::Replace, Part::Creation | Part::Whole)
+        | (Action::Create | Action::Update | Action::Adopt | Action::Recover | Action::Keep, _) => false,
+    }
+}

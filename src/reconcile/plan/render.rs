@@ -1,0 +1,152 @@
+//! A plan as text for people, in the notation that Terraform has taught everybody: `+` made, `~`
+//! changed in place, `-/+` replaced, `-` deleted, `<=` recovered or adopted.
+
+use std::fmt::Write as _;
+
+use owo_colors::OwoColorize as _;
+use serde_json::Value;
+
+use super::action::{Action, Reason};
+use super::planner::sentence;
+use super::step::{Part, Plan, Step, Summary};
+use crate::resources::{Placeholder, Target};
+
+/// Longest value that is printed whole, in characters.
+const MAX_VALUE_CHARS: usize = 120;
+
+/// How to render.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Text only.
+    Plain,
+    /// With ANSI colours.
+    Coloured,
+}
+
+/// The plan as text, ending with the summary line.
+#[must_use]
+pub fn render(plan: &Plan, style: Style) -> String {
+    let mut text = String::new();
+    for step in plan.steps.iter().filter(|step| step.part != Part::Removal) {
+        render_step(step, style, &mut text);
+    }
+    if !plan.steps.is_empty() {
+        text.push('\n');
+    }
+    for note in &plan.notes {
+        let _ = writeln!(text, "{} {} [{}]", paint("note:", Tone::Quiet, style), note.message, note.code);
+    }
+    for blocker in &plan.blockers {
+        let _ = writeln!(text, "{} {}", paint("blocked:", Tone::Bad, style), blocker.message());
+    }
+    let _ = writeln!(text, "{}: {}", plan.environment, summary_line(plan));
+    text
+}
+
+/// One line: `20 to create, 1 to change, 0 to replace, 0 to delete`, or `no changes`.
+#[must_use]
+pub fn summary_line(plan: &Plan) -> String {
+    let Summary { create, update, replace, delete, keep } = plan.summary();
+    let counts = if plan.steps.is_empty() {
+        format!("no changes ({keep} resources as declared)")
+    } else {
+        let counts =
+            [(create, "to create"), (update, "to change"), (replace, "to replace"), (delete, "to delete")];
+        let named =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        named.collect::<Vec<_>>().join(", ")
+    };
+    match plan.blockers.len() {
+        0 => counts,
+        1 => format!("blocked: {}", plan.blockers[0].message()),
+        more => format!("blocked by {more} problems; {counts}"),
+    }
+}
+
+fn render_step(step: &Step, style: Style, text: &mut String) {
+    let (sign, tone) = sign(step.action);
+    let name = match &step.target {
+        Target::Known(id) => id.name().to_owned(),
+        Target::RoleAssignment { .. } => "(known after apply)".to_owned(),
+    };
+    let because = step.reasons.iter().filter(|reason| worth_saying(reason)).map(sentence).collect::<Vec<_>>();
+    let because = if because.is_empty() { String::new() } else { format!("  # {}", because.join("; ")) };
+    let _ = writeln!(
+        text,
+        "{} {}  {}{}",
+        paint(&format!("{sign:>3}"), tone, style),
+        step.address.local(),
+        paint(&name, Tone::Quiet, style),
+        paint(&because, Tone::Quiet, style),
+    );
+    for difference in &step.differences {
+        let after = value(&difference.after);
+        let line = if difference.before.is_null() {
+            format!("{}: {after}", difference.field)
+        } else if difference.after.is_null() {
+            format!("{}: {} → (removed)", difference.field, value(&difference.before))
+        } else {
+            format!("{}: {} → {after}", difference.field, value(&difference.before))
+        };
+        let _ = writeln!(text, "        {line}");
+    }
+}
+
+/// The signs say most reasons already.
+fn worth_saying(reason: &Reason) -> bool {
+    match reason {
+        Reason::Missing | Reason::Differs { .. } => false,
+        Reason::Immutable { .. }
+        | Reason::Undeclared
+        | Reason::Follows { .. }
+        | Reason::Inner { .. }
+        | Reason::AdoptionRequested
+        | Reason::SoftDeleted { .. }
+        | Reason::ProvisioningFailed { .. } => true,
+    }
+}
+
+fn value(value: &Value) -> String {
+    if Placeholder::from_value(value).is_some() {
+        return "(known after apply)".to_owned();
+    }
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "(none)".to_owned(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    };
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match text.char_indices().nth(MAX_VALUE_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Tone {
+    Good,
+    Changed,
+    Bad,
+    Quiet,
+}
+
+fn sign(action: Action) -> (&'static str, Tone) {
+    match action {
+        Action::Create => ("+", Tone::Good),
+        Action::Update => ("~", Tone::Changed),
+        Action::Replace => ("-/+", Tone::Bad),
+        Action::Delete => ("-", Tone::Bad),
+        Action::Adopt | Action::Recover => ("<=", Tone::Changed),
+        Action::Keep => ("", Tone::Quiet),
+    }
+}
+
+fn paint(text: &str, tone: Tone, style: Style) -> String {
+    match (style, tone) {
+        (Style::Plain, _) => text.to_owned(),
+        (Style::Coloured, Tone::Good) => text.green().to_string(),
+        (Style::Coloured, Tone::Changed) => text.yellow().to_string(),
+        (Style::Coloured, Tone::Bad) => text.red().to_string(),
+        (Style::Coloured, Tone::Quiet) => text.dimmed().to_string(),
+    }
+}
