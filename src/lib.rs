@@ -28,6 +28,7 @@
 pub mod azure;
 pub mod clock;
 pub mod definitions;
+pub mod forge;
 pub mod git;
 pub mod reconcile;
 pub mod resources;

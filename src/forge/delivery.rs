@@ -1,0 +1,72 @@
+//! When a status that could not be delivered is tried again. Pure but for the passed-in clock.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::outlet::Class;
+use crate::clock::Clock;
+
+/// The wait after the first failure.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// The longest wait that we choose ourselves: a forge that is back is noticed within it.
+const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
+
+/// The longest wait that a forge may ask for. GitHub's primary limit starts anew every hour.
+const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
+
+/// When to try again after failure number `attempts` (from 1) of class `class`: 1 s, 2 s, 4 s … up to
+/// 5 min, the upper half of each wait random so that several statuses do not come back together; never
+/// before the moment that the forge asked for (at most an hour). A refusal waits 5 min at once: somebody
+/// has to act first.
+#[must_use]
+pub fn after_failure(attempts: u32, class: &Class, clock: &Clock) -> Timestamp {
+    let wait = match class {
+        Class::Refused => clock.between(LONGEST_WAIT, LONGEST_WAIT + LONGEST_WAIT / 10),
+        Class::Retry { after } => {
+            let asked = after.unwrap_or_default().min(LONGEST_ASKED);
+            let doublings = attempts.saturating_sub(1).min(16);
+            let full = FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT);
+            asked + clock.between(full / 2, full)
+        }
+    };
+    clock.now().checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waits(class: &Class) -> Vec<Duration> {
+        let clock = Clock::simulated(Timestamp::UNIX_EPOCH, 1);
+        (1..=20)
+            .map(|attempts| {
+                Duration::try_from(after_failure(attempts, class, &clock).duration_since(clock.now()))
+                    .unwrap()
+            })
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_double_up_to_five_minutes() {
+        let waits = waits(&Class::Retry { after: None });
+        for (index, wait) in waits.iter().enumerate() {
+            let full = Duration::from_secs(1 << index.min(16)).min(Duration::from_secs(300));
+            assert!(*wait >= full / 2 && *wait <= full, "wait {index} is {wait:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_forges_own_wish_is_respected_up_to_an_hour() {
+        let asked = Duration::from_secs(90);
+        assert!(waits(&Class::Retry { after: Some(asked) }).iter().all(|wait| *wait >= asked));
+        let absurd = Class::Retry { after: Some(Duration::from_secs(u64::MAX)) };
+        assert!(waits(&absurd).iter().all(|wait| *wait <= Duration::from_secs(3900)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_waits_for_people() {
+        assert!(waits(&Class::Refused).iter().all(|wait| *wait >= Duration::from_secs(300)));
+    }
+}
