@@ -33,4 +33,5 @@ pub mod git;
 pub mod reconcile;
 pub mod resources;
 pub mod simulator;
+pub mod store;
 pub mod wire;

@@ -1,0 +1,309 @@
+//! The heads of the watched branches, and what a new one does to the queue.
+//!
+//! Guarantees: a head becomes seen in the same transaction that queues its work and its first statuses,
+//! so that a push is neither lost nor worked on twice by a crash between; what waited for an older
+//! commit of the branch and is looked at again is superseded, with its statuses; what is running is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+
+use super::column::{Columns, micros, word};
+use super::work::{Aggregate, NewWork, Work, WorkState, work_of};
+use super::{Store, StoreError, outbox, queue};
+use crate::forge::Status;
+use crate::git::{BranchName, CommitId};
+use crate::reconcile::apply::{RunEnd, RunKind};
+use crate::resources::EnvironmentName;
+
+/// A new head of a watched branch, and everything that follows from it.
+#[derive(Clone, Debug)]
+pub struct Acceptance {
+    /// The branch.
+    pub branch: BranchName,
+    /// Its new head.
+    pub commit: CommitId,
+    /// When it was seen.
+    pub now: Timestamp,
+    /// What is to be looked at.
+    pub work: Vec<NewWork>,
+    /// What the forge is to be told of the new head.
+    pub statuses: Vec<Status>,
+}
+
+/// What became of a new head.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The work that was queued; for a head that was seen already, the work that it has.
+    pub work: Vec<Work>,
+    /// The work of older commits that it superseded.
+    pub superseded: Vec<Work>,
+}
+
+impl Store {
+    /// The head of every watched branch that was accepted last.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn seen_heads(&self) -> Result<BTreeMap<BranchName, CommitId>, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let rows = sqlx::query("SELECT branch, commit_id FROM heads").fetch_all(reading.db()).await?;
+        rows.iter()
+            .map(|row| {
+                let columns = Columns::of("head", row);
+                Ok((columns.parsed("branch")?, columns.parsed("commit_id")?))
+            })
+            .collect()
+    }
+
+    /// Accepts a new head: records it as seen, queues its work and statuses, supersedes what waited for
+    /// the same environments at older commits of the branch, and queues what `aggregate` makes of each
+    /// of those commits. For a head that was seen already nothing changes.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails; then nothing has changed.
+    pub async fn accept_head(
+        &self,
+        acceptance: Acceptance,
+        aggregate: Aggregate<'_>,
+    ) -> Result<Accepted, StoreError> {
+        let Acceptance { branch, commit, now, work, statuses } = acceptance;
+        let mut writing = self.begin_write().await?;
+        let db = writing.db();
+        if head_of(db, &branch).await? == Some(commit) {
+            return Ok(Accepted { work: present_work(db, &branch, &commit).await?, superseded: Vec::new() });
+        }
+        set_head(db, &branch, &commit, now).await?;
+        let replaced: BTreeSet<(EnvironmentName, String)> =
+            work.iter().map(|item| (item.environment.clone(), word(item.kind))).collect();
+        let waiting = queued_work(db, &branch).await?.into_iter().filter(|item| {
+            // A plan of a head that is no longer one is of use to nobody; an apply may be all there is.
+            let is_replaced = replaced.contains(&(item.environment.clone(), word(item.kind)));
+            item.commit != commit && (is_replaced || item.kind == RunKind::Plan)
+        });
+        let summary = format!("Superseded by {}", commit.short());
+        let superseded = supersede(db, waiting.collect(), &summary, now, aggregate).await?;
+        let mut queued = Vec::with_capacity(work.len());
+        for item in &work {
+            queued.push(queue::insert(db, &branch, &commit, now, item).await?);
+        }
+        outbox::put_all(db, &statuses, now).await?;
+        writing.commit().await?;
+        Ok(Accepted { work: queued, superseded })
+    }
+
+    /// Forgets a branch that was deleted, and supersedes the plans that wait for it; queues what
+    /// `aggregate` makes of their commits. An apply that waits stays: deleting a branch undoes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails; then nothing has changed.
+    pub async fn forget_branch(
+        &self,
+        branch: &BranchName,
+        now: Timestamp,
+        aggregate: Aggregate<'_>,
+    ) -> Result<Vec<Work>, StoreError> {
+        let mut writing = self.begin_write().await?;
+        let db = writing.db();
+        sqlx::query("DELETE FROM heads WHERE branch = $1").bind(branch.to_string()).execute(&mut *db).await?;
+        let plans = queued_work(db, branch).await?.into_iter().filter(|item| item.kind == RunKind::Plan);
+        let superseded = supersede(db, plans.collect(), "Its branch was deleted", now, aggregate).await?;
+        writing.commit().await?;
+        Ok(superseded)
+    }
+}
+
+async fn head_of(db: &mut AnyConnection, branch: &BranchName) -> Result<Option<CommitId>, StoreError> {
+    let row = sqlx::query("SELECT commit_id FROM heads WHERE branch = $1")
+        .bind(branch.to_string())
+        .fetch_optional(db)
+        .await?;
+    row.map(|row| Columns::of("head", &row).parsed("commit_id")).transpose()
+}
+
+async fn set_head(
+    db: &mut AnyConnection,
+    branch: &BranchName,
+    commit: &CommitId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO heads (branch, commit_id, seen_at) VALUES ($1, $2, $3)
+         ON CONFLICT (branch) DO UPDATE SET commit_id = excluded.commit_id, seen_at = excluded.seen_at",
+    )
+    .bind(branch.to_string())
+    .bind(commit.to_string())
+    .bind(micros(now))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn queued_work(db: &mut AnyConnection, branch: &BranchName) -> Result<Vec<Work>, StoreError> {
+    let open = queue::open_work_of(db, branch).await?;
+    Ok(open.into_iter().filter(|item| item.state == WorkState::Queued).collect())
+}
+
+async fn present_work(
+    db: &mut AnyConnection,
+    branch: &BranchName,
+    commit: &CommitId,
+) -> Result<Vec<Work>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM work WHERE branch = $1 AND commit_id = $2 ORDER BY work_id")
+        .bind(branch.to_string())
+        .bind(commit.to_string())
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(work_of).collect()
+}
+
+async fn supersede(
+    db: &mut AnyConnection,
+    waiting: Vec<Work>,
+    summary: &str,
+    now: Timestamp,
+    aggregate: Aggregate<'_>,
+) -> Result<Vec<Work>, StoreError> {
+    let mut superseded = Vec::with_capacity(waiting.len());
+    let mut commits: BTreeMap<(CommitId, String), RunKind> = BTreeMap::new();
+    for item in waiting {
+        superseded.extend(queue::close(db, item.id, RunEnd::Superseded, summary, now).await?);
+        commits.insert((item.commit, word(item.kind)), item.kind);
+    }
+    for ((commit, _), kind) in commits {
+        queue::tell_of(db, &commit, kind, now, aggregate).await?;
+    }
+    Ok(superseded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{aggregate, branch, commit, folder, later, new_work, now, silent, status};
+    use super::*;
+    use crate::forge::{Context, State};
+
+    fn head(on: &str, digit: char, work: Vec<NewWork>) -> Acceptance {
+        let context = if on == "main" { Context::apply() } else { Context::plan() };
+        Acceptance {
+            branch: branch(on),
+            commit: commit(digit),
+            now: now(),
+            work,
+            statuses: vec![status(commit(digit), context, State::Pending, "queued")],
+        }
+    }
+
+    fn applies(environments: &[&str]) -> Vec<NewWork> {
+        environments.iter().map(|environment| new_work(environment, RunKind::Apply)).collect()
+    }
+
+    fn names(work: &[Work]) -> Vec<String> {
+        work.iter().map(|item| format!("{} {}", item.commit.short(), item.environment)).collect()
+    }
+
+    #[tokio::test]
+    async fn a_new_head_is_seen_queued_and_announced_at_once() {
+        let folder = folder();
+        let path = folder.path().join("journal.db");
+        let store = Store::open(&path).await.unwrap();
+        store.accept_head(head("main", 'a', applies(&["dev", "production"])), &silent).await.unwrap();
+        drop(store);
+        let store = Store::open(&path).await.unwrap();
+        assert_eq!(store.seen_heads().await.unwrap(), BTreeMap::from([(branch("main"), commit('a'))]));
+        assert_eq!(names(&store.open_work().await.unwrap()), ["aaaaaaa dev", "aaaaaaa production"]);
+        assert_eq!(store.pending_count().await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_head_is_accepted_once() {
+        let store = Store::in_memory().await.unwrap();
+        let first = store.accept_head(head("main", 'a', applies(&["dev"])), &silent).await.unwrap();
+        let elsewhere = store.clone();
+        let again = tokio::spawn(async move {
+            elsewhere.accept_head(head("main", 'a', applies(&["dev", "other"])), &silent).await
+        });
+        let again = again.await.unwrap().unwrap();
+        assert_eq!(again, first);
+        assert_eq!(store.open_work().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_newer_commit_supersedes_what_waits_and_not_what_runs() {
+        let store = Store::in_memory().await.unwrap();
+        let first =
+            store.accept_head(head("main", 'a', applies(&["dev", "production", "staging"])), &aggregate);
+        let dev = first.await.unwrap().work.remove(0);
+        store.begin_work(dev.id, now()).await.unwrap().unwrap();
+        let accepted =
+            store.accept_head(head("main", 'b', applies(&["dev", "production"])), &aggregate).await.unwrap();
+        assert_eq!(names(&accepted.superseded), ["aaaaaaa production"]);
+        let ended = WorkState::Ended { end: RunEnd::Superseded, summary: "Superseded by bbbbbbb".to_owned() };
+        assert_eq!(accepted.superseded[0].state, ended);
+        assert_eq!(
+            names(&store.open_work().await.unwrap()),
+            ["aaaaaaa dev", "aaaaaaa staging", "bbbbbbb dev", "bbbbbbb production"]
+        );
+        let told: Vec<String> = store
+            .due(now(), 9)
+            .await
+            .unwrap()
+            .iter()
+            .map(|it| format!("{} {}", it.status.commit.short(), it.status.description))
+            .collect();
+        assert_eq!(told, ["aaaaaaa 1 of 3 ended", "bbbbbbb queued"]);
+        assert!(store.begin_work(accepted.superseded[0].id, now()).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_new_head_supersedes_all_plans_of_its_branch_and_only_the_applies_that_it_repeats() {
+        let store = Store::in_memory().await.unwrap();
+        let plans = ["dev", "production"].map(|name| new_work(name, RunKind::Plan)).to_vec();
+        store.accept_head(head("one", 'a', plans), &silent).await.unwrap();
+        let accepted = store.accept_head(head("one", 'b', Vec::new()), &silent).await.unwrap();
+        assert_eq!(names(&accepted.superseded), ["aaaaaaa dev", "aaaaaaa production"]);
+        store.accept_head(head("main", 'c', applies(&["dev", "production"])), &silent).await.unwrap();
+        let accepted = store.accept_head(head("main", 'd', applies(&["production"])), &silent).await.unwrap();
+        assert_eq!(names(&accepted.superseded), ["ccccccc production"]);
+        assert_eq!(names(&store.open_work().await.unwrap()), ["ccccccc dev", "ddddddd production"]);
+    }
+
+    #[tokio::test]
+    async fn branches_and_kinds_do_not_supersede_each_other() {
+        let store = Store::in_memory().await.unwrap();
+        let plan = || vec![new_work("dev", RunKind::Plan)];
+        store.accept_head(head("one", 'a', plan()), &silent).await.unwrap();
+        store.accept_head(head("two", 'b', plan()), &silent).await.unwrap();
+        let drift = vec![new_work("dev", RunKind::Drift)];
+        store.enqueue_sweep(&branch("main"), &commit('c'), now(), drift).await.unwrap();
+        let accepted = store.accept_head(head("main", 'd', applies(&["dev"])), &silent).await.unwrap();
+        assert!(accepted.superseded.is_empty());
+        assert_eq!(store.open_work().await.unwrap().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_forced_push_back_queues_the_old_commit_again() {
+        let store = Store::in_memory().await.unwrap();
+        for digit in ['a', 'b', 'a'] {
+            store.accept_head(head("main", digit, applies(&["dev"])), &silent).await.unwrap();
+        }
+        assert_eq!(names(&store.open_work().await.unwrap()), ["aaaaaaa dev"]);
+        let work = store.work_of_commit(&commit('a'), RunKind::Apply).await.unwrap();
+        assert_eq!(work.len(), 1);
+        assert_eq!(work[0].state, WorkState::Queued);
+    }
+
+    #[tokio::test]
+    async fn a_deleted_branch_takes_its_waiting_plans_along_but_no_apply() {
+        let store = Store::in_memory().await.unwrap();
+        let both = vec![new_work("dev", RunKind::Plan), new_work("dev", RunKind::Apply)];
+        store.accept_head(head("one", 'a', both), &silent).await.unwrap();
+        let elsewhere = store.clone();
+        let forgetting =
+            tokio::spawn(async move { elsewhere.forget_branch(&branch("one"), later(1), &silent).await });
+        let superseded = forgetting.await.unwrap().unwrap();
+        assert_eq!(names(&superseded), ["aaaaaaa dev"]);
+        assert!(store.seen_heads().await.unwrap().is_empty());
+        assert_eq!(store.open_work().await.unwrap()[0].kind, RunKind::Apply);
+    }
+}

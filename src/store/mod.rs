@@ -1,0 +1,43 @@
+//! Everything that survives a restart: journal, leases, queue, environments, inbox, outbox.
+//!
+//! [`Store`]'s methods are named after use cases, not tables, and each is one short transaction: when it
+//! returns, what it says has happened is on the disk, and when the process is killed inside it, nothing
+//! of it has. No transaction is ever open while a request is on its way to anybody.
+//!
+//! Guarantees: an event of a run is refused once another holder has its environment's lease; work and
+//! the statuses that speak of it change together; of one commit and context the forge is told in order,
+//! and a last word is never followed by an older "pending"; everything that grows is pruned
+//! ([`Store::prune`]). Losing the file loses history only: the next run plans from Azure and Git.
+//!
+//! SQLite today. The statements are portable (numbered placeholders; text and whole numbers only), so
+//! that PostgreSQL is a second folder of migrations and a second way to take the write right. May
+//! import the journal and report types of `reconcile`, the status types of `forge`, the ids of `git`.
+
+mod column;
+mod connection;
+mod environments;
+mod error;
+mod event;
+mod heads;
+mod inbox;
+mod journal;
+mod leases;
+mod outbox;
+mod queue;
+mod retention;
+mod runs;
+mod schema;
+mod work;
+
+#[cfg(test)]
+mod fixture;
+
+pub use connection::Store;
+pub use environments::{Applied, Attempt, Claim, ClaimHolder, EnvironmentRecord};
+pub use error::StoreError;
+pub use heads::{Acceptance, Accepted};
+pub use inbox::{Delivery, DeliveryNumber, PendingDelivery, Stored};
+pub use leases::environment_lease;
+pub use outbox::{Outgoing, OutgoingId};
+pub use runs::StoredRun;
+pub use work::{Aggregate, Ending, EnvironmentChange, NewWork, Work, WorkId, WorkState};

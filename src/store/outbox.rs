@@ -1,0 +1,481 @@
+//! The outbox: statuses, kept until the forge has accepted them.
+//!
+//! Guarantees, for each commit and context: at most one status waits, the newest, so that the forge is
+//! told in order; a last word is followed by "pending" only when there is newer work on what the context
+//! is about (another attempt), never by a pending that was merely late; what the forge was told already
+//! is not told again. Delivery is at least once.
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::column::{Columns, micros, word};
+use super::{Store, StoreError};
+use crate::forge::{Check, Description, State, Status};
+use crate::reconcile::apply::RunKind;
+
+/// The longest error text that is kept, in characters.
+const MAX_ERROR_CHARS: usize = 500;
+
+/// The id of a waiting status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OutgoingId(pub i64);
+
+/// A status that waits for the forge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its id.
+    pub id: OutgoingId,
+    /// The status.
+    pub status: Status,
+    /// How often its delivery has failed.
+    pub attempts: u32,
+    /// Why, the last time.
+    pub last_error: Option<String>,
+}
+
+impl Store {
+    /// Queues statuses, in their order. One that says nothing new is left out, and so is a pending that
+    /// comes after the last word.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails; then none is queued.
+    pub async fn enqueue(&self, statuses: &[Status], now: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        put_all(writing.db(), statuses, now).await?;
+        writing.commit().await
+    }
+
+    /// Statuses whose time has come, oldest first, at most `limit`; no two of one commit and context.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Outgoing>, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let rows = sqlx::query(
+            "SELECT * FROM outbox WHERE delivered_at IS NULL AND next_try_at <= $1
+             ORDER BY outbox_id LIMIT $2",
+        )
+        .bind(micros(now))
+        .bind(i64::from(limit))
+        .fetch_all(reading.db())
+        .await?;
+        rows.iter().map(outgoing_of).collect()
+    }
+
+    /// When the next status is due; `None` when none waits.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let row = sqlx::query(
+            "SELECT next_try_at FROM outbox WHERE delivered_at IS NULL ORDER BY next_try_at LIMIT 1",
+        )
+        .fetch_optional(reading.db())
+        .await?;
+        row.map(|row| Columns::of("status", &row).time("next_try_at")).transpose()
+    }
+
+    /// Notes that the forge has accepted a status. Nothing happens when a newer one has taken its place.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn delivered(&self, id: OutgoingId, now: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        sqlx::query("UPDATE outbox SET delivered_at = $1, last_error = NULL WHERE outbox_id = $2")
+            .bind(micros(now))
+            .bind(id.0)
+            .execute(writing.db())
+            .await?;
+        writing.commit().await
+    }
+
+    /// Notes that the forge has not accepted a status, why, and when to try again.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn delivery_failed(
+        &self,
+        id: OutgoingId,
+        error: &str,
+        retry_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        sqlx::query(
+            "UPDATE outbox SET attempts = attempts + 1, last_error = $1, next_try_at = $2
+             WHERE outbox_id = $3 AND delivered_at IS NULL",
+        )
+        .bind(error.chars().take(MAX_ERROR_CHARS).collect::<String>())
+        .bind(micros(retry_at))
+        .bind(id.0)
+        .execute(writing.db())
+        .await?;
+        writing.commit().await
+    }
+
+    /// How many statuses wait.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn pending_count(&self) -> Result<u64, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let row = sqlx::query("SELECT COUNT(*) AS waiting FROM outbox WHERE delivered_at IS NULL")
+            .fetch_one(reading.db())
+            .await?;
+        let waiting: i64 = row.try_get("waiting")?;
+        Ok(u64::try_from(waiting).unwrap_or(0))
+    }
+}
+
+/// Queues statuses inside the caller's transaction.
+pub(super) async fn put_all(
+    db: &mut AnyConnection,
+    statuses: &[Status],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for status in statuses {
+        let generation = generation_of(db, status).await?;
+        let newest = newest_of(db, status).await?;
+        match admit(newest.as_ref(), status, generation) {
+            Admission::Take => replace(db, status, generation, now).await?,
+            Admission::Renew(id) => renew(db, id, generation).await?,
+            Admission::Leave => {}
+        }
+    }
+    Ok(())
+}
+
+/// The newest status of a commit and context, waiting or delivered.
+struct Newest {
+    id: OutgoingId,
+    state: State,
+    description: Description,
+    target_url: Option<String>,
+    generation: i64,
+}
+
+/// What becomes of a status that is to be queued.
+enum Admission {
+    /// It takes the place of one that waits.
+    Take,
+    /// It says what was said already, now of newer work.
+    Renew(OutgoingId),
+    /// It comes too late.
+    Leave,
+}
+
+fn admit(newest: Option<&Newest>, status: &Status, generation: i64) -> Admission {
+    let Some(newest) = newest else { return Admission::Take };
+    let Status { commit: _, context: _, state, description, target_url } = status;
+    let same =
+        newest.state == *state && newest.description == *description && newest.target_url == *target_url;
+    let late = newest.state.is_final() && !state.is_final() && generation <= newest.generation;
+    match (same, late) {
+        (true, _) => Admission::Renew(newest.id),
+        (false, true) => Admission::Leave,
+        (false, false) => Admission::Take,
+    }
+}
+
+/// The newest work item that a context is about: what makes a later pending a new attempt.
+async fn generation_of(db: &mut AnyConnection, status: &Status) -> Result<i64, StoreError> {
+    let kind = match status.context.check() {
+        Check::Apply => RunKind::Apply,
+        Check::Plan => RunKind::Plan,
+    };
+    let query = match status.context.environment() {
+        Some(environment) => sqlx::query(
+            "SELECT COALESCE(MAX(work_id), 0) AS generation FROM work
+             WHERE commit_id = $1 AND kind = $2 AND environment = $3",
+        )
+        .bind(status.commit.to_string())
+        .bind(word(kind))
+        .bind(environment.to_string()),
+        None => sqlx::query(
+            "SELECT COALESCE(MAX(work_id), 0) AS generation FROM work WHERE commit_id = $1 AND kind = $2",
+        )
+        .bind(status.commit.to_string())
+        .bind(word(kind)),
+    };
+    let row = query.fetch_one(db).await?;
+    Columns::of("work item", &row).number("generation")
+}
+
+async fn newest_of(db: &mut AnyConnection, status: &Status) -> Result<Option<Newest>, StoreError> {
+    let row = sqlx::query(
+        "SELECT * FROM outbox WHERE commit_id = $1 AND context = $2 ORDER BY outbox_id DESC LIMIT 1",
+    )
+    .bind(status.commit.to_string())
+    .bind(status.context.to_string())
+    .fetch_optional(db)
+    .await?;
+    row.map(|row| {
+        let columns = Columns::of("status", &row);
+        Ok(Newest {
+            id: OutgoingId(columns.number("outbox_id")?),
+            state: columns.word("state")?,
+            description: Description::new(&columns.text("description")?),
+            target_url: columns.optional_text("target_url")?,
+            generation: columns.number("generation")?,
+        })
+    })
+    .transpose()
+}
+
+async fn renew(db: &mut AnyConnection, id: OutgoingId, generation: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE outbox SET generation = $1 WHERE outbox_id = $2")
+        .bind(generation)
+        .bind(id.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// A new row, never an update: a delivery that is under way must not be taken for that of the new one.
+async fn replace(
+    db: &mut AnyConnection,
+    status: &Status,
+    generation: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM outbox WHERE commit_id = $1 AND context = $2 AND delivered_at IS NULL")
+        .bind(status.commit.to_string())
+        .bind(status.context.to_string())
+        .execute(&mut *db)
+        .await?;
+    sqlx::query(
+        "INSERT INTO outbox (commit_id, context, state, description, target_url, generation, queued_at,
+         attempts, next_try_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $7)",
+    )
+    .bind(status.commit.to_string())
+    .bind(status.context.to_string())
+    .bind(word(status.state))
+    .bind(status.description.as_str())
+    .bind(status.target_url.clone())
+    .bind(generation)
+    .bind(micros(now))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+fn outgoing_of(row: &AnyRow) -> Result<Outgoing, StoreError> {
+    let columns = Columns::of("status", row);
+    Ok(Outgoing {
+        id: OutgoingId(columns.number("outbox_id")?),
+        status: Status {
+            commit: columns.parsed("commit_id")?,
+            context: columns.parsed("context")?,
+            state: columns.word("state")?,
+            description: Description::new(&columns.text("description")?),
+            target_url: columns.optional_text("target_url")?,
+        },
+        attempts: u32::try_from(columns.number("attempts")?).unwrap_or(u32::MAX),
+        last_error: columns.optional_text("last_error")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::fixture::{branch, commit, later, name, new_work, now, status};
+    use super::*;
+    use crate::forge::Context;
+    use crate::git::CommitId;
+
+    fn apply(state: State, text: &str) -> Status {
+        status(commit('a'), Context::apply(), state, text)
+    }
+
+    async fn waiting(store: &Store) -> Vec<String> {
+        let due = store.due(later(1_000_000), 100).await.unwrap();
+        due.into_iter().map(|outgoing| outgoing.status.description.to_string()).collect()
+    }
+
+    async fn deliver_all(store: &Store) {
+        for outgoing in store.due(later(1_000_000), 100).await.unwrap() {
+            store.delivered(outgoing.id, now()).await.unwrap();
+        }
+    }
+
+    async fn new_attempt(store: &Store) {
+        let work = vec![new_work("production", RunKind::Apply)];
+        assert_eq!(store.enqueue_sweep(&branch("main"), &commit('a'), now(), work).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn statuses_wait_in_order_and_only_the_newest_of_a_context() {
+        let store = Store::in_memory().await.unwrap();
+        let dev = status(commit('a'), Context::apply_of(&name("dev")), State::Pending, "dev waits");
+        let other = status(commit('b'), Context::apply(), State::Pending, "other commit");
+        let first = apply(State::Pending, "first");
+        store.enqueue(&[first, dev, other, apply(State::Success, "second")], now()).await.unwrap();
+        assert_eq!(waiting(&store).await, ["dev waits", "other commit", "second"]);
+        assert_eq!(store.pending_count().await.unwrap(), 3);
+        assert_eq!(store.due(now(), 2).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_late_pending_never_follows_the_last_word() {
+        let store = Store::in_memory().await.unwrap();
+        store.enqueue(&[apply(State::Success, "done")], now()).await.unwrap();
+        store.enqueue(&[apply(State::Pending, "late")], now()).await.unwrap();
+        assert_eq!(waiting(&store).await, ["done"]);
+        deliver_all(&store).await;
+        store.enqueue(&[apply(State::Pending, "later still")], now()).await.unwrap();
+        assert_eq!(waiting(&store).await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn another_attempt_may_be_pending_again() {
+        let store = Store::in_memory().await.unwrap();
+        let staging =
+            status(commit('a'), Context::apply_of(&name("staging")), State::Failure, "staging failed");
+        store.enqueue(&[staging.clone(), apply(State::Failure, "failed")], now()).await.unwrap();
+        deliver_all(&store).await;
+        new_attempt(&store).await;
+        let late = Status { state: State::Pending, ..staging };
+        store.enqueue(&[late, apply(State::Pending, "again")], now()).await.unwrap();
+        assert_eq!(waiting(&store).await, ["again"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_said_is_not_said_again_but_counts_as_the_last_word() {
+        let store = Store::in_memory().await.unwrap();
+        store.enqueue(&[apply(State::Failure, "quota")], now()).await.unwrap();
+        deliver_all(&store).await;
+        new_attempt(&store).await;
+        store.enqueue(&[apply(State::Failure, "quota")], now()).await.unwrap();
+        store.enqueue(&[apply(State::Pending, "late")], now()).await.unwrap();
+        assert_eq!(store.pending_count().await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_refused_status_waits_for_its_time() {
+        let store = Store::in_memory().await.unwrap();
+        store.enqueue(&[apply(State::Success, "done")], now()).await.unwrap();
+        let id = store.due(now(), 1).await.unwrap()[0].id;
+        store.delivery_failed(id, "GitHub has a problem (502)", later(30)).await.unwrap();
+        assert!(store.due(later(29), 1).await.unwrap().is_empty());
+        assert_eq!(store.next_due().await.unwrap(), Some(later(30)));
+        let again = store.due(later(30), 1).await.unwrap().remove(0);
+        assert_eq!((again.attempts, again.last_error.as_deref()), (1, Some("GitHub has a problem (502)")));
+        store.delivered(id, later(30)).await.unwrap();
+        assert_eq!(store.next_due().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_status_that_arrives_while_another_is_on_its_way_is_delivered_too() {
+        let store = Store::in_memory().await.unwrap();
+        store.enqueue(&[apply(State::Pending, "first")], now()).await.unwrap();
+        let on_its_way = store.due(now(), 1).await.unwrap()[0].id;
+        store.enqueue(&[apply(State::Success, "second")], now()).await.unwrap();
+        store.delivered(on_its_way, now()).await.unwrap();
+        assert_eq!(waiting(&store).await, ["second"]);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Enqueue { commit: char, own: bool, state: State },
+        NewAttempt { commit: char },
+        Deliver,
+        Fail,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let commit = || prop_oneof![Just('a'), Just('b')];
+        let state =
+            prop_oneof![3 => Just(State::Pending), 1 => Just(State::Success), 1 => Just(State::Failure)];
+        let step = prop_oneof![
+            6 => (commit(), any::<bool>(), state)
+                .prop_map(|(commit, own, state)| Step::Enqueue { commit, own, state }),
+            1 => commit().prop_map(|commit| Step::NewAttempt { commit }),
+            3 => Just(Step::Deliver),
+            1 => Just(Step::Fail),
+        ];
+        proptest::collection::vec(step, 1..40)
+    }
+
+    /// What a user of the forge would have seen, and what should have been seen at last.
+    #[derive(Default)]
+    struct World {
+        seen: BTreeMap<(CommitId, Context), Vec<(u32, State)>>,
+        last_word: BTreeMap<(CommitId, Context), u32>,
+        /// Of each commit, the moment of its newest attempt.
+        attempts: BTreeMap<CommitId, u32>,
+        moment: u32,
+    }
+
+    impl World {
+        async fn take(&mut self, store: &Store, step: Step) {
+            self.moment += 1;
+            match step {
+                Step::Enqueue { commit: digit, own, state } => {
+                    let context = if own { Context::apply_of(&name("production")) } else { Context::apply() };
+                    let status = status(commit(digit), context, state, &self.moment.to_string());
+                    if state.is_final() {
+                        self.last_word.insert((status.commit, status.context.clone()), self.moment);
+                    }
+                    store.enqueue(&[status], now()).await.unwrap();
+                }
+                Step::NewAttempt { commit: digit } => {
+                    // Other branches, so that no attempt is left out because one waits.
+                    let elsewhere = branch(&format!("b{}", self.moment));
+                    let work = vec![new_work("production", RunKind::Apply)];
+                    store.enqueue_sweep(&elsewhere, &commit(digit), now(), work).await.unwrap();
+                    self.attempts.insert(commit(digit), self.moment);
+                }
+                Step::Deliver => self.deliver(store, 1).await,
+                Step::Fail => {
+                    for outgoing in store.due(later(9), 1).await.unwrap() {
+                        store.delivery_failed(outgoing.id, "502", later(9)).await.unwrap();
+                    }
+                }
+            }
+        }
+
+        async fn deliver(&mut self, store: &Store, limit: u32) {
+            for Outgoing { id, status, .. } in store.due(later(9), limit).await.unwrap() {
+                let number = status.description.as_str().parse().unwrap();
+                let key = (status.commit, status.context);
+                self.seen.entry(key).or_default().push((number, status.state));
+                store.delivered(id, now()).await.unwrap();
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn the_forge_is_told_in_order_and_hears_every_last_word(steps in steps()) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let store = Store::in_memory().await.unwrap();
+                let mut world = World::default();
+                for step in steps {
+                    world.take(&store, step).await;
+                }
+                world.deliver(&store, 1000).await;
+                prop_assert_eq!(store.pending_count().await.unwrap(), 0);
+                for (key, history) in &world.seen {
+                    prop_assert!(history.is_sorted_by(|one, next| one.0 < next.0), "{key:?}: {history:?}");
+                    for pair in history.windows(2) {
+                        let again = world.attempts.get(&key.0).is_some_and(|moment| *moment > pair[0].0);
+                        prop_assert!(!pair[0].1.is_final() || pair[1].1.is_final() || again, "{history:?}");
+                    }
+                }
+                for (key, moment) in &world.last_word {
+                    let last = world.seen[key].last().map_or(0, |(number, _)| *number);
+                    let again = world.attempts.get(&key.0).is_some_and(|attempt| attempt > moment);
+                    prop_assert!(last == *moment || (last > *moment && again), "{key:?}: {last}");
+                }
+                Ok(())
+            })?;
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! The durable queue: what is to be looked at, and how that ended.
+//!
+//! Guarantees: an item is queued, then running, then ended, and never goes back except by
+//! [`Store::requeue`] after a crash; it ends once, together with the statuses that say so and the
+//! environment's memory of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+
+use super::column::{micros, word};
+use super::environments::{delete_environment, upsert_environment};
+use super::work::{Aggregate, Ending, EnvironmentChange, NewWork, Work, WorkId, WorkState, work_of};
+use super::{Store, StoreError, outbox};
+use crate::git::{BranchName, CommitId};
+use crate::reconcile::apply::{RunEnd, RunId, RunKind};
+use crate::resources::EnvironmentName;
+
+impl Store {
+    /// Work that is queued or running, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn open_work(&self) -> Result<Vec<Work>, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let rows = sqlx::query("SELECT * FROM work WHERE state <> 'ended' ORDER BY work_id")
+            .fetch_all(reading.db())
+            .await?;
+        rows.iter().map(work_of).collect()
+    }
+
+    /// All work of `commit` of one kind: of each environment the newest item, superseded ones only where
+    /// there is no other; in the order in which the environments were first queued.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn work_of_commit(&self, commit: &CommitId, kind: RunKind) -> Result<Vec<Work>, StoreError> {
+        let mut reading = self.begin_read().await?;
+        of_commit(reading.db(), commit, kind).await
+    }
+
+    /// Takes a queued item to work on. `None` when it is not queued any more: superseded, or taken.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn begin_work(&self, id: WorkId, now: Timestamp) -> Result<Option<Work>, StoreError> {
+        let mut writing = self.begin_write().await?;
+        let row = sqlx::query(
+            "UPDATE work SET state = 'running', began_at = $1 WHERE work_id = $2 AND state = 'queued'
+             RETURNING *",
+        )
+        .bind(micros(now))
+        .bind(id.0)
+        .fetch_optional(writing.db())
+        .await?;
+        writing.commit().await?;
+        row.as_ref().map(work_of).transpose()
+    }
+
+    /// Notes which run of the journal a running item has.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn note_run(&self, id: WorkId, run: RunId) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        sqlx::query("UPDATE work SET run_id = $1 WHERE work_id = $2 AND state = 'running'")
+            .bind(run.to_string())
+            .bind(id.0)
+            .execute(writing.db())
+            .await?;
+        writing.commit().await
+    }
+
+    /// Puts a running item back to the queue, at its old place: its worker is gone. An item that is
+    /// queued or has ended stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn requeue(&self, id: WorkId) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        sqlx::query(
+            "UPDATE work SET state = 'queued', began_at = NULL, run_id = NULL
+             WHERE work_id = $1 AND state = 'running'",
+        )
+        .bind(id.0)
+        .execute(writing.db())
+        .await?;
+        writing.commit().await
+    }
+
+    /// Ends an item, queues its statuses and what `aggregate` makes of its commit, and remembers the
+    /// environment. `None`, and nothing happens, when there is no such item or it has ended already.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn end_work(
+        &self,
+        id: WorkId,
+        ending: Ending,
+        aggregate: Aggregate<'_>,
+    ) -> Result<Option<Work>, StoreError> {
+        let mut writing = self.begin_write().await?;
+        let Some(work) = close(writing.db(), id, ending.end, &ending.summary, ending.now).await? else {
+            return Ok(None);
+        };
+        match ending.environment {
+            EnvironmentChange::None => {}
+            EnvironmentChange::Save(record) => upsert_environment(writing.db(), &record).await?,
+            EnvironmentChange::Rename { from, record } => {
+                delete_environment(writing.db(), &from).await?;
+                upsert_environment(writing.db(), &record).await?;
+            }
+            EnvironmentChange::Remove(name) => delete_environment(writing.db(), &name).await?,
+        }
+        outbox::put_all(writing.db(), &ending.statuses, ending.now).await?;
+        tell_of(writing.db(), &work.commit, work.kind, ending.now, aggregate).await?;
+        writing.commit().await?;
+        Ok(Some(work))
+    }
+
+    /// Queues work that no push asked for: a drift check, another attempt. Left out are environments that
+    /// wait already with the same kind on the same branch, or are worked on at the same commit.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn enqueue_sweep(
+        &self,
+        branch: &BranchName,
+        commit: &CommitId,
+        now: Timestamp,
+        work: Vec<NewWork>,
+    ) -> Result<Vec<Work>, StoreError> {
+        let mut writing = self.begin_write().await?;
+        let open = open_work_of(writing.db(), branch).await?;
+        let waiting: BTreeSet<(&EnvironmentName, String)> = open
+            .iter()
+            .filter(|item| item.state == WorkState::Queued || item.commit == *commit)
+            .map(|item| (&item.environment, word(item.kind)))
+            .collect();
+        let mut queued = Vec::new();
+        for item in work.iter().filter(|item| !waiting.contains(&(&item.environment, word(item.kind)))) {
+            queued.push(insert(writing.db(), branch, commit, now, item).await?);
+        }
+        writing.commit().await?;
+        Ok(queued)
+    }
+}
+
+/// The work of a branch that has not ended, oldest first.
+pub(super) async fn open_work_of(
+    db: &mut AnyConnection,
+    branch: &BranchName,
+) -> Result<Vec<Work>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM work WHERE state <> 'ended' AND branch = $1 ORDER BY work_id")
+        .bind(branch.to_string())
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(work_of).collect()
+}
+
+pub(super) async fn insert(
+    db: &mut AnyConnection,
+    branch: &BranchName,
+    commit: &CommitId,
+    now: Timestamp,
+    item: &NewWork,
+) -> Result<Work, StoreError> {
+    let row = sqlx::query(
+        "INSERT INTO work (commit_id, branch, kind, environment, path, removed, input_digest, state, queued_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8) RETURNING *",
+    )
+    .bind(commit.to_string())
+    .bind(branch.to_string())
+    .bind(word(item.kind))
+    .bind(item.environment.to_string())
+    .bind(item.path.as_str())
+    .bind(i64::from(item.removed))
+    .bind(item.input_digest.as_ref().map(ToString::to_string))
+    .bind(micros(now))
+    .fetch_one(db)
+    .await?;
+    work_of(&row)
+}
+
+/// Ends an open item; `None` when it is not open.
+pub(super) async fn close(
+    db: &mut AnyConnection,
+    id: WorkId,
+    end: RunEnd,
+    summary: &str,
+    now: Timestamp,
+) -> Result<Option<Work>, StoreError> {
+    let row = sqlx::query(
+        "UPDATE work SET state = 'ended', run_end = $1, summary = $2, ended_at = $3
+         WHERE work_id = $4 AND state <> 'ended' RETURNING *",
+    )
+    .bind(word(end))
+    .bind(summary)
+    .bind(micros(now))
+    .bind(id.0)
+    .fetch_optional(db)
+    .await?;
+    row.as_ref().map(work_of).transpose()
+}
+
+/// Queues what `aggregate` makes of a commit's work.
+pub(super) async fn tell_of(
+    db: &mut AnyConnection,
+    commit: &CommitId,
+    kind: RunKind,
+    now: Timestamp,
+    aggregate: Aggregate<'_>,
+) -> Result<(), StoreError> {
+    let work = of_commit(db, commit, kind).await?;
+    outbox::put_all(db, &aggregate(&work), now).await
+}
+
+async fn of_commit(
+    db: &mut AnyConnection,
+    commit: &CommitId,
+    kind: RunKind,
+) -> Result<Vec<Work>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM work WHERE commit_id = $1 AND kind = $2 ORDER BY work_id")
+        .bind(commit.to_string())
+        .bind(word(kind))
+        .fetch_all(db)
+        .await?;
+    let mut newest: Vec<Work> = Vec::new();
+    let mut places: BTreeMap<EnvironmentName, usize> = BTreeMap::new();
+    for row in &rows {
+        let work = work_of(row)?;
+        match places.get(&work.environment).map(|place| &mut newest[*place]) {
+            Some(earlier) if work.state.is_superseded() && !earlier.state.is_superseded() => {}
+            Some(earlier) => *earlier = work,
+            None => {
+                places.insert(work.environment.clone(), newest.len());
+                newest.push(work);
+            }
+        }
+    }
+    Ok(newest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{
+        aggregate, branch, commit, environment_record, later, name, new_work, now, silent, status,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::forge::{Context, State};
+
+    async fn queued(store: &Store, environments: &[&str]) -> Vec<Work> {
+        let work = environments.iter().map(|environment| new_work(environment, RunKind::Apply)).collect();
+        store.enqueue_sweep(&branch("main"), &commit('a'), now(), work).await.unwrap()
+    }
+
+    fn ending(end: RunEnd) -> Ending {
+        Ending {
+            end,
+            summary: "3 created".to_owned(),
+            now: later(9),
+            statuses: Vec::new(),
+            environment: EnvironmentChange::None,
+        }
+    }
+
+    async fn told(store: &Store) -> Vec<(String, State)> {
+        let due = store.due(later(100), 100).await.unwrap();
+        due.into_iter().map(|it| (it.status.description.to_string(), it.status.state)).collect()
+    }
+
+    #[tokio::test]
+    async fn an_item_is_begun_once_and_ended_once() {
+        let store = Store::in_memory().await.unwrap();
+        let item = queued(&store, &["dev"]).await.remove(0);
+        let run = RunId(Uuid::from_u128(1));
+        assert_eq!(
+            store.begin_work(item.id, now()).await.unwrap().unwrap().state,
+            WorkState::Running { run: None }
+        );
+        assert_eq!(store.begin_work(item.id, now()).await.unwrap(), None);
+        store.note_run(item.id, run).await.unwrap();
+        assert_eq!(store.open_work().await.unwrap()[0].state, WorkState::Running { run: Some(run) });
+        let ended = store.end_work(item.id, ending(RunEnd::Complete), &silent).await.unwrap().unwrap();
+        assert_eq!(ended.ended_at, Some(later(9)));
+        assert_eq!(store.end_work(item.id, ending(RunEnd::Failed), &silent).await.unwrap(), None);
+        let kept = store.work_of_commit(&commit('a'), RunKind::Apply).await.unwrap();
+        assert_eq!(kept, vec![ended]);
+        assert!(store.open_work().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_end_is_told_and_remembered_in_one() {
+        let store = Store::in_memory().await.unwrap();
+        let item = queued(&store, &["dev"]).await.remove(0);
+        let own = status(commit('a'), Context::apply_of(&name("dev")), State::Success, "dev is applied");
+        let mut complete = ending(RunEnd::Complete);
+        complete.statuses = vec![own];
+        complete.environment = EnvironmentChange::Save(Box::new(environment_record("dev")));
+        store.end_work(item.id, complete, &aggregate).await.unwrap().unwrap();
+        let expected = [("dev is applied", State::Success), ("1 of 1 ended", State::Success)];
+        assert_eq!(told(&store).await, expected.map(|(text, state)| (text.to_owned(), state)));
+        assert!(store.environment(&name("dev")).await.unwrap().is_some());
+
+        let item = queued(&store, &["dev"]).await.remove(0);
+        let mut removed = ending(RunEnd::Complete);
+        removed.environment = EnvironmentChange::Remove(name("dev"));
+        store.end_work(item.id, removed, &silent).await.unwrap().unwrap();
+        assert_eq!(store.environment(&name("dev")).await.unwrap(), None);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_items_that_end_together_one_sees_them_all() {
+        let store = Store::in_memory().await.unwrap();
+        let items = queued(&store, &["a", "b", "c", "d", "e", "f", "g", "h"]).await;
+        let ends: Vec<_> = items
+            .into_iter()
+            .map(|item| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    store.end_work(item.id, ending(RunEnd::Complete), &aggregate).await.unwrap().unwrap();
+                })
+            })
+            .collect();
+        for end in ends {
+            end.await.unwrap();
+        }
+        assert_eq!(told(&store).await, [("8 of 8 ended".to_owned(), State::Success)]);
+    }
+
+    #[tokio::test]
+    async fn a_crashed_item_goes_back_to_its_place() {
+        let store = Store::in_memory().await.unwrap();
+        let items = queued(&store, &["dev", "production"]).await;
+        store.begin_work(items[0].id, now()).await.unwrap().unwrap();
+        store.requeue(items[0].id).await.unwrap();
+        assert_eq!(store.open_work().await.unwrap(), items);
+        store.end_work(items[1].id, ending(RunEnd::Failed), &silent).await.unwrap().unwrap();
+        store.requeue(items[1].id).await.unwrap();
+        assert_eq!(store.open_work().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_sweep_adds_nothing_to_what_waits() {
+        let store = Store::in_memory().await.unwrap();
+        let first = queued(&store, &["dev", "production"]).await;
+        assert!(queued(&store, &["dev"]).await.is_empty());
+        store.begin_work(first[0].id, now()).await.unwrap().unwrap();
+        assert!(queued(&store, &["dev"]).await.is_empty());
+        store.end_work(first[0].id, ending(RunEnd::Failed), &silent).await.unwrap().unwrap();
+        assert_eq!(queued(&store, &["dev", "production"]).await.len(), 1);
+        let newest = store.work_of_commit(&commit('a'), RunKind::Apply).await.unwrap();
+        assert!(newest.iter().all(|item| item.state == WorkState::Queued), "{newest:?}");
+    }
+
+    #[tokio::test]
+    async fn a_removed_environment_says_so() {
+        let store = Store::in_memory().await.unwrap();
+        let mut gone = new_work("dev", RunKind::Apply);
+        gone.removed = true;
+        gone.input_digest = None;
+        store.enqueue_sweep(&branch("main"), &commit('a'), now(), vec![gone]).await.unwrap();
+        let item = store.open_work().await.unwrap().remove(0);
+        assert!(item.removed);
+        assert_eq!(item.input_digest, None);
+    }
+}

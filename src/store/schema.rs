@@ -1,0 +1,35 @@
+//! The tables, and how a file of an earlier version gets them.
+//!
+//! Migrations only go forward; each is applied once, in order, all of them in one transaction. A file
+//! that knows more than this program is refused and left untouched.
+
+use std::path::Path;
+
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+
+use super::StoreError;
+
+/// In order; never changed once released, only added to.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite/0001_journal.sql")];
+
+/// Brings the tables to this program's version, inside the caller's transaction. `path` is for errors.
+pub(super) async fn migrate(db: &mut AnyConnection, path: &Path) -> Result<(), StoreError> {
+    sqlx::query("CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT NOT NULL PRIMARY KEY)")
+        .execute(&mut *db)
+        .await?;
+    let newest = sqlx::query("SELECT COALESCE(MAX(version), 0) AS newest FROM schema_versions");
+    let found: i64 = newest.fetch_one(&mut *db).await?.try_get("newest")?;
+    let known = i64::try_from(MIGRATIONS.len()).expect("a handful of migrations");
+    if found > known {
+        return Err(StoreError::NewerSchema { path: path.to_owned(), found, known });
+    }
+    for (script, version) in MIGRATIONS.into_iter().zip(1..).filter(|(_, version)| *version > found) {
+        sqlx::raw_sql(script).execute(&mut *db).await?;
+        sqlx::query("INSERT INTO schema_versions (version) VALUES ($1)")
+            .bind(version)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
