@@ -27,6 +27,8 @@
 
 pub mod azure;
 pub mod clock;
+pub mod config;
+pub mod daemon;
 pub mod definitions;
 pub mod forge;
 pub mod git;

@@ -1,0 +1,540 @@
+//! Settings: embedded default < file < environment variable < flag.
+//!
+//! The only file that reads environment variables. `config/beamline.toml` is the annotated default
+//! that is compiled in; a user's file is laid over it key by key, and an unknown key is an error with
+//! file, line and column. Secrets leave this file as [`SecretString`] only.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
+use uuid::Uuid;
+
+/// The annotated default configuration.
+pub const DEFAULT: &str = include_str!("../config/beamline.toml");
+
+/// The largest configuration or secret file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// The folder of the service's state, which only the service may write to.
+const SERVICE_STATE_DIR: &str = "/var/lib/beamline";
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The name of the estate.
+    pub owner: String,
+    /// Where the journal and the mirror live.
+    pub state_dir: PathBuf,
+    /// The watched repository.
+    pub repository: Repository,
+    /// Where statuses go.
+    pub forge: Forge,
+    /// What the daemon serves.
+    pub http: Http,
+    /// How requests get out.
+    pub network: Network,
+    /// When and how many.
+    pub runs: Runs,
+    /// Aliases of subscriptions.
+    pub subscriptions: BTreeMap<String, Subscription>,
+    /// Clouds beside the public ones.
+    pub clouds: BTreeMap<String, Cloud>,
+}
+
+/// `[repository]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repository {
+    /// The remote.
+    pub url: String,
+    /// The branch that is applied.
+    pub branch: String,
+    /// The folder of the definitions.
+    pub definitions: String,
+    /// Seconds between two looks.
+    pub poll_secs: u64,
+    /// For https.
+    pub username: String,
+    /// For https.
+    pub password_file: PathBuf,
+    /// For ssh.
+    pub identity_file: PathBuf,
+    /// For ssh.
+    pub known_hosts_file: PathBuf,
+}
+
+/// `[forge]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forge {
+    /// Which one.
+    pub kind: ForgeKind,
+    /// Its API's address.
+    pub api: String,
+    /// `OWNER/NAME`.
+    pub repository: String,
+    /// The token's file.
+    pub token_file: PathBuf,
+}
+
+/// Which forge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForgeKind {
+    /// Git notes in the repository itself.
+    Notes,
+    /// GitHub's commit statuses.
+    Github,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Where to listen; empty for nowhere.
+    pub listen: String,
+    /// Files of webhook secrets.
+    pub webhook_secret_files: Vec<PathBuf>,
+}
+
+/// `[network]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// A PEM bundle beside the system's.
+    pub ca_file: PathBuf,
+}
+
+/// `[runs]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runs {
+    /// Environments at the same time.
+    pub parallel: usize,
+    /// Six-field cron expression, UTC.
+    pub sweep: String,
+}
+
+/// The parts of a file whose keys are the user's names.
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "subscriptions")]
+    _subscriptions: Option<BTreeMap<String, Subscription>>,
+    #[serde(rename = "clouds")]
+    _clouds: Option<BTreeMap<String, Cloud>>,
+}
+
+/// `[subscriptions.<alias>]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscription {
+    /// The subscription.
+    pub id: Uuid,
+    /// Its directory.
+    pub tenant: Uuid,
+    /// `public`, `us-government`, `china` or a key of `[clouds]`.
+    #[serde(default = "public_cloud")]
+    pub cloud: String,
+    /// How to sign in.
+    pub credential: CredentialKind,
+    /// The identity's client id.
+    #[serde(default)]
+    pub client_id: String,
+    /// What the credential kind needs.
+    #[serde(default)]
+    pub secret_file: PathBuf,
+}
+
+/// How to sign in: chosen, not probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialKind {
+    /// The identity of the machine.
+    ManagedIdentity,
+    /// A federated token in a file.
+    WorkloadIdentity,
+    /// A client secret.
+    ClientSecret,
+    /// A client certificate.
+    ClientCertificate,
+    /// Whoever is signed in to the Azure CLI.
+    AzureCli,
+}
+
+/// `[clouds.<name>]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cloud {
+    /// The address of its Resource Manager.
+    pub resource_manager: String,
+    /// A PEM bundle trusted for this cloud only.
+    #[serde(default)]
+    pub ca_file: PathBuf,
+}
+
+/// Settings that stand above the file: flags, else environment variables.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--config`
+    pub file: Option<PathBuf>,
+    /// `--state-dir`
+    pub state_dir: Option<PathBuf>,
+    /// `--repository`
+    pub repository: Option<String>,
+}
+
+/// What is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("cannot read {}: check that it exists and that this user may read it", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is too large to be what it should be.
+    #[error("{} is larger than {MAX_FILE_BYTES} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is not a configuration.
+    #[error("{place}: {message}")]
+    Invalid {
+        /// `file:line:column`.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A setting is missing or does not fit.
+    #[error("the setting `{key}` {problem}")]
+    Setting {
+        /// Its key.
+        key: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Reads the settings of this process.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming file, line and column, or the setting.
+    pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let file = overrides.file.clone().or_else(|| variable("BEAMLINE_CONFIG").map(PathBuf::from));
+        let mut config = match file {
+            Some(path) => Self::over_default(&path.display().to_string(), &read_text(&path)?)?,
+            None => Self::over_default("(built-in default)", "")?,
+        };
+        if let Some(dir) =
+            overrides.state_dir.clone().or_else(|| variable("BEAMLINE_STATE_DIR").map(PathBuf::from))
+        {
+            config.state_dir = dir;
+        }
+        if let Some(url) = overrides.repository.clone().or_else(|| variable("BEAMLINE_REPOSITORY_URL")) {
+            config.repository.url = url;
+        }
+        if let Some(username) = variable("BEAMLINE_GIT_USERNAME") {
+            config.repository.username = username;
+        }
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Lays the text of a file over the default.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`].
+    pub fn over_default(name: &str, text: &str) -> Result<Self, ConfigError> {
+        let invalid = |text: &str, offset: usize, message: String| ConfigError::Invalid {
+            place: place_of(name, text, offset),
+            message,
+        };
+        let refused = |error: &toml::de::Error| {
+            invalid(text, error.span().map_or(0, |span| span.start), error.message().to_owned())
+        };
+        let default: toml::Table = toml::from_str(DEFAULT).map_err(|error| refused(&error))?;
+        let spanned = DeTable::parse(text).map_err(|error| refused(&error))?;
+        if let Some((offset, message)) = first_mistake(spanned.get_ref(), &default, "") {
+            return Err(invalid(text, offset, message));
+        }
+        let _: Named = toml::from_str(text).map_err(|error| refused(&error))?;
+        let mut merged = default;
+        lay_over(&mut merged, toml::from_str(text).map_err(|error| refused(&error))?);
+        merged.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid {
+            place: name.to_owned(),
+            message: error.message().to_owned(),
+        })
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let fail = |key: &str, problem: &str| {
+            Err(ConfigError::Setting { key: key.to_owned(), problem: problem.to_owned() })
+        };
+        let owner_fits = (1..=40).contains(&self.owner.len())
+            && self.owner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !owner_fits {
+            return fail("owner", "has 1 to 40 letters, digits and hyphens");
+        }
+        if self.runs.parallel == 0 || self.runs.parallel > 64 {
+            return fail("runs.parallel", "is a number from 1 to 64");
+        }
+        if self.repository.poll_secs < 5 {
+            return fail("repository.poll_secs", "is at least 5, so that a remote is not hammered");
+        }
+        for (alias, subscription) in &self.subscriptions {
+            let known = ["public", "us-government", "china"].contains(&subscription.cloud.as_str())
+                || self.clouds.contains_key(&subscription.cloud);
+            if !known {
+                let problem =
+                    format!("is `{}`, which is neither a public cloud nor in [clouds]", subscription.cloud);
+                return fail(&format!("subscriptions.{alias}.cloud"), &problem);
+            }
+        }
+        self.listen_address().map(|_| ())
+    }
+
+    /// Where a person's own journal goes: the configured folder, unless that is the service's and this
+    /// user may not write there; then `$XDG_STATE_HOME/beamline` or `~/.local/state/beamline`.
+    #[must_use]
+    pub fn personal_state_dir(&self) -> PathBuf {
+        if self.state_dir != Path::new(SERVICE_STATE_DIR) || is_writable(&self.state_dir) {
+            return self.state_dir.clone();
+        }
+        let state_home = variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || variable("HOME").map(|home| Path::new(&home).join(".local/state"));
+        state_home.or_else(home).map_or_else(|| self.state_dir.clone(), |home| home.join("beamline"))
+    }
+
+    /// Where the daemon listens; `None` for nowhere.
+    ///
+    /// # Errors
+    /// [`ConfigError::Setting`] when it is not an address.
+    pub fn listen_address(&self) -> Result<Option<SocketAddr>, ConfigError> {
+        if self.http.listen.is_empty() {
+            return Ok(None);
+        }
+        self.http.listen.parse().map(Some).map_err(|_| ConfigError::Setting {
+            key: "http.listen".to_owned(),
+            problem: format!("is `{}`; it looks like 127.0.0.1:8750", self.http.listen),
+        })
+    }
+
+    /// The password or token for Git over https.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when its file cannot be read.
+    pub fn git_password(&self) -> Result<Option<SecretString>, ConfigError> {
+        secret("BEAMLINE_GIT_PASSWORD", &self.repository.password_file)
+    }
+
+    /// The token for the forge.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when its file cannot be read.
+    pub fn forge_token(&self) -> Result<Option<SecretString>, ConfigError> {
+        secret("BEAMLINE_GITHUB_TOKEN", &self.forge.token_file)
+    }
+
+    /// The webhook secrets that are valid now.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a file cannot be read.
+    pub fn webhook_secrets(&self) -> Result<Vec<SecretString>, ConfigError> {
+        let from_files = self.http.webhook_secret_files.iter().map(|path| read_secret(path));
+        let mut secrets = from_files.collect::<Result<Vec<_>, _>>()?;
+        secrets.extend(variable("BEAMLINE_WEBHOOK_SECRET").map(SecretString::from));
+        Ok(secrets)
+    }
+
+    /// The PEM bundle of `[network]`; empty without one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when its file cannot be read.
+    pub fn ca_bundle(&self) -> Result<Vec<u8>, ConfigError> {
+        optional_file(&self.network.ca_file)
+    }
+}
+
+impl Subscription {
+    /// The secret that the credential kind needs.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when there is none, or its file cannot be read.
+    pub fn secret(&self, alias: &str) -> Result<SecretString, ConfigError> {
+        let name = format!("BEAMLINE_SECRET_{}", alias.to_ascii_uppercase().replace('-', "_"));
+        secret(&name, &self.secret_file)?.ok_or_else(|| ConfigError::Setting {
+            key: format!("subscriptions.{alias}.secret_file"),
+            problem: format!("is needed for this credential (or the variable {name})"),
+        })
+    }
+}
+
+impl Cloud {
+    /// The PEM bundle that is trusted for this cloud; empty without one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when its file cannot be read.
+    pub fn ca_bundle(&self) -> Result<Vec<u8>, ConfigError> {
+        optional_file(&self.ca_file)
+    }
+}
+
+/// Whether people asked for no colours (<https://no-color.org>).
+#[must_use]
+pub fn no_color() -> bool {
+    variable("NO_COLOR").is_some()
+}
+
+/// The filter for log lines: `BEAMLINE_LOG`, for example `info` or `beamline::azure=debug`.
+#[must_use]
+pub fn log_filter() -> Option<String> {
+    variable("BEAMLINE_LOG")
+}
+
+/// Whether systemd's journal reads our standard error.
+#[must_use]
+pub fn under_systemd() -> bool {
+    variable("JOURNAL_STREAM").is_some()
+}
+
+/// Whether files can be made in `dir`, which is tried: permissions alone do not tell.
+fn is_writable(dir: &Path) -> bool {
+    std::fs::create_dir_all(dir).is_ok() && tempfile::tempfile_in(dir).is_ok()
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn secret(name: &str, file: &Path) -> Result<Option<SecretString>, ConfigError> {
+    if let Some(value) = variable(name) {
+        return Ok(Some(SecretString::from(value)));
+    }
+    if file.as_os_str().is_empty() { Ok(None) } else { read_secret(file).map(Some) }
+}
+
+fn read_secret(path: &Path) -> Result<SecretString, ConfigError> {
+    read_text(path).map(|text| SecretString::from(text.trim_end().to_owned()))
+}
+
+fn optional_file(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    if path.as_os_str().is_empty() { Ok(Vec::new()) } else { read_text(path).map(String::into_bytes) }
+}
+
+/// Reads a text file of bounded size. A relative path that systemd's credentials directory holds is
+/// read from there.
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let in_credentials = variable("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join(path));
+    let path = in_credentials.filter(|path| path.exists()).unwrap_or_else(|| path.to_owned());
+    let unreadable = |source| ConfigError::Unreadable { path: path.clone(), source };
+    if std::fs::metadata(&path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge { path });
+    }
+    std::fs::read_to_string(&path).map_err(unreadable)
+}
+
+fn lay_over(below: &mut toml::Table, above: toml::Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => lay_over(below, above),
+            (_, value) => {
+                below.insert(key, value);
+            }
+        }
+    }
+}
+
+fn place_of(name: &str, text: &str, offset: usize) -> String {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+    let mut place = name.to_owned();
+    let _ = write!(place, ":{line}:{column}");
+    place
+}
+
+fn public_cloud() -> String {
+    "public".to_owned()
+}
+
+/// Finds the first key of `own` that the default does not have, or whose value is of another type.
+/// Tables that are empty in the default are maps with names of the user's choice: their content is
+/// checked by their own types.
+fn first_mistake(own: &DeTable<'_>, default: &toml::Table, path: &str) -> Option<(usize, String)> {
+    own.iter().find_map(|(key, value)| {
+        let name = key.get_ref().as_ref();
+        let Some(expected) = default.get(name) else {
+            let known: Vec<&str> = default.keys().map(String::as_str).collect();
+            return Some((
+                key.span().start,
+                format!("unknown key `{path}{name}`, known are {}", known.join(", ")),
+            ));
+        };
+        match (value.get_ref(), expected) {
+            (DeValue::Table(_), toml::Value::Table(expected)) if expected.is_empty() => None,
+            (DeValue::Table(own), toml::Value::Table(expected)) => {
+                first_mistake(own, expected, &format!("{path}{name}."))
+            }
+            (own, expected) if own.type_str() == expected.type_str() => None,
+            (own, expected) => Some((
+                value.span().start,
+                format!("`{path}{name}` is a {}, not a {}", expected.type_str(), own.type_str()),
+            )),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_complete() {
+        let config = Config::over_default("x", "").unwrap();
+        assert_eq!(config.repository.branch, "main");
+        assert_eq!(config.forge.kind, ForgeKind::Notes);
+        assert!(config.validate().is_ok());
+    }
+
+    #[test]
+    fn a_file_sets_only_what_it_names() {
+        let config = Config::over_default("x", "owner = \"ops\"\n[repository]\nurl = \"/r\"\n").unwrap();
+        assert_eq!(config.owner, "ops");
+        assert_eq!(config.repository.url, "/r");
+        assert_eq!(config.repository.poll_secs, 60);
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        let error = Config::over_default("b.toml", "owner = \"x\"\n[runs]\n  paralel = 3\n").unwrap_err();
+        assert!(error.to_string().starts_with("b.toml:3:3: unknown key `runs.paralel`"), "{error}");
+        let error = Config::over_default("b.toml", "owner = 3\n").unwrap_err();
+        assert!(error.to_string().starts_with("b.toml:1:9: "), "{error}");
+    }
+
+    #[test]
+    fn a_configured_state_folder_is_used_by_people_too() {
+        let config = Config::over_default("x", "state_dir = \"/srv/beamline\"\n").unwrap();
+        assert_eq!(config.personal_state_dir(), Path::new("/srv/beamline"));
+        assert_eq!(Config::over_default("x", "").unwrap().state_dir, Path::new(SERVICE_STATE_DIR));
+    }
+
+    #[test]
+    fn an_unknown_cloud_is_refused() {
+        let text = "[subscriptions.ml]\nid = \"00000000-0000-0000-0000-000000000001\"\n\
+                    tenant = \"00000000-0000-0000-0000-000000000002\"\ncloud = \"mars\"\ncredential = \"azure-cli\"\n";
+        let error = Config::over_default("x", text).unwrap().validate().unwrap_err();
+        assert!(error.to_string().contains("subscriptions.ml.cloud"), "{error}");
+    }
+}

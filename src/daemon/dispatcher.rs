@@ -1,0 +1,368 @@
+//! The loop: select → one event → handle → response.
+//!
+//! The `select!` only names what happened; [`Dispatcher::handle`] is synchronous and says what to do;
+//! [`run`] does it. A task that panics is a bug that costs its own piece of work, nothing else.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::event::{Because, Event};
+use super::look::{LookError, Looked, look, sweep};
+use super::queue::Queue;
+use super::service::Shared;
+use super::worker::{Verdict, give_up, work_on};
+use crate::store::{StoreError, Work, WorkId};
+
+/// The first and the longest wait before a failed look is tried again by itself.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN_AT_LAST: Duration = Duration::from_secs(5 * 60);
+
+/// What the loop must do next.
+#[derive(Debug, PartialEq)]
+enum Response {
+    /// Look at the repository.
+    Look,
+    /// Try again what failed.
+    Sweep,
+    /// Have an event sent after a while.
+    Later(Duration, Event),
+    /// Nothing.
+    Nothing,
+}
+
+/// Whether the repository is being looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looking {
+    /// It is not.
+    No,
+    /// It is.
+    Yes,
+    /// It is, and something has happened since that look began.
+    AndAgain,
+}
+
+/// The state of the loop.
+struct Dispatcher {
+    queue: Queue,
+    tries: BTreeMap<WorkId, u32>,
+    looking: Looking,
+    /// How many looks have failed one after the other.
+    failed_looks: u32,
+    /// Whether the next try of a failed look is on its way. There is never more than one.
+    is_retry_due: bool,
+    is_sweeping: bool,
+}
+
+impl Dispatcher {
+    fn new(parallel: usize) -> Self {
+        Self {
+            queue: Queue::new(parallel),
+            tries: BTreeMap::new(),
+            looking: Looking::No,
+            failed_looks: 0,
+            is_retry_due: false,
+            is_sweeping: false,
+        }
+    }
+
+    fn handle(&mut self, event: Event) -> Response {
+        match event {
+            Event::Look(because) => {
+                self.is_retry_due &= because != Because::Failed;
+                match self.looking {
+                    Looking::No => {
+                        self.looking = Looking::Yes;
+                        Response::Look
+                    }
+                    Looking::Yes | Looking::AndAgain => {
+                        self.looking = Looking::AndAgain;
+                        Response::Nothing
+                    }
+                }
+            }
+            Event::Sweep if self.is_sweeping => Response::Nothing,
+            Event::Sweep => {
+                self.is_sweeping = true;
+                Response::Sweep
+            }
+            Event::Again(id) => {
+                self.queue.wake(id);
+                Response::Nothing
+            }
+        }
+    }
+
+    /// A look is over. What it accepted counts in any case.
+    fn looked(&mut self, looked: Looked) -> Response {
+        for superseded in &looked.accepted.superseded {
+            self.queue.drop_superseded(superseded.id);
+            self.tries.remove(&superseded.id);
+        }
+        looked.accepted.work.into_iter().for_each(|work| self.queue.add(work));
+        let asked = std::mem::replace(&mut self.looking, Looking::No) == Looking::AndAgain;
+        if looked.error.is_some() {
+            let doubled = LOOK_AGAIN.saturating_mul(1 << self.failed_looks.min(16));
+            self.failed_looks = self.failed_looks.saturating_add(1);
+            if std::mem::replace(&mut self.is_retry_due, true) {
+                return Response::Nothing;
+            }
+            return Response::Later(doubled.min(LOOK_AGAIN_AT_LAST), Event::Look(Because::Failed));
+        }
+        self.failed_looks = 0;
+        if asked || looked.is_partial {
+            self.looking = Looking::Yes;
+            return Response::Look;
+        }
+        Response::Nothing
+    }
+
+    fn swept(&mut self, work: Vec<Work>) {
+        self.is_sweeping = false;
+        work.into_iter().for_each(|work| self.queue.add(work));
+    }
+
+    fn worked(&mut self, work: Work, verdict: Verdict) -> Response {
+        let id = work.id;
+        match verdict {
+            Verdict::Ended => {
+                self.queue.ended(id);
+                self.tries.remove(&id);
+                Response::Nothing
+            }
+            Verdict::Again(wait) => {
+                self.queue.rest(work);
+                Response::Later(wait, Event::Again(id))
+            }
+            Verdict::Busy(wait) => {
+                self.queue.rest(work);
+                // Somebody else works on it: that was no try.
+                self.tries.entry(id).and_modify(|tries| *tries = tries.saturating_sub(1));
+                Response::Later(wait, Event::Again(id))
+            }
+            Verdict::Stopped => {
+                self.queue.rest(work);
+                Response::Nothing
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<(Work, u32)> {
+        let work = self.queue.start_next()?;
+        let tries = self.tries.entry(work.id).or_insert(0);
+        *tries = tries.saturating_add(1);
+        Some((work, *tries))
+    }
+}
+
+/// Something that came out of a task.
+enum Finished {
+    Look(Looked),
+    Sweep(Result<Vec<Work>, StoreError>),
+    Work(Work, Verdict),
+    /// The service stops; what was under way is done at the next start.
+    Cut,
+}
+
+/// Runs until `stop`; then waits for what is under way to reach a safe point.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    mut events: Receiver<Event>,
+    sender: Sender<Event>,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
+    let mut state = Dispatcher::new(shared.parallel);
+    for work in shared.store.open_work().await? {
+        // Whoever had it before this start is gone.
+        shared.store.requeue(work.id).await?;
+        state.queue.add(work);
+    }
+    let mut tasks: JoinSet<Finished> = JoinSet::new();
+    loop {
+        while let Some((work, tries)) = state.next() {
+            tasks.spawn(start(shared.clone(), work, tries, stop.clone()));
+        }
+        let response = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(event) = events.recv() => state.handle(event),
+            Some(finished) = tasks.join_next() => settle(&shared, &mut state, finished),
+        };
+        match response {
+            Response::Look => {
+                let (shared, stop) = (shared.clone(), stop.clone());
+                tasks.spawn(async move {
+                    let looked = stop.run_until_cancelled(caught(look(&shared))).await;
+                    let panicked = || Looked { error: Some(LookError::Panicked), ..Looked::default() };
+                    looked.map_or(Finished::Cut, |looked| Finished::Look(looked.unwrap_or_else(panicked)))
+                });
+            }
+            Response::Sweep => {
+                let (shared, stop) = (shared.clone(), stop.clone());
+                tasks.spawn(async move {
+                    let swept = stop.run_until_cancelled(caught(sweep(&shared))).await;
+                    swept.map_or(Finished::Cut, |swept| Finished::Sweep(swept.unwrap_or(Ok(Vec::new()))))
+                });
+            }
+            Response::Later(wait, event) => later(&shared, wait, event, &sender, &stop),
+            Response::Nothing => {}
+        }
+    }
+    // Running work sees `stop`: it starts nothing new and leaves its journal to the next start.
+    while tasks.join_next().await.is_some() {}
+    Ok(())
+}
+
+async fn start(shared: Arc<Shared>, work: Work, tries: u32, stop: CancellationToken) -> Finished {
+    let verdict = match caught(work_on(&shared, work.clone(), tries, &stop)).await {
+        Some(verdict) => verdict,
+        None => {
+            give_up(&shared, &work, "Failed unexpectedly. This is a bug; the daemon's log has its place")
+                .await
+        }
+    };
+    Finished::Work(work, verdict)
+}
+
+/// `None` when it panicked, which the panic hook has logged.
+async fn caught<T>(task: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(task).catch_unwind().await.ok()
+}
+
+/// What a finished task means for the loop.
+fn settle(
+    shared: &Arc<Shared>,
+    state: &mut Dispatcher,
+    finished: Result<Finished, tokio::task::JoinError>,
+) -> Response {
+    match finished {
+        Ok(Finished::Look(looked)) => {
+            shared.outbox.notify_one();
+            match &looked.error {
+                None => shared.looked(),
+                Some(error) => {
+                    tracing::warn!(%error, "the repository could not be looked at; tried again");
+                    shared.tell(super::Happening::Trouble(error.to_string()));
+                }
+            }
+            state.looked(looked)
+        }
+        Ok(Finished::Sweep(swept)) => {
+            if let Err(error) = &swept {
+                tracing::warn!(%error, "the sweep failed; the next one tries again");
+            }
+            state.swept(swept.unwrap_or_default());
+            shared.outbox.notify_one();
+            Response::Nothing
+        }
+        Ok(Finished::Work(work, verdict)) => state.worked(work, verdict),
+        Ok(Finished::Cut) => Response::Nothing,
+        Err(error) => {
+            tracing::error!(%error, "a task was cancelled; its work is taken up at the next start");
+            Response::Nothing
+        }
+    }
+}
+
+fn later(
+    shared: &Arc<Shared>,
+    wait: Duration,
+    event: Event,
+    sender: &Sender<Event>,
+    stop: &CancellationToken,
+) {
+    let (clock, sender, stop) = (shared.clock.clone(), sender.clone(), stop.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = clock.sleep(wait) => {}
+            () = stop.cancelled() => return,
+        }
+        // A closed channel means that the service has stopped.
+        let _ = sender.send(event).await;
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::work;
+    use super::*;
+    use crate::reconcile::apply::RunKind;
+    use crate::store::Accepted;
+
+    fn failed() -> Looked {
+        Looked { error: Some(LookError::Panicked), ..Looked::default() }
+    }
+
+    fn dispatcher() -> Dispatcher {
+        let mut state = Dispatcher::new(2);
+        assert_eq!(state.handle(Event::Look(Because::Started)), Response::Look);
+        state
+    }
+
+    #[test]
+    fn looks_are_coalesced_and_none_is_lost() {
+        let mut state = dispatcher();
+        for _ in 0..9 {
+            assert_eq!(state.handle(Event::Look(Because::Webhook)), Response::Nothing);
+        }
+        assert_eq!(state.looked(Looked::default()), Response::Look);
+        assert_eq!(state.looked(Looked::default()), Response::Nothing);
+    }
+
+    #[test]
+    fn a_look_that_saw_only_a_part_is_followed_by_another() {
+        let mut state = dispatcher();
+        assert_eq!(state.looked(Looked { is_partial: true, ..Looked::default() }), Response::Look);
+    }
+
+    #[test]
+    fn failed_looks_back_off_and_one_retry_at_a_time_is_under_way() {
+        let mut state = dispatcher();
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            let Response::Later(wait, again) = state.looked(failed()) else { panic!("no retry") };
+            assert_eq!(again, Event::Look(Because::Failed));
+            waits.push(wait.as_secs());
+            // A poll comes in between, fails as well, and starts no second row of retries.
+            assert_eq!(state.handle(Event::Look(Because::Polled)), Response::Look);
+            assert_eq!(state.looked(failed()), Response::Nothing);
+            assert_eq!(state.handle(Event::Look(Because::Failed)), Response::Look);
+        }
+        assert_eq!(waits[..3], [5, 20, 80]);
+        assert_eq!(waits[8], 300);
+        assert_eq!(state.looked(Looked::default()), Response::Nothing);
+        assert_eq!(state.failed_looks, 0);
+    }
+
+    #[test]
+    fn what_a_failed_look_accepted_is_worked_on() {
+        let mut state = dispatcher();
+        let accepted = Accepted { work: vec![work(1, "a", RunKind::Apply)], superseded: Vec::new() };
+        state.looked(Looked { accepted, ..failed() });
+        assert_eq!(state.next().map(|(work, tries)| (work.id, tries)), Some((WorkId(1), 1)));
+    }
+
+    #[test]
+    fn waiting_for_somebody_elses_lease_is_no_try() {
+        let mut state = dispatcher();
+        state.queue.add(work(1, "a", RunKind::Apply));
+        for (verdict, tries) in [
+            (Verdict::Busy(Duration::ZERO), 1),
+            (Verdict::Again(Duration::ZERO), 1),
+            (Verdict::Busy(Duration::ZERO), 2),
+            (Verdict::Again(Duration::ZERO), 2),
+        ] {
+            let (work, counted) = state.next().unwrap();
+            assert_eq!(counted, tries);
+            state.worked(work, verdict);
+            state.handle(Event::Again(WorkId(1)));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Which subscriptions this installation may use, by the alias that definitions name.
+//!
+//! Configuration on the VM, not the repository, decides what an alias stands for.
+
+use std::collections::BTreeMap;
+
+use crate::azure::Arm;
+use crate::definitions::Environment;
+use crate::resources::Site;
+use crate::resources::id::{SubscriptionId, TenantId};
+
+/// A subscription and the way into it.
+#[derive(Clone)]
+pub struct Account {
+    /// The subscription.
+    pub subscription: SubscriptionId,
+    /// Its directory.
+    pub tenant: TenantId,
+    /// Azure, signed in.
+    pub arm: Arm,
+}
+
+/// The owner and its subscriptions.
+#[derive(Clone)]
+pub struct Estate {
+    /// The configured name.
+    pub owner: String,
+    /// By alias.
+    pub accounts: BTreeMap<String, Account>,
+}
+
+/// A definition names what is not configured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the subscription alias `{alias}` is not configured here (known: {known}). Correct `subscription`, or add \
+     [subscriptions.{alias}] to the daemon's configuration"
+)]
+pub struct EstateError {
+    /// The alias.
+    pub alias: String,
+    /// The configured ones.
+    pub known: String,
+}
+
+impl Estate {
+    /// The way into the subscription with this alias.
+    ///
+    /// # Errors
+    /// [`EstateError`] when there is none.
+    pub fn account(&self, alias: &str) -> Result<&Account, EstateError> {
+        self.accounts.get(alias).ok_or_else(|| {
+            let known: Vec<&str> = self.accounts.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            EstateError { alias: alias.to_owned(), known }
+        })
+    }
+
+    /// Where `environment` lives.
+    ///
+    /// # Errors
+    /// [`EstateError`] when its alias is not configured.
+    pub fn site(&self, environment: &Environment) -> Result<Site, EstateError> {
+        let account = self.account(&environment.subscription)?;
+        Ok(environment.site(&self.owner, account.subscription, account.tenant))
+    }
+}

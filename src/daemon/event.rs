@@ -1,0 +1,29 @@
+//! Every reason to look again, as one enum. Events wake; truth is re-read.
+
+use crate::store::WorkId;
+
+/// Something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The service has started, a file changed, a webhook arrived, or the poll interval passed.
+    Look(Because),
+    /// What failed is tried again.
+    Sweep,
+    /// A piece of work may be tried again now.
+    Again(WorkId),
+}
+
+/// What woke us. For logs only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// The service has started.
+    Started,
+    /// A file of a local repository changed.
+    Notified,
+    /// A webhook was stored.
+    Webhook,
+    /// The poll interval passed.
+    Polled,
+    /// The last look failed.
+    Failed,
+}

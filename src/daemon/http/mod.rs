@@ -1,0 +1,8 @@
+//! What the daemon serves: webhooks and health, all routes in one list. There is no TLS here; a reverse
+//! proxy has it.
+
+mod health;
+mod server;
+mod webhooks;
+
+pub(super) use server::serve;

@@ -1,0 +1,45 @@
+//! Everything that exists only while the service runs: *when* something happens.
+//!
+//! # What happens on a push
+//! A trigger (file notification, webhook, poll, sweep, start) sends one [`event::Event`]; all of them
+//! mean only "look again". `look` fetches, compares heads with what the store has seen, finds the
+//! touched environments and stores work and pending statuses in one transaction. The `dispatcher`
+//! gives work to workers through the pure [`queue`]; a `worker` takes the environment's lease and stores
+//! how the `pass` over it ended, with its final statuses, in one transaction; a `pass` reads its
+//! `subject` and runs `reconcile`; `delivery` brings statuses from the outbox to the forge until it
+//! accepts them.
+//!
+//! # Guarantees
+//! - Work and statuses are durable before anything acts on them: after a kill at any instant the next
+//!   start finishes the same work, and no status stays pending.
+//! - One run per environment at a time; a newer commit supersedes a queued older one, which says so.
+//! - Applying happens for commits of the main branch only.
+
+pub mod estate;
+pub mod event;
+pub mod happening;
+pub mod queue;
+pub mod source;
+pub mod wording;
+
+mod delivery;
+mod dispatcher;
+mod http;
+mod look;
+mod notes;
+mod orphans;
+mod pass;
+mod rivals;
+mod sentences;
+mod service;
+mod subject;
+mod touched;
+mod triggers;
+mod worker;
+
+#[cfg(test)]
+mod fixture;
+
+pub use estate::{Account, Estate, EstateError};
+pub use happening::Happening;
+pub use service::{DaemonError, ForgeChoice, HttpOptions, Parts, run, watchers};

@@ -1,0 +1,323 @@
+//! One pass over a piece of work, under its lease: read, finish what was interrupted, plan, apply, and
+//! say how it ended.
+//!
+//! It decides nothing about Azure: it calls the same `reconcile` functions as the command line and turns
+//! their outcome into an end, a sentence and what is remembered.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::happening::Happening;
+use super::sentences;
+use super::service::Shared;
+use super::subject::{Reading, Subject, read, stored_claims};
+use super::wording;
+use super::worker::WorkError;
+use crate::definitions::Diagnostic;
+use crate::git::CommitId;
+use crate::reconcile::apply::{Fence, Journal as _, RunEnd, RunKind, RunRecord};
+use crate::reconcile::plan::{Blocker, Plan, Revision};
+use crate::reconcile::report::Progress;
+use crate::reconcile::{Means, Planned, ReconcileError, carry_out, make_plan, resume, run_record};
+use crate::store::{Applied, Attempt, Claim, EnvironmentChange, EnvironmentRecord, StoreError, Work};
+
+/// A status that says how far a run is follows the one before it by at least this long.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A commit that is about more environments than this plans those that were never applied at a walking
+/// pace: with an empty journal that is every environment there is.
+const MANY_ENVIRONMENTS: usize = 8;
+
+/// What a pass came to.
+pub(super) enum Passed {
+    /// The work is over.
+    Ended(Outcome),
+    /// Azure is not ready for it; why, as a clause.
+    Waiting(String),
+    /// The service stops; the next start goes on.
+    Stopped,
+}
+
+/// How a piece of work ends.
+pub(super) struct Outcome {
+    pub(super) end: RunEnd,
+    pub(super) summary: String,
+    /// What is remembered of the environment from now on.
+    pub(super) change: EnvironmentChange,
+}
+
+/// What an attempt has found out about its environment.
+pub(super) enum About<'a> {
+    /// Nothing: what was known stays.
+    Unread,
+    /// What its definition claims, although that has errors.
+    Claims(&'a [Claim]),
+    /// Everything.
+    Subject(&'a Subject),
+}
+
+/// A worker's hold on a piece of work.
+pub(super) struct Pass<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) work: &'a Work,
+    pub(super) fence: Fence,
+    pub(super) stop: CancellationToken,
+}
+
+impl Pass<'_> {
+    pub(super) async fn run(&self) -> Result<Passed, WorkError> {
+        // Writes belong to applies: a plan that finds an interrupted run leaves it to them.
+        if self.work.kind == RunKind::Apply
+            && let Some(open) = self.shared.store.unfinished_run_of(&self.work.environment).await?
+            && let Some(not_yet) = self.finish(&open).await?
+        {
+            return Ok(not_yet);
+        }
+        let outcome = match read(self.shared, self.work, &self.work.commit).await? {
+            Reading::Subject(subject) => return self.reconcile(&subject).await,
+            Reading::Invalid { diagnostics, claims } => self.invalid(&diagnostics, &claims).await?,
+            Reading::Nothing => {
+                let change = EnvironmentChange::Remove(self.work.environment.clone());
+                self.at_rest(sentences::removed(), change)
+            }
+            // Whoever has its new name does the rest.
+            Reading::Renamed(name) => self.at_rest(format!("Renamed to {name}"), EnvironmentChange::None),
+        };
+        Ok(Passed::Ended(outcome))
+    }
+
+    /// Finishes a run that was interrupted. Its definition is read from its own commit, because the
+    /// plan was made from that one. `None` when it is out of the way.
+    async fn finish(&self, run: &RunRecord) -> Result<Option<Passed>, WorkError> {
+        let commit = run.commit.as_ref().and_then(|commit| commit.0.parse::<CommitId>().ok());
+        let subject = match commit {
+            Some(commit) => match read(self.shared, self.work, &commit).await {
+                Ok(Reading::Subject(subject)) => Some(subject),
+                Ok(Reading::Invalid { .. } | Reading::Nothing | Reading::Renamed(_)) => None,
+                Err(WorkError::Git(error)) => {
+                    tracing::warn!(%error, run = %run.id, "the commit of an interrupted run cannot be read");
+                    None
+                }
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        let Some(subject) = subject else {
+            // What its steps did is found by the next plan.
+            let (journal, now) = (&self.shared.store, self.shared.clock.now());
+            let finished = journal.finish(run.id, self.fence, now, RunEnd::Interrupted).await;
+            finished.map_err(ReconcileError::from)?;
+            return Ok(None);
+        };
+        tracing::info!(environment = %run.environment, run = %run.id, "resuming an interrupted run");
+        let site = subject.site(&self.shared.estate.owner);
+        let observer = |progress: &Progress| self.observe(progress);
+        let wanted = subject.wanted(&site, run.commit.as_ref());
+        let report = resume(&wanted, run, self.means(&subject, &observer)).await?;
+        self.shared.store.save_report(&report).await?;
+        if self.stop.is_cancelled() {
+            return Ok(Some(Passed::Stopped));
+        }
+        let is_open = report.is_underway();
+        Ok(is_open.then(|| Passed::Waiting("an interrupted run is still under way".to_owned())))
+    }
+
+    async fn reconcile(&self, subject: &Subject) -> Result<Passed, WorkError> {
+        let site = subject.site(&self.shared.estate.owner);
+        let revision = Revision(self.work.commit.to_string());
+        let wanted = subject.wanted(&site, Some(&revision));
+        let arm = match self.shared.walking(&subject.environment.subscription) {
+            Some(paced) if !subject.is_known && subject.neighbours > MANY_ENVIRONMENTS => paced,
+            Some(_) | None => &subject.account.arm,
+        };
+        let Some(planned) = self.stop.run_until_cancelled(make_plan(&wanted, arm)).await else {
+            return Ok(Passed::Stopped);
+        };
+        let planned = planned?;
+        let plan = &planned.plan;
+        self.shared.tell(Happening::Planned { work: self.work.clone(), plan: Box::new(plan.clone()) });
+        let is_busy = |blocker: &&Blocker| matches!(blocker, Blocker::InProgress { .. });
+        if let Some(busy) = plan.blockers.iter().find(is_busy) {
+            tracing::info!(environment = %self.work.environment, reason = busy.message(), "waiting for Azure");
+            return Ok(Passed::Waiting(busy.message()));
+        }
+        let (end, summary) = match self.work.kind {
+            _ if !plan.blockers.is_empty() => (RunEnd::Blocked, sentences::blocked(plan)),
+            RunKind::Plan | RunKind::Drift => (RunEnd::Planned, sentences::planned(plan)),
+            RunKind::Apply if plan.steps.is_empty() && subject.is_removed() => {
+                (RunEnd::Complete, sentences::removed())
+            }
+            RunKind::Apply if plan.steps.is_empty() => (RunEnd::Complete, sentences::as_declared(plan)),
+            RunKind::Apply => {
+                let run = run_record(&wanted, plan, self.work.kind, &subject.account.arm);
+                return self.apply(subject, &planned, &run).await;
+            }
+        };
+        Ok(Passed::Ended(self.outcome(subject, end, summary).await?))
+    }
+
+    async fn apply(
+        &self,
+        subject: &Subject,
+        planned: &Planned,
+        run: &RunRecord,
+    ) -> Result<Passed, WorkError> {
+        // Whatever happens from here on, the environment is touched and its group known.
+        match self.change(RunEnd::Interrupted, About::Subject(subject)).await? {
+            EnvironmentChange::Save(record) | EnvironmentChange::Rename { record, .. } => {
+                self.shared.store.save_environment(&record).await?;
+            }
+            EnvironmentChange::None | EnvironmentChange::Remove(_) => {}
+        }
+        let site = subject.site(&self.shared.estate.owner);
+        let wanted = subject.wanted(&site, run.commit.as_ref());
+        let observer = |progress: &Progress| self.observe(progress);
+        let means = self.means(subject, &observer);
+        let report = tokio::select! {
+            report = carry_out(&wanted, planned, run, means) => report?,
+            never = self.announce(&planned.plan) => match never {},
+        };
+        self.shared.store.save_report(&report).await?;
+        self.shared.tell(Happening::Reported(Box::new(report.clone())));
+        if report.end == RunEnd::Interrupted {
+            return Ok(match self.stop.is_cancelled() {
+                true => Passed::Stopped,
+                false => Passed::Waiting("something else changed the environment meanwhile".to_owned()),
+            });
+        }
+        let summary = sentences::reported(&planned.plan, &report);
+        Ok(Passed::Ended(self.outcome(subject, report.end, summary).await?))
+    }
+
+    fn means<'b>(
+        &'b self,
+        subject: &'b Subject,
+        observer: &'b (dyn Fn(&Progress) + Send + Sync),
+    ) -> Means<'b> {
+        Means {
+            arm: &subject.account.arm,
+            journal: &self.shared.store,
+            fence: self.fence,
+            stop: &self.stop,
+            observer,
+        }
+    }
+
+    fn observe(&self, progress: &Progress) {
+        self.shared.tell(Happening::Progress {
+            environment: self.work.environment.clone(),
+            progress: progress.clone(),
+        });
+    }
+
+    /// Says that the apply is under way, half a minute after the commit got its first status; then waits
+    /// for ever. A status that cannot be stored is no reason to stop applying.
+    async fn announce(&self, plan: &Plan) -> Infallible {
+        let due = self.work.queued_at.checked_add(PROGRESS_INTERVAL).unwrap_or(self.work.queued_at);
+        self.shared.clock.sleep_until(due).await;
+        let announced: Result<(), StoreError> = async {
+            let all = self.shared.store.work_of_commit(&self.work.commit, self.work.kind).await?;
+            if wording::has_context(&all, &self.work.environment) {
+                let status = wording::pending(self.work, &sentences::applying(plan));
+                self.shared.store.enqueue(&[status], self.shared.clock.now()).await?;
+                self.shared.outbox.notify_one();
+            }
+            Ok(())
+        }
+        .await;
+        if let Err(error) = announced {
+            tracing::warn!(%error, "a status could not be stored");
+        }
+        std::future::pending().await
+    }
+
+    async fn invalid(&self, diagnostics: &[Diagnostic], claims: &[Claim]) -> Result<Outcome, StoreError> {
+        self.shared.tell(Happening::Invalid { work: self.work.clone(), diagnostics: diagnostics.to_vec() });
+        let change = self.change(RunEnd::Invalid, About::Claims(claims)).await?;
+        Ok(Outcome { end: RunEnd::Invalid, summary: sentences::invalid(diagnostics), change })
+    }
+
+    /// Nothing is to be done.
+    fn at_rest(&self, summary: String, change: EnvironmentChange) -> Outcome {
+        match self.work.kind {
+            RunKind::Apply => Outcome { end: RunEnd::Complete, summary, change },
+            RunKind::Plan | RunKind::Drift => {
+                Outcome { end: RunEnd::Planned, summary, change: EnvironmentChange::None }
+            }
+        }
+    }
+
+    async fn outcome(&self, subject: &Subject, end: RunEnd, summary: String) -> Result<Outcome, StoreError> {
+        let change = self.change(end, About::Subject(subject)).await?;
+        Ok(Outcome { end, summary, change })
+    }
+
+    /// The environment's record with this attempt noted.
+    pub(super) async fn change(
+        &self,
+        end: RunEnd,
+        about: About<'_>,
+    ) -> Result<EnvironmentChange, StoreError> {
+        if self.work.kind != RunKind::Apply {
+            return Ok(EnvironmentChange::None);
+        }
+        let name = &self.work.environment;
+        let now = self.shared.clock.now();
+        let mut record = self.shared.store.environment(name).await?;
+        let former = match &about {
+            About::Subject(subject) => subject.environment.renamed_from.clone(),
+            About::Unread | About::Claims(_) => None,
+        };
+        if let Some(former) = &former
+            && let Some(mut parked) = self.shared.store.environment(former).await?
+        {
+            // It goes on under its new name; under the old one nothing is to be done any more.
+            record.get_or_insert_with(|| EnvironmentRecord { environment: name.clone(), ..parked.clone() });
+            parked.last_attempt = None;
+            self.shared.store.save_environment(&parked).await?;
+        }
+        let mut record = record.unwrap_or_else(|| EnvironmentRecord::new(name, &self.work.path, now));
+        let mut input_digest = None;
+        match about {
+            About::Unread => {}
+            About::Claims(claims) => {
+                if !claims.is_empty() {
+                    record.claims = claims.to_vec();
+                }
+            }
+            About::Subject(subject) if subject.is_removed() => {
+                if end == RunEnd::Complete {
+                    return Ok(EnvironmentChange::Remove(name.clone()));
+                }
+            }
+            About::Subject(subject) => {
+                input_digest.clone_from(&subject.digest);
+                note_subject(&mut record, subject, end, &self.work.commit);
+            }
+        }
+        record.last_attempt = Some(Attempt { commit: self.work.commit, input_digest, end });
+        record.updated_at = now;
+        let record = Box::new(record);
+        Ok(match former {
+            Some(from) if end == RunEnd::Complete => EnvironmentChange::Rename { from, record },
+            Some(_) | None => EnvironmentChange::Save(record),
+        })
+    }
+}
+
+fn note_subject(record: &mut EnvironmentRecord, subject: &Subject, end: RunEnd, commit: &CommitId) {
+    let environment = &subject.environment;
+    record.path.clone_from(&environment.path);
+    // Where it lived before stays known until everything there is gone.
+    if end == RunEnd::Complete || record.resource_group.is_empty() {
+        record.subscription.clone_from(&environment.subscription);
+        record.resource_group.clone_from(&environment.resource_group);
+    }
+    record.claims = stored_claims(environment);
+    if let (RunEnd::Complete, Some(digest)) = (end, &subject.digest) {
+        record.last_complete = Some(Applied { commit: *commit, input_digest: digest.clone() });
+    }
+}

@@ -1,0 +1,233 @@
+//! PURE: which work may start now. One piece per environment at a time, applies before plans, older
+//! before newer, at most so many at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::reconcile::apply::RunKind;
+use crate::resources::EnvironmentName;
+use crate::store::{Work, WorkId};
+
+/// The work that is waiting or under way. What is durable is in the store; this is its index.
+#[derive(Debug)]
+pub struct Queue {
+    limit: usize,
+    waiting: BTreeMap<(Urgency, WorkId), Work>,
+    resting: BTreeMap<WorkId, Work>,
+    running: BTreeMap<WorkId, EnvironmentName>,
+}
+
+/// Applies go first: they are what production waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    Apply,
+    Plan,
+    Drift,
+}
+
+fn urgency(work: &Work) -> Urgency {
+    match work.kind {
+        RunKind::Apply => Urgency::Apply,
+        RunKind::Plan => Urgency::Plan,
+        RunKind::Drift => Urgency::Drift,
+    }
+}
+
+impl Queue {
+    /// An empty queue that lets `limit` pieces of work run at once.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { limit, waiting: BTreeMap::new(), resting: BTreeMap::new(), running: BTreeMap::new() }
+    }
+
+    /// Adds work; a second time changes nothing.
+    pub fn add(&mut self, work: Work) {
+        if !self.running.contains_key(&work.id) && !self.resting.contains_key(&work.id) {
+            self.waiting.insert((urgency(&work), work.id), work);
+        }
+    }
+
+    /// Forgets work that another commit has superseded. Work that is with a worker is left to it.
+    pub fn drop_superseded(&mut self, id: WorkId) {
+        self.waiting.retain(|(_, waiting), _| *waiting != id);
+        self.resting.remove(&id);
+    }
+
+    /// The next piece of work that may start; it counts as running from now on.
+    pub fn start_next(&mut self) -> Option<Work> {
+        if self.running.len() >= self.limit {
+            return None;
+        }
+        let busy: BTreeSet<&EnvironmentName> = self.running.values().collect();
+        let key = *self.waiting.iter().find(|(_, work)| !busy.contains(&work.environment))?.0;
+        let work = self.waiting.remove(&key)?;
+        self.running.insert(work.id, work.environment.clone());
+        Some(work)
+    }
+
+    /// A piece of work left its worker.
+    pub fn ended(&mut self, id: WorkId) {
+        self.running.remove(&id);
+    }
+
+    /// A piece of work left its worker and waits to be tried again.
+    pub fn rest(&mut self, work: Work) {
+        self.running.remove(&work.id);
+        self.resting.insert(work.id, work);
+    }
+
+    /// Its rest is over.
+    pub fn wake(&mut self, id: WorkId) {
+        if let Some(work) = self.resting.remove(&id) {
+            self.add(work);
+        }
+    }
+
+    /// Whether nothing waits, rests or runs.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.resting.is_empty() && self.running.is_empty()
+    }
+
+    /// How many pieces of work wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// How many pieces of work run.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::fixture::work;
+    use super::*;
+
+    fn apply(id: i64, environment: &str) -> Work {
+        work(id, environment, RunKind::Apply)
+    }
+
+    fn ids(queue: &mut Queue) -> Vec<i64> {
+        std::iter::from_fn(|| queue.start_next()).map(|work| work.id.0).collect()
+    }
+
+    #[test]
+    fn applies_come_before_plans_and_older_before_newer() {
+        let mut queue = Queue::new(9);
+        queue.add(work(1, "a", RunKind::Plan));
+        queue.add(apply(3, "b"));
+        queue.add(apply(2, "c"));
+        queue.add(work(0, "d", RunKind::Drift));
+        assert_eq!(ids(&mut queue), [2, 3, 1, 0]);
+    }
+
+    #[test]
+    fn an_environment_is_worked_on_once_at_a_time_whatever_for() {
+        let mut queue = Queue::new(9);
+        queue.add(apply(1, "a"));
+        queue.add(work(2, "a", RunKind::Plan));
+        queue.add(apply(3, "b"));
+        assert_eq!(ids(&mut queue), [1, 3]);
+        queue.ended(WorkId(1));
+        assert_eq!(ids(&mut queue), [2]);
+    }
+
+    #[test]
+    fn no_more_run_than_the_limit() {
+        let mut queue = Queue::new(2);
+        ["a", "b", "c"].iter().zip(1..).for_each(|(name, id)| queue.add(apply(id, name)));
+        assert_eq!(ids(&mut queue), [1, 2]);
+        queue.rest(apply(1, "a"));
+        assert_eq!(ids(&mut queue), [3]);
+        assert_eq!((queue.waiting(), queue.running()), (0, 2));
+    }
+
+    #[test]
+    fn resting_work_lets_others_pass_and_comes_back_once() {
+        let mut queue = Queue::new(9);
+        queue.add(apply(1, "a"));
+        queue.start_next();
+        queue.rest(apply(1, "a"));
+        queue.add(apply(1, "a"));
+        assert!(queue.start_next().is_none() && !queue.is_idle());
+        queue.wake(WorkId(1));
+        queue.wake(WorkId(1));
+        assert_eq!(ids(&mut queue), [1]);
+        queue.ended(WorkId(1));
+        assert!(queue.is_idle());
+    }
+
+    #[test]
+    fn superseded_work_is_forgotten_wherever_it_waits() {
+        let mut queue = Queue::new(1);
+        queue.add(apply(1, "a"));
+        queue.add(apply(2, "b"));
+        queue.start_next();
+        queue.rest(apply(1, "a"));
+        queue.drop_superseded(WorkId(1));
+        queue.drop_superseded(WorkId(2));
+        queue.wake(WorkId(1));
+        assert!(queue.is_idle());
+    }
+
+    /// Something that is done to a queue.
+    #[derive(Clone, Debug)]
+    enum Deed {
+        Add(u8),
+        Next,
+        End(u8),
+        Rest(u8),
+        Wake(u8),
+        Drop(u8),
+    }
+
+    fn deed() -> impl Strategy<Value = Deed> {
+        let id = 0_u8..12;
+        prop_oneof![
+            id.clone().prop_map(Deed::Add),
+            Just(Deed::Next),
+            id.clone().prop_map(Deed::End),
+            id.clone().prop_map(Deed::Rest),
+            id.clone().prop_map(Deed::Wake),
+            id.prop_map(Deed::Drop),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_no_environment_runs_twice(deeds in prop::collection::vec(deed(), 0..60)) {
+            let mut queue = Queue::new(3);
+            let piece = |id: u8| apply(i64::from(id), ["a", "b", "c", "d"][usize::from(id) % 4]);
+            let mut running: BTreeMap<WorkId, Work> = BTreeMap::new();
+            for deed in deeds {
+                match deed {
+                    Deed::Add(id) => queue.add(piece(id)),
+                    Deed::Next => {
+                        if let Some(work) = queue.start_next() {
+                            prop_assert!(running.values().all(|other| other.environment != work.environment));
+                            prop_assert!(running.insert(work.id, work).is_none());
+                        }
+                    }
+                    Deed::End(id) => {
+                        running.remove(&piece(id).id);
+                        queue.ended(piece(id).id);
+                    }
+                    Deed::Rest(id) => {
+                        if let Some(work) = running.remove(&piece(id).id) {
+                            queue.rest(work);
+                        }
+                    }
+                    Deed::Wake(id) => queue.wake(piece(id).id),
+                    Deed::Drop(id) => queue.drop_superseded(piece(id).id),
+                }
+                prop_assert_eq!(queue.running(), running.len());
+                prop_assert!(running.len() <= 3);
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What the environments of one commit claim from one another: names and groups that two files have.
+//!
+//! Worked out when the first worker of a commit asks, from the commit itself, so that a restart forgets
+//! nothing; kept for the last few commits only.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::service::Shared;
+use super::source::load_at;
+use super::worker::WorkError;
+use crate::definitions::{Claim, Diagnostic, claims, collisions};
+use crate::git::{CommitId, GitError};
+use crate::reconcile::apply::RunKind;
+use crate::store::Work;
+
+/// Commits whose answer is kept.
+const KEPT: usize = 8;
+
+/// The environments of a commit, side by side.
+#[derive(Debug)]
+pub(super) struct Rivals {
+    /// How many there are.
+    pub(super) environments: usize,
+    problems: BTreeMap<String, Vec<Diagnostic>>,
+}
+
+impl Rivals {
+    /// What the file at `path` has that another one has too.
+    pub(super) fn problems_of(&self, path: &str) -> &[Diagnostic] {
+        self.problems.get(path).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The answers for the last few commits.
+#[derive(Debug, Default)]
+pub(super) struct KnownRivals(Mutex<VecDeque<Known>>);
+
+type Known = ((CommitId, RunKind), Arc<Rivals>);
+
+impl KnownRivals {
+    /// The environments that `work`'s commit is about. One worker works it out, the others wait for it.
+    pub(super) async fn of(&self, shared: &Arc<Shared>, work: &Work) -> Result<Arc<Rivals>, WorkError> {
+        let key = (work.commit, work.kind);
+        let mut known = self.0.lock().await;
+        if let Some((_, rivals)) = known.iter().find(|(other, _)| *other == key) {
+            return Ok(rivals.clone());
+        }
+        let all = shared.store.work_of_commit(&work.commit, work.kind).await?;
+        let environments = all.len();
+        let paths: BTreeSet<String> = all.into_iter().map(|work| work.path).collect();
+        let (shared, commit) = (shared.clone(), work.commit);
+        let claims = tokio::task::spawn_blocking(move || claims_at(&shared, &commit, &paths)).await??;
+        let mut problems: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
+        for found in collisions(&claims) {
+            problems.entry(found.path).or_default().push(found.diagnostic);
+        }
+        let rivals = Arc::new(Rivals { environments, problems });
+        known.push_front((key, rivals.clone()));
+        known.truncate(KEPT);
+        Ok(rivals)
+    }
+}
+
+/// The claims of the environments at `paths` in `commit`. Blocking.
+pub(super) fn claims_at(
+    shared: &Shared,
+    commit: &CommitId,
+    paths: &BTreeSet<String>,
+) -> Result<Vec<(String, Vec<Claim>)>, GitError> {
+    let reader = shared.mirror.reader()?;
+    let mut all = Vec::new();
+    for path in paths {
+        let definition = load_at(&reader, commit, &shared.root, path)?;
+        let environment = definition.and_then(|definition| definition.loaded.environment);
+        all.extend(environment.map(|environment| (path.clone(), claims(&environment))));
+    }
+    Ok(all)
+}

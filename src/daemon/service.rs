@@ -1,0 +1,254 @@
+//! Start, readiness, orderly stop.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::{Notify, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::event::{Because, Event};
+use super::happening::Happening;
+use super::rivals::KnownRivals;
+use super::triggers::{Watching, poll, sweep_by_cron, watch_files};
+use super::{Estate, delivery, dispatcher, http};
+use crate::azure::Arm;
+use crate::clock::Clock;
+use crate::forge::Forge;
+use crate::git::{BranchName, Mirror, RepoPath};
+use crate::store::{Store, StoreError};
+
+/// Events that may wait. More than this means that a look is due anyway.
+const EVENTS: usize = 256;
+
+/// Happenings that a slow watcher may lag behind; older ones are lost to it.
+const HAPPENINGS: usize = 4096;
+
+/// With an empty journal at most this share of the read budget goes into first plans, so that people's
+/// own requests are not starved.
+const WALKING_PACE: f64 = 0.25;
+
+/// How long requests that are being answered may take when the service stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// How long statuses that are due may take to leave when the service stops.
+const LAST_DELIVERY: Duration = Duration::from_secs(5);
+
+/// What a daemon is made of.
+pub struct Parts {
+    /// The owner and its subscriptions.
+    pub estate: Estate,
+    /// The mirror of the watched repository.
+    pub mirror: Mirror,
+    /// The branch that is applied.
+    pub branch: BranchName,
+    /// The folder of the definitions.
+    pub root: RepoPath,
+    /// Everything that survives a restart.
+    pub store: Store,
+    /// Where statuses go.
+    pub forge: ForgeChoice,
+    /// Time and ids.
+    pub clock: Clock,
+    /// Environments at the same time.
+    pub parallel: usize,
+    /// The poll interval.
+    pub poll: Duration,
+    /// Six-field cron expression of the sweep; `None` leaves sweeping to `requests`.
+    pub sweep: Option<String>,
+    /// Events from whoever composes the daemon (a simulation sends its sweeps); `None` for none.
+    pub requests: Option<mpsc::Receiver<Event>>,
+    /// What is served; `None` for nothing.
+    pub http: Option<HttpOptions>,
+    /// Those who watch.
+    pub watchers: broadcast::Sender<Happening>,
+}
+
+/// Where statuses go.
+pub enum ForgeChoice {
+    /// To a forge.
+    Forge(Forge),
+    /// Into the repository itself, as Git notes.
+    Notes,
+}
+
+/// What the daemon serves.
+pub struct HttpOptions {
+    /// Where.
+    pub address: SocketAddr,
+    /// The webhook secrets that are valid.
+    pub secrets: Vec<SecretString>,
+}
+
+/// Why the daemon stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: another process may be using it; change http.listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The sweep's cron expression is not one.
+    #[error(
+        "runs.sweep is `{expression}`, which is not a six-field cron expression such as `0 */15 * * * *`"
+    )]
+    Sweep {
+        /// The expression.
+        expression: String,
+    },
+}
+
+/// What all parts of a running daemon share.
+pub(super) struct Shared {
+    pub(super) estate: Estate,
+    pub(super) mirror: Arc<Mirror>,
+    pub(super) branch: BranchName,
+    pub(super) root: RepoPath,
+    pub(super) store: Store,
+    pub(super) forge: Forge,
+    pub(super) clock: Clock,
+    pub(super) parallel: usize,
+    pub(super) holder: String,
+    /// What the environments of the last few commits claim from one another.
+    pub(super) rivals: KnownRivals,
+    /// Whether Azure was asked since the start for environments that nobody knows of.
+    pub(super) orphans_found: AtomicBool,
+    /// The ways into the subscriptions that leave most of the read budget to others, by alias.
+    walking: BTreeMap<String, Arm>,
+    /// Something was put into the outbox.
+    pub(super) outbox: Notify,
+    watchers: broadcast::Sender<Happening>,
+    looked_once: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn tell(&self, happening: Happening) {
+        // Nobody watching is fine.
+        let _ = self.watchers.send(happening);
+    }
+
+    pub(super) fn looked(&self) {
+        self.looked_once.store(true, Ordering::Release);
+    }
+
+    /// Whether the repository was looked at since the start.
+    pub(super) fn is_ready(&self) -> bool {
+        self.looked_once.load(Ordering::Acquire)
+    }
+
+    /// The way into a subscription at a walking pace, which all who use it share.
+    pub(super) fn walking(&self, alias: &str) -> Option<&Arm> {
+        self.walking.get(alias)
+    }
+}
+
+/// A channel for watchers.
+#[must_use]
+pub fn watchers() -> broadcast::Sender<Happening> {
+    broadcast::channel(HAPPENINGS).0
+}
+
+/// Runs the daemon until `stop` is cancelled. `ready` is called once the first look is under way and
+/// the address is being listened on.
+///
+/// # Errors
+/// [`DaemonError`] when it cannot start, or its store fails.
+pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()) -> Result<(), DaemonError> {
+    // However this ends, also by being dropped, nothing that it has spawned goes on.
+    let _stopping = stop.clone().drop_guard();
+    let (sender, events) = mpsc::channel(EVENTS);
+    let (interval, sweep, http) = (parts.poll, parts.sweep.take(), parts.http.take());
+    let requests = parts.requests.take();
+    let shared = Arc::new(share(parts));
+    if let Some(expression) = sweep {
+        let scheduled = sweep_by_cron(&expression, sender.clone(), stop.clone()).await;
+        scheduled.map_err(|_| DaemonError::Sweep { expression })?;
+    }
+    let served = match http {
+        Some(HttpOptions { address, secrets }) => {
+            Some(http::serve(shared.clone(), address, secrets, sender.clone(), stop.clone()).await?)
+        }
+        None => None,
+    };
+    let _watching = watch(&shared, &sender, &stop);
+    if let Some(requests) = requests {
+        tokio::spawn(forward(requests, sender.clone(), stop.clone()));
+    }
+    tokio::spawn(poll(interval, shared.clock.clone(), sender.clone(), stop.clone()));
+    let deliveries = tokio::spawn(delivery::deliver(shared.clone(), stop.clone()));
+    // The channel was made just now and has room.
+    let _ = sender.try_send(Event::Look(Because::Started));
+    ready();
+    let ended = dispatcher::run(shared.clone(), events, sender, stop.clone()).await;
+    stop.cancel();
+    shared.outbox.notify_one();
+    if tokio::time::timeout(LAST_DELIVERY, deliveries).await.is_err() {
+        tracing::warn!("some statuses are delivered at the next start");
+    }
+    if let Some(served) = served
+        && tokio::time::timeout(LAST_ANSWERS, served).await.is_err()
+    {
+        tracing::warn!("a client was too slow for its answer");
+    }
+    shared.store.close().await;
+    Ok(ended?)
+}
+
+async fn forward(mut requests: mpsc::Receiver<Event>, events: mpsc::Sender<Event>, stop: CancellationToken) {
+    while let Some(Some(event)) = stop.run_until_cancelled(requests.recv()).await {
+        if events.send(event).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn watch(shared: &Shared, sender: &mpsc::Sender<Event>, stop: &CancellationToken) -> Option<Watching> {
+    let paths = shared.mirror.watch_paths()?;
+    match watch_files(&paths, shared.clock.clone(), sender.clone(), stop.clone()) {
+        Ok(watching) => Some(watching),
+        Err(error) => {
+            tracing::warn!(%error, "file notification is not available; polling only");
+            None
+        }
+    }
+}
+
+fn share(parts: Parts) -> Shared {
+    let Parts { estate, mirror, branch, root, store, forge, clock, parallel, watchers, .. } = parts;
+    let mirror = Arc::new(mirror);
+    let forge = match forge {
+        ForgeChoice::Forge(forge) => forge,
+        ForgeChoice::Notes => super::notes::outlet(mirror.clone(), clock.clone()),
+    };
+    let holder = clock.uuid().to_string();
+    let walking =
+        estate.accounts.iter().map(|(alias, account)| (alias.clone(), account.arm.paced(WALKING_PACE)));
+    let walking = walking.collect();
+    Shared {
+        estate,
+        mirror,
+        branch,
+        root,
+        store,
+        forge,
+        clock,
+        parallel,
+        holder,
+        rivals: KnownRivals::default(),
+        orphans_found: AtomicBool::new(false),
+        walking,
+        outbox: Notify::new(),
+        watchers,
+        looked_once: AtomicBool::new(false),
+    }
+}

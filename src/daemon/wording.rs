@@ -1,0 +1,256 @@
+//! PURE: what statuses say. States and work in, contexts and sentences out.
+//!
+//! Per commit one aggregate context and at most [`MAX_CONTEXTS`] contexts of environments; the
+//! aggregate names the rest. Never success before it is success; a superseded commit says by which.
+
+use crate::forge::{Context, Description, State, Status};
+use crate::git::CommitId;
+use crate::reconcile::apply::{RunEnd, RunKind};
+use crate::resources::EnvironmentName;
+use crate::store::{Work, WorkState};
+
+/// Most contexts of single environments on one commit. Forges limit what a commit can carry, and
+/// people what they read.
+pub const MAX_CONTEXTS: usize = 20;
+
+/// Whether an environment of a commit's work (as [`crate::store::Store::work_of_commit`] orders it) has a
+/// context of its own. What is added later never takes a context away: it would stay as it is for ever.
+#[must_use]
+pub fn has_context(work: &[Work], environment: &EnvironmentName) -> bool {
+    work.iter().take(MAX_CONTEXTS).any(|work| work.environment == *environment)
+}
+
+/// The context of a whole commit.
+#[must_use]
+pub fn aggregate_context(kind: RunKind) -> Context {
+    match kind {
+        RunKind::Apply | RunKind::Drift => Context::apply(),
+        RunKind::Plan => Context::plan(),
+    }
+}
+
+/// The context of one environment.
+#[must_use]
+pub fn context_of(kind: RunKind, environment: &EnvironmentName) -> Context {
+    match kind {
+        RunKind::Apply | RunKind::Drift => Context::apply_of(environment),
+        RunKind::Plan => Context::plan_of(environment),
+    }
+}
+
+/// The status of one piece of work as it is now.
+#[must_use]
+pub fn status_of(work: &Work) -> Status {
+    let (state, text) = match &work.state {
+        WorkState::Queued => (State::Pending, "Queued".to_owned()),
+        WorkState::Running { .. } => (State::Pending, running(work.kind).to_owned()),
+        WorkState::Ended { end, summary } => (state_of(*end), summary.clone()),
+    };
+    status(work.commit, context_of(work.kind, &work.environment), state, &text)
+}
+
+/// The first status of a new head.
+#[must_use]
+pub fn first(commit: &CommitId, kind: RunKind, environments: &[&EnvironmentName]) -> Status {
+    let (state, text) = if environments.is_empty() {
+        (State::Success, "No environments changed".to_owned())
+    } else {
+        (State::Pending, format!("{} queued: {}", count_of(environments.len()), names(environments)))
+    };
+    status(*commit, aggregate_context(kind), state, &text)
+}
+
+/// The first status of a touched environment.
+#[must_use]
+pub fn queued(commit: &CommitId, kind: RunKind, environment: &EnvironmentName) -> Status {
+    status(*commit, context_of(kind, environment), State::Pending, "Queued")
+}
+
+/// What is to be said of a commit some of whose work was superseded.
+#[must_use]
+pub fn superseded(work: &[Work]) -> Vec<Status> {
+    let is_superseded = |work: &&Work| matches!(work.state, WorkState::Ended { end: RunEnd::Superseded, .. });
+    let of_environments = work.iter().take(MAX_CONTEXTS).filter(is_superseded);
+    of_environments.map(status_of).chain(of_commit(work)).collect()
+}
+
+/// The aggregate of a commit's work, where there is any.
+#[must_use]
+pub fn of_commit(work: &[Work]) -> Vec<Status> {
+    work.first().map(|first| aggregate(&first.commit, first.kind, work)).into_iter().collect()
+}
+
+/// A pending status with a sentence of its own.
+#[must_use]
+pub fn pending(work: &Work, text: &str) -> Status {
+    status(work.commit, context_of(work.kind, &work.environment), State::Pending, text)
+}
+
+fn running(kind: RunKind) -> &'static str {
+    match kind {
+        RunKind::Apply => "Applying",
+        RunKind::Plan => "Planning",
+        RunKind::Drift => "Comparing",
+    }
+}
+
+/// What the end of a run means for a commit.
+#[must_use]
+pub fn state_of(end: RunEnd) -> State {
+    match end {
+        RunEnd::Complete | RunEnd::Planned => State::Success,
+        RunEnd::Failed | RunEnd::Blocked | RunEnd::Invalid => State::Failure,
+        RunEnd::Interrupted | RunEnd::Superseded => State::Error,
+    }
+}
+
+/// The aggregate status of a commit from all of its work.
+#[must_use]
+pub fn aggregate(commit: &CommitId, kind: RunKind, work: &[Work]) -> Status {
+    let open = work.iter().filter(|work| !matches!(work.state, WorkState::Ended { .. })).count();
+    let (state, text) = if work.is_empty() {
+        (State::Success, "No environments changed".to_owned())
+    } else if open > 0 {
+        let done = work.len() - open;
+        (State::Pending, format!("{done} of {} done: {}", count_of(work.len()), all_names(work)))
+    } else {
+        ended(kind, work)
+    };
+    status(*commit, aggregate_context(kind), state, &text)
+}
+
+fn ended(kind: RunKind, work: &[Work]) -> (State, String) {
+    let having = |wanted: State| move |work: &&Work| matches!(&work.state, WorkState::Ended { end, .. } if state_of(*end) == wanted);
+    let failed: Vec<&Work> = work.iter().filter(having(State::Failure)).collect();
+    let errors: Vec<&Work> = work.iter().filter(having(State::Error)).collect();
+    match (failed.as_slice(), errors.as_slice(), work) {
+        ([], [], [only]) => (State::Success, format!("{}: {}", only.environment, summary(only))),
+        ([], [], _) => {
+            let verb = match kind {
+                RunKind::Apply | RunKind::Drift => "applied",
+                RunKind::Plan => "planned",
+            };
+            (State::Success, format!("{} {verb}: {}", count_of(work.len()), all_names(work)))
+        }
+        ([only], [], _) => (State::Failure, format!("{}: {}", only.environment, summary(only))),
+        ([], [only], _) => (State::Error, format!("{}: {}", only.environment, summary(only))),
+        ([], errors, _) => {
+            let same = errors.iter().all(|work| summary(work) == summary(errors[0]));
+            let text = if same {
+                format!("{}: {}", count_of(errors.len()), summary(errors[0]))
+            } else {
+                format!("{} not applied: {}", count_of(errors.len()), names_of(errors))
+            };
+            (State::Error, text)
+        }
+        (failed, _, _) => {
+            let text = format!("{} of {} failed: {}", failed.len(), work.len(), names_of(failed));
+            (State::Failure, text)
+        }
+    }
+}
+
+fn summary(work: &Work) -> &str {
+    match &work.state {
+        WorkState::Ended { summary, .. } => summary,
+        WorkState::Queued | WorkState::Running { .. } => "",
+    }
+}
+
+fn count_of(count: usize) -> String {
+    if count == 1 { "1 environment".to_owned() } else { format!("{count} environments") }
+}
+
+fn all_names(work: &[Work]) -> String {
+    names(&work.iter().map(|work| &work.environment).collect::<Vec<_>>())
+}
+
+fn names_of(work: &[&Work]) -> String {
+    work.iter().map(|work| work.environment.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The environments of a commit. Those without a context of their own come first: the others are named
+/// by theirs, and the end of a long line is cut off.
+fn names(environments: &[&EnvironmentName]) -> String {
+    let (own, rest) = environments.split_at(environments.len().min(MAX_CONTEXTS));
+    rest.iter().chain(own).map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn status(commit: CommitId, context: Context, state: State, text: &str) -> Status {
+    Status { commit, context, state, description: Description::new(text), target_url: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{commit, ended, work};
+    use super::*;
+
+    fn line(work: &[Work]) -> String {
+        let status = aggregate(&commit(), RunKind::Apply, work);
+        format!("{}: {}", status.state.as_str(), status.description)
+    }
+
+    #[test]
+    fn the_aggregate_tells_the_truth_about_all_of_it() {
+        let done = |id, name| ended(id, name, RunEnd::Complete, "Applied: 1 changed");
+        let failed = |id, name| ended(id, name, RunEnd::Failed, "1 of 2 steps failed");
+        let superseded = |id, name| ended(id, name, RunEnd::Superseded, "Superseded by bbbbbbb");
+        assert_eq!(line(&[]), "success: No environments changed");
+        assert_eq!(line(&[done(1, "a")]), "success: a: Applied: 1 changed");
+        assert_eq!(line(&[done(1, "a"), done(2, "b")]), "success: 2 environments applied: a, b");
+        assert_eq!(
+            line(&[done(1, "a"), work(2, "b", RunKind::Apply)]),
+            "pending: 1 of 2 environments done: a, b"
+        );
+        assert_eq!(line(&[failed(1, "a"), work(2, "b", RunKind::Apply)]).split(':').next(), Some("pending"));
+        assert_eq!(line(&[done(1, "a"), failed(2, "b")]), "failure: b: 1 of 2 steps failed");
+        assert_eq!(line(&[failed(1, "a"), failed(2, "b"), done(3, "c")]), "failure: 2 of 3 failed: a, b");
+        assert_eq!(line(&[superseded(1, "a")]), "error: a: Superseded by bbbbbbb");
+        assert_eq!(
+            line(&[superseded(1, "a"), superseded(2, "b")]),
+            "error: 2 environments: Superseded by bbbbbbb"
+        );
+        assert_eq!(line(&[failed(1, "a"), superseded(2, "b")]), "failure: 1 of 2 failed: a");
+    }
+
+    #[test]
+    fn only_complete_and_planned_are_a_success() {
+        let success = |end: &RunEnd| state_of(*end) == State::Success;
+        let all = [
+            RunEnd::Complete,
+            RunEnd::Planned,
+            RunEnd::Failed,
+            RunEnd::Blocked,
+            RunEnd::Invalid,
+            RunEnd::Interrupted,
+            RunEnd::Superseded,
+        ];
+        let successes: Vec<RunEnd> = all.into_iter().filter(success).collect();
+        assert_eq!(successes, [RunEnd::Complete, RunEnd::Planned]);
+        assert!(all.into_iter().all(|end| state_of(end).is_final()));
+    }
+
+    #[test]
+    fn an_environment_that_comes_later_takes_no_context_away() {
+        let mut all: Vec<Work> = (0..20).map(|id| work(id, &format!("m{id}"), RunKind::Apply)).collect();
+        let named: Vec<_> = all.iter().map(|work| work.environment.clone()).collect();
+        all.push(work(20, "a", RunKind::Apply));
+        assert!(named.iter().all(|name| has_context(&all, name)));
+        assert!(!has_context(&all, &"a".parse().unwrap()));
+        let superseded: Vec<Work> = (0..21)
+            .map(|id| ended(id, &format!("m{id}"), RunEnd::Superseded, "Superseded by bbbbbbb"))
+            .collect();
+        assert_eq!(super::superseded(&superseded).len(), 21, "twenty contexts and the aggregate");
+    }
+
+    #[test]
+    fn the_first_status_counts_and_names() {
+        let names: Vec<EnvironmentName> = ["a", "b"].iter().map(|name| name.parse().unwrap()).collect();
+        let names: Vec<&EnvironmentName> = names.iter().collect();
+        let text =
+            |names: &[&EnvironmentName]| first(&commit(), RunKind::Plan, names).description.to_string();
+        assert_eq!(text(&names), "2 environments queued: a, b");
+        assert_eq!(text(&names[..1]), "1 environment queued: a");
+        assert_eq!(text(&[]), "No environments changed");
+    }
+}

@@ -1,0 +1,218 @@
+//! One piece of work: take the environment's lease, pass over it, store how it ended, or when it is
+//! tried again.
+//!
+//! The end, the environment's record and the final statuses are stored in one transaction. Work that
+//! cannot go on is tried again with growing waits, a bounded number of times: no status stays pending
+//! for ever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::happening::Happening;
+use super::pass::{About, Outcome, Pass, Passed};
+use super::service::Shared;
+use super::wording;
+use crate::azure::ErrorClass;
+use crate::git::GitError;
+use crate::reconcile::ReconcileError;
+use crate::reconcile::apply::{Fence, JournalError, LEASE_DURATION, RunEnd};
+use crate::store::{Ending, StoreError, Work, WorkState, environment_lease};
+
+/// How often work is tried before it counts as failed for this commit. With the waits below that is
+/// about a quarter of an hour; the sweep tries again later.
+const MAX_TRIES: u32 = 10;
+
+/// The first and the longest wait between two tries.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
+
+/// What became of a piece of work.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// It ended; its outcome and statuses are stored.
+    Ended,
+    /// It is tried again after a while.
+    Again(Duration),
+    /// Somebody else has the lease of its environment; it is tried again after a while.
+    Busy(Duration),
+    /// The service stops; the next start takes it up.
+    Stopped,
+}
+
+/// Why a piece of work cannot go on now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WorkError {
+    /// The repository cannot be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The reconciliation could not be made or finished.
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileError),
+    /// A task was cancelled by the runtime.
+    #[error("the work was cut short")]
+    Cut(#[from] tokio::task::JoinError),
+}
+
+/// Works on `work`, for the `tries`-th time (from 1).
+pub(super) async fn work_on(
+    shared: &Arc<Shared>,
+    work: Work,
+    tries: u32,
+    stop: &CancellationToken,
+) -> Verdict {
+    match shared.store.begin_work(work.id, shared.clock.now()).await {
+        Ok(Some(_)) => {}
+        // A newer commit superseded it before it began.
+        Ok(None) => return Verdict::Ended,
+        Err(error) => return again(shared, &work, tries, &error),
+    }
+    let verdict = with_lease(shared, &work, tries, stop).await;
+    match verdict {
+        Verdict::Ended => {}
+        Verdict::Again(_) | Verdict::Busy(_) | Verdict::Stopped => {
+            if let Err(error) = shared.store.requeue(work.id).await {
+                tracing::error!(%error, "the work is taken up again at the next start");
+            }
+        }
+    }
+    verdict
+}
+
+/// Ends work that failed for a reason of our own.
+pub(super) async fn give_up(shared: &Arc<Shared>, work: &Work, summary: &str) -> Verdict {
+    let stop = CancellationToken::new();
+    let pass = Pass { shared, work, fence: Fence(0), stop };
+    fail(&pass, summary.to_owned()).await
+}
+
+async fn with_lease(shared: &Arc<Shared>, work: &Work, tries: u32, stop: &CancellationToken) -> Verdict {
+    let key = environment_lease(&work.environment);
+    let now = shared.clock.now();
+    let fence = match shared.store.acquire_lease(&key, &shared.holder, now, LEASE_DURATION).await {
+        Ok(Some(fence)) => fence,
+        Ok(None) => return Verdict::Busy(FIRST_WAIT),
+        Err(error) => return again(shared, work, tries, &error),
+    };
+    let pass = Pass { shared, work, fence, stop: stop.child_token() };
+    let passed = tokio::select! {
+        passed = pass.run() => passed,
+        // Whoever holds the lease now does the work.
+        lost = keep(shared, work, &key, fence) => Err(lost),
+    };
+    let verdict = match passed {
+        Ok(Passed::Ended(outcome)) => record(&pass, outcome).await,
+        Ok(Passed::Stopped) => Verdict::Stopped,
+        Ok(Passed::Waiting(why)) if tries >= MAX_TRIES => fail(&pass, not_finished(&why)).await,
+        Ok(Passed::Waiting(_)) => Verdict::Again(wait_before(tries, &shared.clock)),
+        Err(_) if stop.is_cancelled() => Verdict::Stopped,
+        Err(error) if tries >= MAX_TRIES || !passes(&error) => {
+            fail(&pass, not_finished(&chain(&error))).await
+        }
+        Err(error) => again(shared, work, tries, &error),
+    };
+    if let Err(error) = shared.store.release_lease(&key, fence).await {
+        tracing::warn!(%error, key, "the lease stays until it expires");
+    }
+    verdict
+}
+
+fn not_finished(why: &str) -> String {
+    format!("Not finished, tried again at the next sweep: {why}")
+}
+
+/// Ends work that came to nothing.
+async fn fail(pass: &Pass<'_>, summary: String) -> Verdict {
+    match pass.change(RunEnd::Failed, About::Unread).await {
+        Ok(change) => record(pass, Outcome { end: RunEnd::Failed, summary, change }).await,
+        Err(error) => unstored(pass.work, &error),
+    }
+}
+
+/// Stores the end of the work with its final statuses, in one transaction.
+async fn record(pass: &Pass<'_>, outcome: Outcome) -> Verdict {
+    let Outcome { end, summary, change } = outcome;
+    let shared = pass.shared;
+    let mut ended = pass.work.clone();
+    ended.state = WorkState::Ended { end, summary: summary.clone() };
+    let stored = async {
+        let all = shared.store.work_of_commit(&ended.commit, ended.kind).await?;
+        let named = wording::has_context(&all, &ended.environment);
+        let statuses = named.then(|| wording::status_of(&ended)).into_iter().collect();
+        let ending = Ending { end, summary, now: shared.clock.now(), statuses, environment: change };
+        shared.store.end_work(ended.id, ending, &wording::of_commit).await
+    };
+    match stored.await {
+        Ok(_) => {
+            shared.outbox.notify_one();
+            shared.tell(Happening::Ended { work: ended });
+            Verdict::Ended
+        }
+        Err(error) => unstored(&ended, &error),
+    }
+}
+
+fn unstored(work: &Work, error: &StoreError) -> Verdict {
+    tracing::error!(%error, environment = %work.environment, "the end of a run cannot be stored; tried again");
+    Verdict::Again(LONGEST_WAIT)
+}
+
+fn again(shared: &Shared, work: &Work, tries: u32, error: &dyn std::error::Error) -> Verdict {
+    let wait = wait_before(tries, &shared.clock);
+    let message = chain(error);
+    tracing::warn!(environment = %work.environment, message, ?wait, "the work is tried again");
+    let seconds = wait.as_secs();
+    shared.tell(Happening::Trouble(format!("{}: {message}; tried again in {seconds} s", work.environment)));
+    Verdict::Again(wait)
+}
+
+fn wait_before(tries: u32, clock: &crate::clock::Clock) -> Duration {
+    let full = FIRST_WAIT.saturating_mul(1 << tries.min(16)).min(LONGEST_WAIT);
+    clock.between(full / 2, full)
+}
+
+/// Whether an error may pass by itself.
+fn passes(error: &WorkError) -> bool {
+    match error {
+        WorkError::Reconcile(ReconcileError::Observe(observe)) => match observe.source.class() {
+            ErrorClass::Throttled
+            | ErrorClass::Busy
+            | ErrorClass::Transient
+            | ErrorClass::Propagating
+            | ErrorClass::NotFound => true,
+            ErrorClass::NotRegistered | ErrorClass::Fatal => false,
+        },
+        WorkError::Reconcile(ReconcileError::Defect(_)) => false,
+        WorkError::Git(_)
+        | WorkError::Store(_)
+        | WorkError::Cut(_)
+        | WorkError::Reconcile(ReconcileError::Journal(_) | ReconcileError::Apply(_)) => true,
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Prolongs the lease for as long as it is ours.
+async fn keep(shared: &Shared, work: &Work, key: &str, fence: Fence) -> WorkError {
+    loop {
+        shared.clock.sleep(LEASE_DURATION / 3).await;
+        let now = shared.clock.now();
+        match shared.store.renew_lease(key, &shared.holder, fence, now, LEASE_DURATION).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::error!(key, "the lease was taken over");
+                let environment = work.environment.clone();
+                return ReconcileError::Journal(JournalError::LeaseLost { environment }).into();
+            }
+            Err(error) => tracing::warn!(%error, key, "the lease could not be renewed; tried again"),
+        }
+    }
+}
