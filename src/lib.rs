@@ -26,6 +26,7 @@
 //! Start reading at [`reconcile`]; `docs/ARCHITECTURE.md` has the map.
 
 pub mod azure;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;

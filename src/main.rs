@@ -1,3 +1,7 @@
-//! Nothing yet: the commands come with `cli`.
+//! The binary: hands the arguments to the library and returns its exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    beamline::cli::run(std::env::args_os())
+}

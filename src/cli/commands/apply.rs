@@ -1,0 +1,221 @@
+//! `beamline apply`: what a push does, by hand.
+//!
+//! Guarantees: only commits are applied; nothing is written before somebody has agreed to the plan that
+//! was shown; the environment's lease is held from the plan to the end; an interrupted run of an
+//! environment is finished before a new one begins.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+use futures::StreamExt as _;
+use serde_json::json;
+
+use crate::cli::arguments::Global;
+use crate::cli::commands::plan::print_errors;
+use crate::cli::error::{CliError, End};
+use crate::cli::live::{Live, Stream, tick};
+use crate::cli::output;
+use crate::cli::run::{Runner, Turn};
+use crate::cli::signals::stop_on_signals;
+use crate::cli::sources::{Place, Sources};
+use crate::cli::subject::{Selection, aliases, select};
+use crate::cli::wiring;
+use crate::clock::Clock;
+use crate::config::{Config, Overrides};
+use crate::definitions::Environment;
+use crate::reconcile::apply::RunEnd;
+use crate::reconcile::plan::{Plan, render};
+use crate::reconcile::report::{Report, StepEnd};
+
+/// Bring Azure to what a commit says
+///
+/// Does by hand what the daemon does on a push, through the same code: finishes a run that was
+/// interrupted, plans, shows the plan, asks, and applies it with live progress. Only a commit can be
+/// applied, so that what is in Azure can always be found in the history.
+///
+/// Ctrl-C stops orderly: nothing new is started, and running the same command again goes on where it
+/// stopped. The journal is in the state folder of the settings, or in ~/.local/state/beamline.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  beamline apply production                    HEAD, after a question
+  beamline apply --commit v1.4 --yes           every environment of a tag, without a question
+  beamline apply dev --yes --json              for a script
+
+Exit codes:
+  0  everything is as the commit says    1  failed, refused or interrupted    2  the command line is wrong
+  with --detailed-exitcode: 0  nothing was to be done    1  as above    2  changes were applied")]
+pub(in crate::cli) struct Apply {
+    /// The environments; all of them when none is named
+    #[arg(value_name = "ENVIRONMENT")]
+    environments: Vec<String>,
+    /// The repository, or a folder in it
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    /// The commit [default: HEAD, when no definition has uncommitted changes]
+    #[arg(long, value_name = "REV")]
+    commit: Option<String>,
+    /// Where the journal lives [variable: BEAMLINE_STATE_DIR]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Apply without asking
+    #[arg(long)]
+    yes: bool,
+    /// End with exit code 2 when changes were applied
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Print a JSON document: {\"format\": 1, \"plans\": [...], \"reports\": [...], \"errors\": [...]}
+    #[arg(long)]
+    json: bool,
+}
+
+pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End, CliError> {
+    let config = Config::load(&Overrides {
+        file: global.config.clone(),
+        state_dir: arguments.state_dir.clone(),
+        repository: None,
+    })?;
+    let may_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if !arguments.yes && !may_ask {
+        return Err(CliError::usage(
+            "nobody can be asked: this is no terminal",
+            "agree beforehand with --yes",
+        ));
+    }
+    let stop = stop_on_signals("Stopping: nothing new is started. Run the same command again to go on.")?;
+    let sources = committed(&config, &arguments).await?;
+    let Selection { environments, errors } = select(&sources, &arguments.environments)?;
+    print_errors(&errors);
+    if environments.is_empty() && errors.is_empty() {
+        output::remark(&format!("There is no environment in `{}`: nothing to do.", sources.root));
+    }
+    let clock = Clock::system();
+    let estate = wiring::estate(&config, &clock, Some(&aliases(&environments))).await?;
+    let store = wiring::store(&config.personal_state_dir()).await?;
+    let stream = if arguments.json { Stream::Stderr } else { Stream::Stdout };
+    let live = Live::new(stream, &clock);
+    let runner = Runner::new(sources, estate, store, clock, live.clone(), stop);
+    let outcome = tokio::select! {
+        outcome = plan_and_apply(&runner, environments, &config, &arguments) => outcome,
+        never = tick(&live) => match never {},
+    };
+    runner.close().await;
+    let Outcome { plans, reports, agreed } = outcome?;
+    if arguments.json {
+        output::print_json(json!({ "plans": plans, "reports": reports, "errors": errors }))?;
+    }
+    let complete = agreed
+        && errors.is_empty()
+        && plans.iter().all(|plan| plan.blockers.is_empty())
+        && reports.iter().all(|report| report.end == RunEnd::Complete);
+    Ok(match (complete, !reports.is_empty() && arguments.detailed_exitcode) {
+        (false, _) => End::Failed,
+        (true, true) => End::Changes,
+        (true, false) => End::Done,
+    })
+}
+
+/// The definitions of the commit that is to be applied.
+async fn committed(config: &Config, arguments: &Apply) -> Result<Sources, CliError> {
+    let root = config.repository.definitions.clone();
+    let place = |revision: Option<String>| Place { dir: arguments.dir.clone(), root: root.clone(), revision };
+    let sources = place(Some(arguments.commit.clone().unwrap_or_else(|| "HEAD".to_owned()))).read().await?;
+    if arguments.commit.is_some() || sources.dir.is_none() {
+        return Ok(sources);
+    }
+    let differing = sources.differing(&place(None).read().await?);
+    if differing.is_empty() {
+        return Ok(sources);
+    }
+    Err(CliError::usage(
+        format!("uncommitted changes in {}", differing.join(", ")),
+        "commit them, or say with --commit HEAD that the committed state is meant; `beamline plan` shows what \
+         the working tree would do",
+    ))
+}
+
+/// What came of it all.
+#[derive(Default)]
+struct Outcome {
+    plans: Vec<Plan>,
+    reports: Vec<Report>,
+    agreed: bool,
+}
+
+async fn plan_and_apply(
+    runner: &Runner,
+    environments: Vec<Environment>,
+    config: &Config,
+    arguments: &Apply,
+) -> Result<Outcome, CliError> {
+    let mut outcome = Outcome { agreed: true, ..Outcome::default() };
+    let mut turns = Vec::new();
+    for environment in environments {
+        let turn = runner.prepare(environment).await?;
+        runner.live.say(&format!("{}\n", render(turn.plan(), runner.live.colours().style())));
+        outcome.plans.push(turn.plan().clone());
+        turns.push(turn);
+    }
+    let to_do: Vec<Turn> =
+        turns.into_iter().filter(|turn| turn.plan().blockers.is_empty() && turn.has_steps()).collect();
+    if to_do.is_empty() {
+        return Ok(outcome);
+    }
+    if !arguments.yes && !agreed(runner).await? {
+        runner.live.say("Nothing was changed.\n");
+        outcome.agreed = false;
+        return Ok(outcome);
+    }
+    let applied = futures::stream::iter(to_do.iter().map(|turn| runner.apply(turn)));
+    let reports: Vec<Result<Report, CliError>> =
+        applied.buffer_unordered(config.runs.parallel).collect().await;
+    for report in reports {
+        outcome.reports.push(report?);
+    }
+    outcome.reports.sort_by(|a, b| a.environment.cmp(&b.environment));
+    for report in &outcome.reports {
+        runner.live.say(&format!("{}\n", summary(report)));
+    }
+    Ok(outcome)
+}
+
+/// What a run came to, in a sentence that ends with the next step.
+fn summary(report: &Report) -> String {
+    let count = |wanted: fn(&StepEnd) -> bool| report.steps.iter().filter(|step| wanted(&step.end)).count();
+    let done = count(|end| matches!(end, StepEnd::Done));
+    let failed = count(|end| matches!(end, StepEnd::Failed { .. } | StepEnd::Unknown { .. }));
+    let skipped = count(|end| matches!(end, StepEnd::Skipped { .. }));
+    let of = report.steps.len();
+    let environment = &report.environment;
+    match report.end {
+        RunEnd::Complete => format!("{environment}: applied, {done} of {of} steps done"),
+        RunEnd::Interrupted => format!(
+            "{environment}: interrupted after {done} of {of} steps. What Azure was doing goes on there; run the \
+             same command again to go on"
+        ),
+        RunEnd::Failed | RunEnd::Blocked | RunEnd::Invalid | RunEnd::Planned | RunEnd::Superseded => format!(
+            "{environment}: {done} of {of} steps done, {failed} failed, {skipped} skipped. Correct the cause and run \
+             the same command again"
+        ),
+    }
+}
+
+/// Asks. Whoever interrupts has not agreed.
+async fn agreed(runner: &Runner) -> Result<bool, CliError> {
+    let mut stderr = std::io::stderr();
+    let asked = stderr.write_all(b"Apply this? Only `yes` is accepted: ").and_then(|()| stderr.flush());
+    asked.map_err(|source| CliError::io("ask", source))?;
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    // A thread of its own: waiting for a person must not keep the program from ending.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        // Nobody waits any more after an interruption.
+        let _ = sender.send(read.is_ok() && line.trim() == "yes");
+    });
+    tokio::select! {
+        answer = answer => Ok(answer.unwrap_or(false)),
+        () = runner.stop.cancelled() => Ok(false),
+    }
+}

@@ -1,0 +1,73 @@
+//! `beamline daemon`: the service.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use sd_notify::NotifyState;
+
+use crate::cli::arguments::Global;
+use crate::cli::error::{CliError, End};
+use crate::cli::signals::stop_on_signals;
+use crate::cli::wiring;
+use crate::clock::Clock;
+use crate::config::{Config, Overrides};
+use crate::daemon;
+
+/// Run the service: plan what is proposed, apply what is pushed
+///
+/// Watches the repository of the settings, applies what reaches its main branch, plans what is on other
+/// branches, and writes the outcome onto the commits. It stops orderly on SIGTERM or Ctrl-C: what Azure is
+/// already doing is finished at the next start. A second signal ends it at once, which is safe too.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  beamline daemon --config /etc/beamline/beamline.toml
+  BEAMLINE_LOG=debug beamline daemon --config beamline.toml --state-dir ./state
+
+Exit codes:
+  0  stopped as asked    1  could not start, or its journal failed    2  the command line is wrong")]
+pub(in crate::cli) struct Daemon {
+    /// Where the journal and the mirror live [variable: BEAMLINE_STATE_DIR]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// The repository to watch [variable: BEAMLINE_REPOSITORY_URL]
+    #[arg(long, value_name = "URL")]
+    repository: Option<String>,
+}
+
+pub(in crate::cli) async fn run(global: &Global, arguments: Daemon) -> Result<End, CliError> {
+    let overrides = Overrides {
+        file: global.config.clone(),
+        state_dir: arguments.state_dir,
+        repository: arguments.repository,
+    };
+    let config = Config::load(&overrides)?;
+    // Before anything is started, so that no signal is missed.
+    let stop = stop_on_signals("")?;
+    let parts = wiring::parts(&config, &Clock::system(), daemon::watchers()).await?;
+    tracing::info!(
+        repository = parts.mirror.remote(),
+        branch = %parts.branch,
+        owner = parts.estate.owner,
+        subscriptions = parts.estate.accounts.keys().cloned().collect::<Vec<_>>().join(", "),
+        "beamline {} starts",
+        env!("CARGO_PKG_VERSION"),
+    );
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        stopping.cancelled().await;
+        tracing::info!("stopping: what Azure is doing is finished at the next start");
+        tell_systemd(&[NotifyState::Stopping]);
+    });
+    let watching = format!("watching {}", parts.mirror.remote());
+    daemon::run(parts, stop, || tell_systemd(&[NotifyState::Ready, NotifyState::Status(&watching)])).await?;
+    tracing::info!("stopped");
+    Ok(End::Done)
+}
+
+/// Without systemd nobody listens, and nothing happens.
+fn tell_systemd(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "systemd could not be told");
+    }
+}

@@ -1,0 +1,98 @@
+//! `beamline plan`: what would change in Azure. Sends reads only.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::arguments::Global;
+use crate::cli::error::{CliError, End};
+use crate::cli::output::{self, Colours};
+use crate::cli::sources::Place;
+use crate::cli::subject::{Selection, Subject, aliases, select};
+use crate::cli::wiring;
+use crate::clock::Clock;
+use crate::config::{Config, Overrides};
+use crate::definitions::Diagnostic;
+use crate::reconcile::plan::{Plan as MadePlan, render};
+
+/// Show what would change in Azure
+///
+/// Reads the definitions of the working tree (or of a commit), asks Azure what is there, and prints what
+/// an apply would create (+), change (~), replace (-/+) and delete (-), through exactly the code that the
+/// daemon uses. It sends reads only. Deleting or replacing what is protected needs a line
+/// `Beamline-Consent: destroy ADDRESS` in the commit's message; for the working tree that of HEAD counts.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  beamline plan                                   every environment of the working tree
+  beamline plan production --commit origin/main   one environment, as it is pushed
+  beamline plan --detailed-exitcode --json        for a script
+
+Exit codes:
+  0  planned    1  failed, or an apply would be refused    2  the command line is wrong
+  with --detailed-exitcode: 0  no changes    1  as above    2  there are changes")]
+pub(in crate::cli) struct Plan {
+    /// The environments; all of them when none is named
+    #[arg(value_name = "ENVIRONMENT")]
+    environments: Vec<String>,
+    /// The repository, or a folder in it
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    /// Read this commit instead of the working tree
+    #[arg(long, value_name = "REV")]
+    commit: Option<String>,
+    /// End with exit code 2 when there are changes
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Print a JSON document: {\"format\": 1, \"plans\": [...], \"errors\": [...]}
+    #[arg(long)]
+    json: bool,
+}
+
+pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End, CliError> {
+    let config = Config::load(&Overrides { file: global.config.clone(), ..Overrides::default() })?;
+    let root = config.repository.definitions.clone();
+    let place = Place { dir: arguments.dir, root, revision: arguments.commit };
+    let sources = place.read().await?;
+    let Selection { environments, errors } = select(&sources, &arguments.environments)?;
+    if environments.is_empty() && errors.is_empty() {
+        output::remark(&format!("There is no environment in `{}`: nothing to plan.", sources.root));
+    }
+    let clock = Clock::system();
+    let estate = wiring::estate(&config, &clock, Some(&aliases(&environments))).await?;
+    let mut plans = Vec::new();
+    for environment in environments {
+        let subject = Subject::new(environment, &sources, &estate, None).await?;
+        let plan = subject.plan().await?.plan;
+        if !arguments.json {
+            output::print(&format!("{}\n", shown(&plan)))?;
+        }
+        plans.push(plan);
+    }
+    if arguments.json {
+        output::print_json(json!({ "plans": plans, "errors": errors }))?;
+    } else {
+        print_errors(&errors);
+    }
+    let blocked = plans.iter().any(|plan| !plan.blockers.is_empty());
+    let changes = plans.iter().any(|plan| !plan.steps.is_empty());
+    Ok(match (blocked || !errors.is_empty(), changes && arguments.detailed_exitcode) {
+        (true, _) => End::Failed,
+        (false, true) => End::Changes,
+        (false, false) => End::Done,
+    })
+}
+
+/// A plan for people.
+pub(in crate::cli) fn shown(plan: &MadePlan) -> String {
+    render(plan, Colours::of_stdout().style())
+}
+
+/// What is wrong with the definitions that could not be planned.
+pub(in crate::cli) fn print_errors(errors: &[Diagnostic]) {
+    let colours = Colours::of_stderr();
+    for error in errors {
+        output::remark(&format!("{}\n", error.render(colours.into())));
+    }
+}

@@ -1,0 +1,177 @@
+//! `beamline validate`: everything that is wrong with the definitions, in one go.
+
+use std::fmt::Write as _;
+use std::path::{Component, Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::arguments::Global;
+use crate::cli::error::{CliError, End};
+use crate::cli::output::{self, Colours};
+use crate::cli::sources::{Place, Sources, file_in_tree};
+use crate::definitions::{Diagnostic, load};
+
+/// Say everything that is wrong with the definitions
+///
+/// Reads the files of the working tree as they are, committed or not, and reports every error and every
+/// piece of advice at once, each with file, line, column, a stable code, the rule and the remedy. Nothing
+/// is asked of Azure.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  beamline validate                              everything below environments/
+  beamline validate environments/production.yaml only what concerns this file
+  beamline validate --commit origin/main --json  what is pushed, for a script
+
+Exit codes:
+  0  no errors (advice is none)    1  errors, or the files cannot be read    2  the command line is wrong")]
+pub(in crate::cli) struct Validate {
+    /// Report only on these files or folders; a file outside of the definitions is read by itself
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The repository, or a folder in it
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    /// The folder of the definitions, relative to the repository
+    #[arg(long, value_name = "FOLDER", default_value = "environments")]
+    definitions: String,
+    /// Read this commit instead of the working tree
+    #[arg(long, value_name = "REV")]
+    commit: Option<String>,
+    /// Print a JSON document: {\"format\": 1, \"valid\": …, \"environments\": […], \"diagnostics\": […]}
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found.
+struct Findings {
+    environments: Vec<String>,
+    files: usize,
+    diagnostics: Vec<Diagnostic>,
+}
+
+pub(in crate::cli) async fn run(_: &Global, arguments: Validate) -> Result<End, CliError> {
+    let findings = find(&arguments).await?;
+    let errors = findings.diagnostics.iter().filter(|found| found.is_error()).count();
+    if arguments.json {
+        output::print_json(json!({
+            "valid": errors == 0,
+            "environments": findings.environments,
+            "diagnostics": findings.diagnostics,
+        }))?;
+    } else {
+        output::print(&report(&findings, errors, Colours::of_stdout()))?;
+    }
+    Ok(if errors == 0 { End::Done } else { End::Failed })
+}
+
+fn report(findings: &Findings, errors: usize, colours: Colours) -> String {
+    let rendered = findings.diagnostics.iter().map(|found| format!("{}\n\n", found.render(colours.into())));
+    let mut text: String = rendered.collect();
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let advice = findings.diagnostics.len() - errors;
+    let sound = match findings.environments.as_slice() {
+        [] => String::new(),
+        names => format!(" ({})", names.join(", ")),
+    };
+    let environments = count(findings.files, "environment");
+    let sound_count = findings.environments.len();
+    let _ = writeln!(
+        text,
+        "{}, {} in {environments}; {sound_count} sound{sound}",
+        count(errors, "error"),
+        count(advice, "warning"),
+    );
+    text
+}
+
+async fn find(arguments: &Validate) -> Result<Findings, CliError> {
+    let place = Place {
+        dir: arguments.dir.clone(),
+        root: arguments.definitions.clone(),
+        revision: arguments.commit.clone(),
+    };
+    if arguments.paths.is_empty() {
+        return Ok(all(place.read().await?));
+    }
+    // Paths that are given need no folder of definitions around them.
+    let sources = match place.read().await {
+        Ok(sources) => Some(sources),
+        Err(CliError::Usage { .. }) if arguments.commit.is_none() => None,
+        Err(error) => return Err(error),
+    };
+    let mut findings = Findings { environments: Vec::new(), files: 0, diagnostics: Vec::new() };
+    for path in &arguments.paths {
+        match sources.as_ref().and_then(|sources| Some((sources, inside(path, sources)?))) {
+            Some((sources, inner)) => of_path(sources, &inner, &mut findings),
+            None => by_itself(path, &mut findings)?,
+        }
+    }
+    findings
+        .diagnostics
+        .sort_by(|a, b| (&a.location, a.code, &a.message).cmp(&(&b.location, b.code, &b.message)));
+    findings.diagnostics.dedup();
+    Ok(findings)
+}
+
+fn all(sources: Sources) -> Findings {
+    let environments: Vec<String> =
+        sources.estate.environments.iter().map(|environment| environment.name.to_string()).collect();
+    let files = environments.len() + sources.estate.failed.len();
+    Findings { environments, files, diagnostics: sources.estate.diagnostics }
+}
+
+/// The path of `path` in the repository, when it lies below the definitions.
+fn inside(path: &Path, sources: &Sources) -> Option<String> {
+    let dir = plain(&std::path::absolute(sources.dir.as_ref()?).ok()?);
+    let path = plain(&std::path::absolute(path).ok()?);
+    let inner = path.strip_prefix(&dir).ok()?.to_str()?.replace('\\', "/");
+    let root = sources.root.trim_matches('/');
+    (root.is_empty() || inner == root || inner.starts_with(&format!("{root}/"))).then_some(inner)
+}
+
+/// A path without `.` and `..`, as it is written.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(part),
+        }
+    }
+    plain
+}
+
+fn of_path(sources: &Sources, path: &str, findings: &mut Findings) {
+    let is_within = |file: &str| file == path || file.starts_with(&format!("{path}/"));
+    let defaults = crate::definitions::defaults_for(path, &sources.root);
+    let concerns =
+        |found: &&Diagnostic| is_within(&found.location.file) || defaults.contains(&found.location.file);
+    let estate = &sources.estate;
+    let sound = estate.environments.iter().filter(|environment| is_within(&environment.path));
+    findings.environments.extend(sound.map(|environment| environment.name.to_string()));
+    findings.files += estate.environments.iter().filter(|environment| is_within(&environment.path)).count()
+        + estate.failed.iter().filter(|failed| is_within(failed)).count();
+    findings.diagnostics.extend(estate.diagnostics.iter().filter(concerns).cloned());
+}
+
+fn by_itself(path: &Path, findings: &mut Findings) -> Result<(), CliError> {
+    let file = file_in_tree(path, &path.display().to_string())?;
+    let loaded = load(&[file]);
+    findings.files += 1;
+    findings.environments.extend(loaded.environment.map(|environment| environment.name.to_string()));
+    findings.diagnostics.extend(loaded.diagnostics);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_compared_as_it_is_written() {
+        assert_eq!(plain(Path::new("/a/./b/../c")), Path::new("/a/c"));
+    }
+}

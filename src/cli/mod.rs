@@ -1,0 +1,29 @@
+//! The command line: for people and their scripts.
+//!
+//! Every command is one file in `commands`; it reads definitions, plans and applies through exactly the
+//! functions that the daemon uses. What is shared: `arguments` (one enum), `wiring` (settings →
+//! clients), `sources` (files → environments), `subject` (an environment and everything that a
+//! plan of it needs), `lease`, `live` (what happens, while it happens), `output`, `error`.
+//!
+//! Guarantees: results go to standard output and nothing else does; with `--json` they are one versioned
+//! document; no colour without a terminal or with `NO_COLOR`; a closed pipe ends a command quietly; an
+//! error is printed once, with its causes and a next step, and never contains a secret. Exit codes: 0
+//! done, 1 failed, 2 a wrong command line, or changes under `--detailed-exitcode`.
+
+mod arguments;
+mod commands;
+mod demo;
+mod entry;
+mod error;
+mod lease;
+mod live;
+mod logging;
+mod output;
+mod run;
+mod signals;
+mod sources;
+mod subject;
+mod wiring;
+
+pub use arguments::Cli;
+pub use entry::run;

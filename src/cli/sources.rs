@@ -1,0 +1,222 @@
+//! Definition files → environments: from the working tree, or from a commit.
+//!
+//! Guarantees: both ways give the same files to the same function, `definitions::load_all`; symbolic
+//! links are not followed, as a commit could not; what is read is bounded.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::error::CliError;
+use super::output::remark;
+use crate::definitions::{
+    Estate, InputDigest, MAX_FILE_BYTES, Role, SourceFile, defaults_for, load_all, role,
+};
+use crate::git::{CommitId, EntryKind, GitError, Local, Reader, RepoPath, open_local};
+
+/// How deep folders of definitions may lie in each other, as in `git`.
+const MAX_DEPTH: usize = 32;
+
+/// How many files and folders may lie below the definitions folder.
+const MAX_ENTRIES: usize = 100_000;
+
+/// What a folder of definitions says.
+#[derive(Debug)]
+pub(super) struct Sources {
+    /// The environments, and everything that is wrong.
+    pub(super) estate: Estate,
+    /// The folder of the definitions, relative to the repository.
+    pub(super) root: String,
+    /// The folder that paths are relative to; `None` for a bare repository.
+    pub(super) dir: Option<PathBuf>,
+    /// The commit, and its repository; `None` for a working tree.
+    pub(super) commit: Option<CommitId>,
+    /// The repository around it, if there is one.
+    pub(super) repository: Option<Local>,
+    /// The files that were read.
+    files: Vec<SourceFile>,
+    /// Input digests by path, at a commit.
+    pub(super) digests: BTreeMap<String, InputDigest>,
+}
+
+/// Where definitions are.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// A folder of the repository, or in it.
+    pub(super) dir: PathBuf,
+    /// The folder of the definitions, relative to the repository.
+    pub(super) root: String,
+    /// A commit instead of the working tree.
+    pub(super) revision: Option<String>,
+}
+
+impl Place {
+    /// Reads everything.
+    pub(super) async fn read(self) -> Result<Sources, CliError> {
+        let read = tokio::task::spawn_blocking(move || match &self.revision {
+            Some(revision) => at_commit(&self.dir, &self.root, revision),
+            None => working_tree(&self.dir, &self.root),
+        });
+        read.await.map_err(|error| CliError::Other(format!("reading was cut short: {error}")))?
+    }
+}
+
+impl Sources {
+    /// The definition files that the two do not have alike. Line ends do not count: Git may convert them.
+    pub(super) fn differing(&self, other: &Self) -> Vec<String> {
+        let texts = |sources: &Self| -> BTreeMap<String, String> {
+            let read = sources.files.iter().filter(|file| role(file.path(), &sources.root) != Role::Other);
+            read.map(|file| (file.path().to_owned(), file.text().replace("\r\n", "\n"))).collect()
+        };
+        let (own, others) = (texts(self), texts(other));
+        let all: std::collections::BTreeSet<&String> = own.keys().chain(others.keys()).collect();
+        all.into_iter().filter(|path| own.get(*path) != others.get(*path)).cloned().collect()
+    }
+}
+
+fn at_commit(dir: &Path, root: &str, revision: &str) -> Result<Sources, CliError> {
+    let repository = open_local(dir)?;
+    let commit = repository.resolve(revision)?;
+    let reader = repository.reader()?;
+    let folder: RepoPath = root.trim_matches('/').parse().map_err(|error| {
+        CliError::usage(format!("{error}"), "give the folder of the definitions relative to the repository")
+    })?;
+    let mut files = Vec::new();
+    let mut blobs = BTreeMap::new();
+    for entry in reader.tree(&commit, &folder)? {
+        match entry.kind {
+            EntryKind::File => {
+                files.push(file_at(&reader, &entry.path, &entry.blob, entry.size_bytes)?);
+                blobs.insert(entry.path, entry.blob.to_string());
+            }
+            EntryKind::Symlink | EntryKind::Submodule => {
+                remark(&format!("warning: {} is no regular file: not read", entry.path));
+            }
+        }
+    }
+    let digests = digests(&blobs, root);
+    let dir = repository.work_dir()?;
+    let estate = load_all(files.clone(), root);
+    let (root, commit, repository) = (root.to_owned(), Some(commit), Some(repository));
+    Ok(Sources { estate, root, dir, commit, repository, files, digests })
+}
+
+fn file_at(
+    reader: &Reader,
+    path: &str,
+    blob: &crate::git::BlobId,
+    size_bytes: u64,
+) -> Result<SourceFile, GitError> {
+    if size_bytes > MAX_FILE_BYTES as u64 {
+        return Ok(SourceFile::too_large(path, size_bytes));
+    }
+    Ok(SourceFile::from_bytes(path, &reader.read(blob, MAX_FILE_BYTES)?))
+}
+
+fn digests(blobs: &BTreeMap<String, String>, root: &str) -> BTreeMap<String, InputDigest> {
+    let environments = blobs.keys().filter(|path| matches!(role(path, root), Role::Environment { .. }));
+    environments
+        .map(|path| {
+            let defaults = defaults_for(path, root);
+            let chain = defaults.iter().chain([path]);
+            let present: Vec<(&str, &str)> = chain
+                .filter_map(|path| blobs.get_key_value(path))
+                .map(|(path, blob)| (path.as_str(), blob.as_str()))
+                .collect();
+            (path.clone(), InputDigest::of(&present))
+        })
+        .collect()
+}
+
+fn working_tree(dir: &Path, root: &str) -> Result<Sources, CliError> {
+    let repository = open_local(dir).ok();
+    let dir = base_of(dir, root, repository.as_ref())?;
+    let folder = dir.join(root);
+    let mut files = Vec::new();
+    let mut seen = 0;
+    walk(&folder, root.trim_matches('/'), 0, &mut seen, &mut files)?;
+    let estate = load_all(files.clone(), root);
+    let (root, dir) = (root.to_owned(), Some(dir));
+    Ok(Sources { estate, root, dir, commit: None, repository, files, digests: BTreeMap::new() })
+}
+
+/// The folder that holds the definitions folder: the given one, else that of the repository around it.
+fn base_of(dir: &Path, root: &str, repository: Option<&Local>) -> Result<PathBuf, CliError> {
+    if dir.join(root).is_dir() {
+        return Ok(dir.to_owned());
+    }
+    let around = repository.map(Local::work_dir).transpose()?.flatten();
+    around.filter(|around| around.join(root).is_dir()).ok_or_else(|| {
+        CliError::usage(
+            format!("there is no folder `{root}` in {}", dir.display()),
+            "name the repository with --dir, or the folder of the definitions with --definitions",
+        )
+    })
+}
+
+/// In the order of names, so that the same tree is always read the same way.
+fn walk(
+    folder: &Path,
+    path: &str,
+    depth: usize,
+    seen: &mut usize,
+    files: &mut Vec<SourceFile>,
+) -> Result<(), CliError> {
+    if depth > MAX_DEPTH {
+        return Err(CliError::Other(format!("{path} lies deeper than {MAX_DEPTH} folders")));
+    }
+    let failed = |source: io::Error| CliError::unreadable(folder, source);
+    let mut entries =
+        fs::read_dir(folder).map_err(failed)?.collect::<io::Result<Vec<_>>>().map_err(failed)?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        *seen += 1;
+        if *seen > MAX_ENTRIES {
+            return Err(CliError::Other(format!("{path} holds more than {MAX_ENTRIES} files")));
+        }
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let inner = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_dir() && !name.starts_with(['.', '_']) {
+            walk(&entry.path(), &inner, depth + 1, seen, files)?;
+        } else if kind.is_file() && role(&inner, "") != Role::Other {
+            files.push(file_in_tree(&entry.path(), &inner)?);
+        }
+    }
+    Ok(())
+}
+
+/// Reads one file, at most as much of it as a definition may have.
+pub(super) fn file_in_tree(file: &Path, path: &str) -> Result<SourceFile, CliError> {
+    let failed = |source: io::Error| CliError::unreadable(file, source);
+    let opened = fs::File::open(file).map_err(failed)?;
+    let size_bytes = opened.metadata().map_err(failed)?.len();
+    let mut bytes = Vec::new();
+    opened.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Ok(SourceFile::too_large(path, size_bytes.max(bytes.len() as u64)));
+    }
+    Ok(SourceFile::from_bytes(path, &bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_definitions_are_right_as_files() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let sources = working_tree(here, "environments").unwrap();
+        assert_eq!(sources.estate.failed, Vec::<String>::new(), "{:?}", sources.estate.diagnostics);
+        let names: Vec<&str> = sources.estate.environments.iter().map(|found| found.name.as_str()).collect();
+        assert_eq!(names, ["dev", "production", "staging"]);
+    }
+
+    #[test]
+    fn a_folder_without_definitions_is_named() {
+        let empty = tempfile::tempdir().unwrap();
+        let error = working_tree(empty.path(), "environments").unwrap_err();
+        assert!(error.to_string().starts_with("there is no folder `environments` in "), "{error}");
+    }
+}

@@ -1,0 +1,275 @@
+//! Settings → everything that talks: HTTP clients, clouds, credentials, the mirror, the forge, the store.
+//!
+//! Guarantees: a subscription gets exactly the credential that its alias names; a cloud with a CA file of
+//! its own trusts that file and nothing else, so that no system authorities are needed where no public
+//! service is used; a cloud on this machine is reached without a proxy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::error::CliError;
+use crate::azure::{Arm, Budget, Cloud, Credential, Tokens};
+use crate::clock::Clock;
+use crate::config::{self, Config, ConfigError, CredentialKind, ForgeKind};
+use crate::daemon::{Account, Estate, ForgeChoice, Happening, HttpOptions, Parts};
+use crate::forge::{Forge, GitHub, github};
+use crate::git::{BranchName, Credentials, Mirror, Remote, RepoPath, register_transports};
+use crate::resources::id::{SubscriptionId, TenantId};
+use crate::store::Store;
+use crate::wire::{self, Proxy};
+
+/// The journal's file in the state folder.
+pub(super) const JOURNAL: &str = "journal.sqlite";
+
+/// The mirror's folder in the state folder.
+const MIRROR: &str = "mirror.git";
+
+/// The subscriptions of the settings; only those in `aliases`, where some are given.
+pub(super) async fn estate(
+    config: &Config,
+    clock: &Clock,
+    aliases: Option<&BTreeSet<String>>,
+) -> Result<Estate, CliError> {
+    let mut clouds = Clouds { config, known: BTreeMap::new() };
+    let mut budgets: BTreeMap<Uuid, Budget> = BTreeMap::new();
+    let mut accounts = BTreeMap::new();
+    for (alias, subscription) in &config.subscriptions {
+        if aliases.is_some_and(|aliases| !aliases.contains(alias)) {
+            continue;
+        }
+        let (wire, cloud) = clouds.get(&subscription.cloud).await?;
+        let credential = credential(alias, subscription)?;
+        let failed = |source| CliError::Credential { alias: alias.clone(), source };
+        let tokens = Tokens::new(credential, &cloud, &wire, clock.clone(), None).map_err(failed)?;
+        let budget = budgets.entry(subscription.id).or_insert_with(|| Budget::new(clock.clone())).clone();
+        let account = Account {
+            subscription: SubscriptionId(subscription.id),
+            tenant: TenantId(subscription.tenant),
+            arm: Arm::new(wire, cloud, Arc::new(tokens), budget, clock.clone()),
+        };
+        accounts.insert(alias.clone(), account);
+    }
+    Ok(Estate { owner: config.owner.clone(), accounts })
+}
+
+/// Clouds by name, each described once.
+struct Clouds<'a> {
+    config: &'a Config,
+    known: BTreeMap<String, (wire::Client, Cloud)>,
+}
+
+impl Clouds<'_> {
+    async fn get(&mut self, name: &str) -> Result<(wire::Client, Cloud), CliError> {
+        if let Some(known) = self.known.get(name) {
+            return Ok(known.clone());
+        }
+        let found = match (name, self.config.clouds.get(name)) {
+            (name, Some(cloud)) => self.described(name, cloud).await?,
+            ("us-government", None) => (public_client(self.config)?, Cloud::azure_us_government()),
+            ("china", None) => (public_client(self.config)?, Cloud::azure_china()),
+            (_, None) => (public_client(self.config)?, Cloud::azure_public()),
+        };
+        self.known.insert(name.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    async fn described(&self, name: &str, cloud: &config::Cloud) -> Result<(wire::Client, Cloud), CliError> {
+        let own = cloud.ca_bundle()?;
+        let system_roots = own.is_empty();
+        let ca_bundle = [own, self.config.ca_bundle()?].join(&b'\n');
+        let proxy = if is_loopback(&cloud.resource_manager) { Proxy::Never } else { Proxy::System };
+        let wire = wire::Client::new(&wire::Options { ca_bundle: trimmed(ca_bundle), system_roots, proxy })?;
+        let described = Cloud::discover(&wire, &cloud.resource_manager).await;
+        let described = described.map_err(|source| CliError::Cloud { name: name.to_owned(), source })?;
+        Ok((wire, Cloud { name: name.to_owned(), ..described }))
+    }
+}
+
+/// Two empty bundles are none.
+fn trimmed(bundle: Vec<u8>) -> Vec<u8> {
+    if bundle.iter().all(u8::is_ascii_whitespace) { Vec::new() } else { bundle }
+}
+
+/// A client for what has a certificate that everybody trusts.
+fn public_client(config: &Config) -> Result<wire::Client, CliError> {
+    let ca_bundle = config.ca_bundle()?;
+    Ok(wire::Client::new(&wire::Options { ca_bundle, system_roots: true, proxy: Proxy::System })?)
+}
+
+fn is_loopback(address: &str) -> bool {
+    let Ok(uri) = address.parse::<http::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn credential(alias: &str, subscription: &config::Subscription) -> Result<Credential, CliError> {
+    let tenant = subscription.tenant.to_string();
+    let optional = Some(subscription.client_id.clone()).filter(|id| !id.is_empty());
+    let client_id = || {
+        optional.clone().ok_or_else(|| ConfigError::Setting {
+            key: format!("subscriptions.{alias}.client_id"),
+            problem: "is needed for this credential".to_owned(),
+        })
+    };
+    Ok(match subscription.credential {
+        CredentialKind::ManagedIdentity => Credential::ManagedIdentity { client_id: optional },
+        CredentialKind::WorkloadIdentity => {
+            if subscription.secret_file.as_os_str().is_empty() {
+                let key = format!("subscriptions.{alias}.secret_file");
+                let problem = "names the file with the federated token for this credential".to_owned();
+                return Err(ConfigError::Setting { key, problem }.into());
+            }
+            let token_file = subscription.secret_file.clone();
+            Credential::WorkloadIdentity { tenant, client_id: client_id()?, token_file }
+        }
+        CredentialKind::ClientSecret => {
+            Credential::ClientSecret { tenant, client_id: client_id()?, secret: subscription.secret(alias)? }
+        }
+        CredentialKind::ClientCertificate => Credential::ClientCertificate {
+            tenant,
+            client_id: client_id()?,
+            pem: subscription.secret(alias)?,
+        },
+        CredentialKind::AzureCli => Credential::AzureCli { tenant: Some(tenant) },
+    })
+}
+
+/// The journal of the settings.
+pub(super) async fn store(state_dir: &Path) -> Result<Store, CliError> {
+    std::fs::create_dir_all(state_dir)
+        .map_err(|source| CliError::io(format!("make the state folder {}", state_dir.display()), source))?;
+    Ok(Store::open(&state_dir.join(JOURNAL)).await?)
+}
+
+/// Everything that a daemon is made of.
+pub(super) async fn parts(
+    config: &Config,
+    clock: &Clock,
+    watchers: broadcast::Sender<Happening>,
+) -> Result<Parts, CliError> {
+    let repository = &config.repository;
+    if repository.url.is_empty() {
+        let problem = "is empty: name the repository to watch, there or with --repository".to_owned();
+        return Err(ConfigError::Setting { key: "repository.url".to_owned(), problem }.into());
+    }
+    let invalid = |key: &str, problem: String| ConfigError::Setting { key: key.to_owned(), problem };
+    let branch: BranchName = repository
+        .branch
+        .parse()
+        .map_err(|error| invalid("repository.branch", format!("is wrong: {error}")))?;
+    let root: RepoPath = repository
+        .definitions
+        .parse()
+        .map_err(|error| invalid("repository.definitions", format!("is wrong: {error}")))?;
+    let store = store(&config.state_dir).await?;
+    Ok(Parts {
+        estate: estate(config, clock, None).await?,
+        mirror: mirror(config).await?,
+        branch,
+        root,
+        store,
+        forge: forge(config, clock)?,
+        clock: clock.clone(),
+        parallel: config.runs.parallel,
+        poll: Duration::from_secs(repository.poll_secs),
+        sweep: Some(config.runs.sweep.clone()).filter(|expression| !expression.is_empty()),
+        requests: None,
+        http: http_options(config)?,
+        watchers,
+    })
+}
+
+async fn mirror(config: &Config) -> Result<Mirror, CliError> {
+    let repository = &config.repository;
+    let url = repository.url.clone();
+    let is_local = Path::new(&url).is_absolute() || url.starts_with("file://") || Path::new(&url).is_dir();
+    if !is_local {
+        register_transports(public_client(config)?, tokio::runtime::Handle::current());
+    }
+    let url = match Path::new(&url) {
+        folder if folder.is_relative() && folder.is_dir() => std::path::absolute(folder)
+            .map_err(|source| CliError::unreadable(folder, source))?
+            .display()
+            .to_string(),
+        _ => url,
+    };
+    let remote = Remote { url, credentials: git_credentials(config)? };
+    let dir = config.state_dir.join(MIRROR);
+    let opened = tokio::task::spawn_blocking(move || Mirror::open(&dir, remote)).await;
+    Ok(opened.map_err(|error| CliError::Other(format!("opening the mirror was cut short: {error}")))??)
+}
+
+fn git_credentials(config: &Config) -> Result<Credentials, CliError> {
+    let repository = &config.repository;
+    if let Some(password) = config.git_password()? {
+        let username =
+            if repository.username.is_empty() { "x-access-token" } else { repository.username.as_str() };
+        return Ok(Credentials::Basic { username: username.to_owned(), password });
+    }
+    let given = |path: &Path| Some(path.to_owned()).filter(|path| !path.as_os_str().is_empty());
+    let (identity_file, known_hosts) =
+        (given(&repository.identity_file), given(&repository.known_hosts_file));
+    if identity_file.is_none() && known_hosts.is_none() {
+        return Ok(Credentials::None);
+    }
+    Ok(Credentials::Ssh { identity_file, known_hosts, program: None })
+}
+
+fn forge(config: &Config, clock: &Clock) -> Result<ForgeChoice, CliError> {
+    match config.forge.kind {
+        ForgeKind::Notes => Ok(ForgeChoice::Notes),
+        ForgeKind::Github => {
+            let invalid =
+                |key: &str, problem: String| ConfigError::Setting { key: format!("forge.{key}"), problem };
+            let repository = config.forge.repository.parse();
+            let repository =
+                repository.map_err(|error| invalid("repository", format!("is wrong: {error}")))?;
+            let token = config.forge_token()?.filter(|token| !token.expose_secret().is_empty());
+            let token = token.ok_or_else(|| {
+                invalid(
+                    "token_file",
+                    "is needed for GitHub (or the variable BEAMLINE_GITHUB_TOKEN)".to_owned(),
+                )
+            })?;
+            let options = github::Options { api: config.forge.api.clone(), repository, token };
+            let github = GitHub::new(public_client(config)?, clock.clone(), options)?;
+            Ok(ForgeChoice::Forge(Forge::GitHub(github)))
+        }
+    }
+}
+
+fn http_options(config: &Config) -> Result<Option<HttpOptions>, CliError> {
+    let Some(address) = config.listen_address()? else { return Ok(None) };
+    Ok(Some(HttpOptions { address, secrets: config.webhook_secrets()? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_reached_without_a_proxy() {
+        for address in ["https://localhost:8443", "https://127.0.0.1", "https://[::1]:1/"] {
+            assert!(is_loopback(address), "{address}");
+        }
+        for address in ["https://management.azure.com", "https://localhost.example", "not a url"] {
+            assert!(!is_loopback(address), "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_credential_without_its_secret_is_a_wrong_setting() {
+        let text = "[subscriptions.ml]\nid = \"00000000-0000-0000-0000-000000000001\"\n\
+                    tenant = \"00000000-0000-0000-0000-000000000002\"\ncredential = \"workload-identity\"\nclient_id = \"x\"\n";
+        let config = Config::over_default("x", text).unwrap();
+        let error = estate(&config, &Clock::system(), None).await.err().unwrap();
+        assert!(error.to_string().contains("subscriptions.ml.secret_file"), "{error}");
+    }
+}
