@@ -1,0 +1,194 @@
+//! The dependency directions of the crate's front page, and what single files may do, as a test.
+//!
+//! What is looked at is production code: each file up to its `#[cfg(test)]`, without files of tests.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What each module may use. Everybody may use `clock`; the names and ids in `resources` are words that
+/// everybody speaks, except `git`, `wire` and `clock`, which know nothing of Azure.
+const ALLOWED: [(&str, &[&str]); 13] = [
+    ("azure", &["wire", "resources"]),
+    (
+        "cli",
+        &[
+            "config",
+            "daemon",
+            "store",
+            "reconcile",
+            "azure",
+            "git",
+            "forge",
+            "definitions",
+            "resources",
+            "wire",
+            "simulator",
+        ],
+    ),
+    ("clock", &[]),
+    (
+        "config",
+        &["daemon", "store", "reconcile", "azure", "git", "forge", "definitions", "resources", "wire"],
+    ),
+    ("daemon", &["reconcile", "definitions", "git", "forge", "store", "azure", "resources"]),
+    ("definitions", &["resources"]),
+    ("forge", &["wire", "git", "resources"]),
+    ("git", &["wire"]),
+    ("reconcile", &["definitions", "resources", "azure"]),
+    ("resources", &[]),
+    ("simulator", &["resources"]),
+    ("store", &["reconcile", "forge", "git", "definitions", "resources"]),
+    ("wire", &[]),
+];
+
+/// What is pure: no async, no I/O, no clock of its own.
+const PURE: [&str; 8] = [
+    "definitions/",
+    "resources/",
+    "reconcile/plan/",
+    "reconcile/apply/progress.rs",
+    "reconcile/apply/resume.rs",
+    "daemon/queue.rs",
+    "daemon/wording.rs",
+    "daemon/sentences.rs",
+];
+
+/// A file of production code.
+struct Source {
+    /// Relative to `src`.
+    path: String,
+    /// Without comments, and without its tests.
+    code: String,
+    whole: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    let sources = files.into_iter().map(|file| {
+        let whole = std::fs::read_to_string(&file).unwrap();
+        let production = whole.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let code: String = production
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .map(|line| line.to_owned() + "\n")
+            .collect();
+        Source { path: file.strip_prefix(&root).unwrap().display().to_string(), code, whole }
+    });
+    sources.collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// Files that hold nothing but tests and what they need.
+fn is_test(path: &str) -> bool {
+    let is_fixture = path.ends_with("fixture.rs") || path.ends_with("sample.rs");
+    let stem = path.trim_end_matches(".rs");
+    is_fixture || stem.ends_with("tests") || path.contains("/tests/") || path.contains("stories")
+}
+
+/// The modules of the crate that a piece of code names.
+fn used_modules(code: &str) -> BTreeSet<&str> {
+    let mut used = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => {
+                let group = group.split_once('}').map_or(group, |(inside, _)| inside);
+                used.extend(group.split(',').map(|item| first_word(item.trim())));
+            }
+            None => drop(used.insert(first_word(rest))),
+        }
+    }
+    used
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
+}
+
+fn module_of(path: &str) -> &str {
+    path.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+#[test]
+fn modules_use_only_what_is_below_them() {
+    let modules: BTreeSet<&str> = ALLOWED.iter().map(|(module, _)| *module).collect();
+    for source in sources().iter().filter(|source| !is_test(&source.path)) {
+        let module = module_of(&source.path);
+        if ["lib", "main"].contains(&module) {
+            continue;
+        }
+        let (_, allowed) = ALLOWED.iter().find(|(name, _)| *name == module).unwrap_or_else(|| {
+            panic!("{} is in a module that the picture in src/lib.rs does not have", source.path)
+        });
+        for used in used_modules(&source.code).into_iter().filter(|used| modules.contains(used)) {
+            let is_allowed = used == module || used == "clock" || allowed.contains(&used);
+            assert!(is_allowed, "{} may not use crate::{used}", source.path);
+        }
+    }
+}
+
+#[test]
+fn the_simulator_shares_only_ids_with_what_it_tests() {
+    for source in
+        sources().iter().filter(|source| module_of(&source.path) == "simulator" && !is_test(&source.path))
+    {
+        for (at, _) in source.code.match_indices("crate::resources") {
+            let rest = &source.code[at..];
+            let is_id = rest.starts_with("crate::resources::id");
+            assert!(is_id, "{}: {}", source.path, rest.lines().next().unwrap());
+        }
+    }
+}
+
+#[test]
+fn what_is_pure_has_no_way_to_do_anything() {
+    const DEEDS: [&str; 8] =
+        ["async ", ".await", "tokio", "std::fs", "std::net::Tcp", "reqwest", "Instant", "SystemTime"];
+    for source in sources().iter().filter(|source| !is_test(&source.path)) {
+        if PURE.iter().any(|pure| source.path.starts_with(pure)) {
+            for deed in DEEDS {
+                assert!(!source.code.contains(deed), "{} has `{deed}`", source.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn single_files_have_what_nobody_else_may_have() {
+    let rules: [(&str, &[&str]); 3] = [
+        ("config.rs", &["env::var(", "env::vars(", "env::var_os("]),
+        ("clock.rs", &["::now()", "Uuid::new_v4", "Uuid::now_v", "thread_rng"]),
+        ("git/transport/", &["unsafe {", "unsafe fn", "unsafe impl"]),
+    ];
+    for source in sources().iter().filter(|source| !is_test(&source.path)) {
+        for (home, words) in rules {
+            let found = words.iter().find(|word| source.code.contains(**word));
+            assert!(
+                found.is_none() || source.path.starts_with(home),
+                "{} has `{}`",
+                source.path,
+                found.unwrap()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_says_why_it_exists() {
+    for source in sources() {
+        let is_entry = source.path == "main.rs" && source.whole.lines().count() < 3;
+        assert!(is_entry || source.whole.starts_with("//!"), "{} does not open with //!", source.path);
+    }
+}

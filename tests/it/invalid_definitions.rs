@@ -1,0 +1,67 @@
+//! A definition with errors: the commit says where, nothing of it is applied, the rest is.
+
+use crate::support::{DaemonWorld, small};
+
+#[tokio::test(start_paused = true)]
+async fn an_invalid_definition_fails_with_its_place_and_others_of_the_push_are_applied() {
+    let world = DaemonWorld::running(&[
+        ("environments/good.yaml", &small(1)),
+        ("environments/bad.yaml", &small(1).replace("max_node_count: 1", "max_node_count: many")),
+        ("environments/worse.toml", "beamline = 1\nsubscription = \"ml\"\nlocation = [\n"),
+    ])
+    .await;
+    let note = world.repository.note_of_main();
+    assert!(note.contains("beamline/apply: good: success: Applied: 7 created"), "{note}");
+    assert!(note.contains("beamline/apply: bad: failure: environments/bad.yaml:"), "{note}");
+    assert!(note.contains("beamline/apply: worse: failure: environments/worse.toml:"), "{note}");
+    assert!(note.contains("beamline/apply: failure: 2 of 3 failed: bad, worse"), "{note}");
+    assert_eq!(world.groups(), ["rg-good"]);
+
+    world.repository.write("environments/bad.yaml", &small(1));
+    world.repository.remove("environments/worse.toml");
+    let note = world.push("mend one, give up the other").await;
+    assert!(note.contains("beamline/apply: bad: success: Applied: 7 created"), "{note}");
+    assert!(note.contains("beamline/apply: worse: success: Removed: nothing of it is left"), "{note}");
+    assert!(note.contains("beamline/apply: success: 2 environments applied: bad, worse"), "{note}");
+    world.repository.write("README", "something else");
+    assert_eq!(world.push("nothing stays touched").await, "beamline/apply: success: No environments changed");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_defaults_file_fails_every_environment_below_it_and_changes_nothing() {
+    let world = DaemonWorld::running(&[
+        ("environments/eu/one.yaml", &small(1)),
+        ("environments/eu/deep/two.yaml", &small(1)),
+        ("environments/us.yaml", &small(1)),
+    ])
+    .await;
+    world.take_writes();
+    world.repository.write("environments/eu/defaults.yaml", "tags: [unclosed\n");
+    let note = world.push("a slip").await;
+    for name in ["one", "two"] {
+        let line = format!("beamline/apply: {name}: failure: environments/eu/defaults.yaml:");
+        assert!(note.contains(&line), "{note}");
+    }
+    assert!(!note.contains("us"), "{note}");
+    assert!(world.take_writes().is_empty());
+    world.repository.write("environments/eu/defaults.yaml", "tags: { region: eu }\n");
+    let note = world.push("mended").await;
+    assert!(note.contains("beamline/apply: success: 2 environments applied: one, two"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_too_broken_to_say_its_name_is_no_removal_of_the_environment_that_it_was() {
+    let named = small(1).replace("beamline: 1\n", "beamline: 1\nname: production\n");
+    let world = DaemonWorld::running(&[("environments/main.yaml", &named)]).await;
+    world.repository.write("environments/main.yaml", "{ not closed\n");
+    let note = world.push("a slip\n\nBeamline-Consent: destroy production/*").await;
+    assert!(note.contains("beamline/apply: production: failure: environments/main.yaml:"), "{note}");
+    assert!(!note.contains("beamline/apply: main"), "{note}");
+    assert_eq!(world.groups(), ["rg-production"]);
+    world.repository.write("environments/main.yaml", &named);
+    let note = world.push("mended").await;
+    assert!(note.contains("beamline/apply: production: success: As declared"), "{note}");
+    world.finish().await;
+}

@@ -1,0 +1,41 @@
+//! Stories: whole behaviours over real Git repositories and the simulator, through unchanged
+//! production clients. One binary; one module per behaviour.
+
+#![expect(clippy::unwrap_used, reason = "a story that cannot be told fails")]
+
+mod support;
+
+mod apply_then_plan;
+mod architecture;
+mod arm_contract;
+mod branches;
+mod cli;
+mod crash;
+mod deletions;
+mod existing;
+mod failures;
+mod foreign;
+mod github_outlet;
+mod in_place;
+mod interrupted;
+mod invalid_definitions;
+mod lost_journal;
+mod many_environments;
+mod ownership;
+mod plan_properties;
+mod plan_text;
+mod provisioning_states;
+mod push_to_status;
+mod real_clients;
+mod removal;
+mod replacements;
+mod retries;
+mod simulator_examples;
+mod simulator_fuzz;
+mod simulator_shapes;
+mod soft_deleted_vaults;
+mod stopping;
+mod touched_environments;
+mod trying_again;
+mod waking;
+mod webhooks;

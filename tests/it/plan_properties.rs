@@ -1,0 +1,201 @@
+//! What holds of every plan, for generated definitions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beamline::reconcile::apply::RunEnd;
+use beamline::reconcile::plan::{Action, Consents, Part, Plan, Step, Style, check, render};
+use beamline::resources::{
+    self, Address, Change, Kind, Reference, Resources, Shape, Target, WhenAbsent, read_fields,
+};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::support::{
+    AzureWorld, Definition, block_on, definition, failures, group, leaves, place_identities, workshop,
+};
+
+/// A world in which the workshop stands, and the identities that definitions may name.
+async fn furnished() -> AzureWorld {
+    let mut world = AzureWorld::new();
+    let group_only = serde_json::json!({ "location": "eastus" });
+    world.azure.put(&group(), group_only);
+    place_identities(&world);
+    world.consent("*");
+    world
+}
+
+fn in_group(definition: &Definition) -> Definition {
+    definition.clone().with("resource_group/adopt", true)
+}
+
+/// Applies a definition completely and sees that it stays quiet.
+async fn applied(world: &AzureWorld, definition: &Definition) -> Result<(), TestCaseError> {
+    let environment = definition.environment();
+    let report = world.reconcile(&environment).await;
+    prop_assert_eq!(report.end, RunEnd::Complete, "{}", failures(&report));
+    let again = world.planned(&environment).await.plan;
+    prop_assert!(again.is_empty(), "plan again: no changes\n{}", render(&again, Style::Plain));
+    Ok(())
+}
+
+fn is_deletion(step: &Step) -> bool {
+    step.action == Action::Delete || step.part == Part::Removal
+}
+
+/// Everything that a step waits for, directly or not.
+fn before<'p>(plan: &'p Plan, step: &'p Step) -> BTreeSet<u32> {
+    let mut found = BTreeSet::new();
+    let mut open: Vec<u32> = step.after.clone();
+    while let Some(at) = open.pop() {
+        if found.insert(at) {
+            open.extend(&plan.step(at).unwrap().after);
+            // A carried step is done with its carrier, which waits for what it carries out.
+            open.extend(plan.step(at).unwrap().carried_by);
+        }
+    }
+    found
+}
+
+/// Where the order of a plan breaks a dependency, by other rules than those that made it.
+fn disorder(plan: &Plan, all: &Resources) -> Vec<String> {
+    let making: BTreeMap<&Address, &Step> =
+        plan.steps.iter().filter(|step| !is_deletion(step)).map(|step| (&step.address, step)).collect();
+    let mut found = Vec::new();
+    for step in &plan.steps {
+        let waits = before(plan, step);
+        let mut expect = |other: &Step, why: &str| {
+            let carried = other.carried_by == Some(step.ordinal) || step.carried_by == Some(other.ordinal);
+            let siblings = other.carried_by.is_some() && other.carried_by == step.carried_by;
+            let orders =
+                waits.contains(&other.ordinal) || other.carried_by.is_some_and(|at| waits.contains(&at));
+            if !(orders || carried || siblings) {
+                found.push(format!("{} does not wait for {}: {why}", step.address, other.address));
+            }
+        };
+        if is_deletion(step) {
+            let Target::Known(outer) = &step.target else { continue };
+            for other in plan.steps.iter().filter(|other| is_deletion(other) && other.ordinal != step.ordinal)
+            {
+                let Target::Known(inner) = &other.target else { continue };
+                if inner.is_within(outer) {
+                    expect(other, "it lies inside");
+                }
+            }
+            continue;
+        }
+        for other in
+            plan.steps.iter().filter(|other| other.part == Part::Removal && other.address == step.address)
+        {
+            expect(other, "it is its predecessor");
+        }
+        let Some(resource) = all.get(&step.address) else { continue };
+        let named = resource.references.iter().filter_map(|(path, reference)| match reference {
+            Reference::Local(address) if path != "image_build_compute_name" => Some(address.clone()),
+            Reference::Local(_) | Reference::Arm(_) => None,
+        });
+        let container = resources::of(step.address.kind()).spec().parent.and_then(|parent| {
+            let single = || Address::single(step.address.environment(), parent);
+            step.address.outer().or_else(|| parent.is_single().then(single))
+        });
+        for address in named.chain(container) {
+            if let Some(other) = making.get(&address) {
+                expect(other, "it needs it");
+            }
+        }
+    }
+    found
+}
+
+fn sound(plan: &Plan, definition: &Definition) -> Result<(), TestCaseError> {
+    let everything = Consents::from_messages(["Beamline-Consent: destroy *"]);
+    prop_assert_eq!(check(plan, &[group()], &everything), vec![]);
+    let all = definition.environment().resources;
+    prop_assert_eq!(disorder(plan, &all), Vec::<String>::new(), "{}", render(plan, Style::Plain));
+    Ok(())
+}
+
+/// What definitions own of everything that is there, by id.
+fn owned(world: &AzureWorld) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    for id in world.azure.ids() {
+        let body = world.azure.get(&id).unwrap();
+        let of = |kind: &&Kind| {
+            let of = resources::of(**kind);
+            of.spec().arm_type.eq_ignore_ascii_case(&id.arm_type()) && of.is_mine(&body)
+        };
+        let Some(kind) = Kind::ALL.iter().find(of) else { continue };
+        let fields = Value::Object(read_fields(resources::of(*kind).spec(), &body));
+        // Principals differ from world to world, and the ids of role assignments follow them.
+        let is_role = *kind == Kind::RoleAssignment;
+        let name = if is_role { body["properties"]["description"].to_string() } else { id.folded() };
+        for leaf in leaves(*kind) {
+            let is_owned = matches!(leaf.field.change, Change::InPlace | Change::Replace(_))
+                && !matches!(leaf.field.absent, WhenAbsent::ServiceDefault)
+                // Taken out, it stays as it is: no request removes it from a living instance.
+                && leaf.path != "idle_time_before_shutdown"
+                && !leaf.path.starts_with("managed_network")
+                && !leaf.path.starts_with("serverless_compute");
+            let value = fields.pointer(&format!("/{}", leaf.path.replace('.', "/")));
+            if let Some(value) = value.filter(|_| is_owned) {
+                found.insert(format!("{name} {}", leaf.path), normal(leaf.field.shape, value));
+            }
+        }
+        let is_instance = *kind == Kind::ComputeInstance;
+        found.insert(format!("{name} tags"), if is_instance { Value::Null } else { body["tags"].clone() });
+    }
+    found
+}
+
+/// Lists here are sets, and some words have no casing.
+fn normal(shape: Shape, value: &Value) -> Value {
+    match (shape, value) {
+        (_, Value::Array(items)) => {
+            let mut items = items.clone();
+            items.sort_by_key(ToString::to_string);
+            Value::Array(items)
+        }
+        (Shape::Guid | Shape::Word { .. }, Value::String(text)) => Value::from(text.to_ascii_lowercase()),
+        _ => value.clone(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_applied_plans_to_nothing_and_in_order(definition in definition()) {
+        block_on(async {
+            let world = furnished().await;
+            let definition = in_group(&definition);
+            let first = world.planned(&definition.environment()).await.plan;
+            sound(&first, &definition)?;
+            applied(&world, &definition).await?;
+            let last = world.planned(&AzureWorld::removed()).await.plan;
+            prop_assert_eq!(disorder(&last, &Resources::new()), Vec::<String>::new());
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn the_way_to_a_definition_does_not_matter(one in definition(), other in definition()) {
+        block_on(async {
+            let (world, fresh) = (furnished().await, furnished().await);
+            let (one, other) = (in_group(&one), in_group(&other));
+            applied(&world, &one).await?;
+            let plan = world.planned(&other.environment()).await.plan;
+            sound(&plan, &other)?;
+            // What Azure cannot change or bring back is another story.
+            if plan.blockers.is_empty() {
+                applied(&world, &other).await?;
+                applied(&fresh, &other).await?;
+                prop_assert_eq!(owned(&world), owned(&fresh));
+            }
+            Ok(())
+        })?;
+    }
+}
+
+#[test]
+fn the_base_of_generated_definitions_is_one() {
+    assert_eq!(workshop().errors(), [""; 0]);
+}

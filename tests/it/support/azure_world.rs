@@ -1,0 +1,229 @@
+//! Azure alone: the simulator in this process on virtual time, the production client, the executor and
+//! an in-memory journal. Hours of provisioning pass in milliseconds, and the same seed is the same run.
+
+use std::sync::Arc;
+
+use beamline::azure::{Arm, Budget, Cloud, Tokens};
+use beamline::clock::Clock;
+use beamline::definitions::{Environment, SourceFile, load};
+use beamline::reconcile::apply::{Fence, MemoryJournal, RunEnd, RunKind};
+use beamline::reconcile::plan::{Blocker, Consents, Plan, Style, render};
+use beamline::reconcile::report::{Progress, Report, StepEnd};
+use beamline::reconcile::{Means, Planned, Wanted, carry_out, make_plan, resume, run_record};
+use beamline::resources::Site;
+use beamline::resources::id::{ResourceId, SubscriptionId, TenantId};
+use beamline::simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, RequestClass, World, WorldOptions};
+use beamline::wire;
+use tokio_util::sync::CancellationToken;
+
+/// The reference environment.
+pub(crate) const PRODUCTION: &str = include_str!("../../../environments/production.yaml");
+
+/// A subscription in the simulator, and everything that reconciles it.
+pub(crate) struct AzureWorld {
+    pub(crate) azure: World,
+    pub(crate) arm: Arm,
+    pub(crate) journal: Arc<MemoryJournal>,
+    consents: Vec<String>,
+}
+
+impl AzureWorld {
+    /// Operations end at their first poll.
+    pub(crate) fn new() -> Self {
+        Self::with_latency(Latency::None)
+    }
+
+    /// Operations take their time.
+    pub(crate) fn with_latency(latency: Latency) -> Self {
+        Self::seeded(1, latency)
+    }
+
+    /// The simulator draws its times from `seed`.
+    pub(crate) fn seeded(seed: u64, latency: Latency) -> Self {
+        let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap(), 7);
+        let azure = World::new(WorldOptions { latency, seed, ..WorldOptions::new(clock.clone()) });
+        let client = wire::Client::in_process(azure.router());
+        let base = "https://arm.simulator.invalid";
+        let cloud = Cloud::custom("simulator", base, base, base).unwrap();
+        let tokens = Arc::new(Tokens::fixed("test"));
+        let arm = Arm::new(client, cloud, tokens, Budget::new(clock.clone()), clock);
+        Self { azure, arm, journal: Arc::new(MemoryJournal::default()), consents: Vec::new() }
+    }
+
+    /// Consent to everything that matches `glob`, as a commit message would give it.
+    pub(crate) fn consent(&mut self, glob: &str) {
+        self.consents.push(format!("Beamline-Consent: destroy {glob}"));
+    }
+
+    /// The definition of `environments/<name>.yaml`.
+    pub(crate) fn environment(name: &str, text: &str) -> Environment {
+        let file = SourceFile::from_bytes(format!("environments/{name}.yaml"), text.as_bytes());
+        let loaded = load(&[file]);
+        let problems: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+        loaded.environment.unwrap_or_else(|| panic!("{}", problems.join("\n")))
+    }
+
+    /// The environment `production` after its file is gone.
+    pub(crate) fn removed() -> Environment {
+        let name = "production".parse().unwrap();
+        Environment::removed(name, "environments/production.yaml", "ml", group().name())
+    }
+
+    /// Consent to nothing any more.
+    pub(crate) fn withdraw_consent(&mut self) {
+        self.consents.clear();
+    }
+
+    /// Nothing is remembered: the journal is deleted.
+    pub(crate) fn forget(&mut self) {
+        self.journal = Arc::new(MemoryJournal::default());
+    }
+
+    /// The writes since the last call (or since the world began), as `PUT Microsoft.X/y/z`, without
+    /// their group.
+    pub(crate) fn take_writes(&self) -> Vec<String> {
+        let requests = self.azure.take_requests().into_iter();
+        let writes = requests.filter(|one| one.class == RequestClass::Arm && one.method != "GET");
+        let group = group().folded();
+        let short = |path: &str| match path.to_ascii_lowercase().strip_prefix(&group) {
+            Some("") => "group".to_owned(),
+            Some(rest) => path[path.len() - rest.len()..].trim_start_matches("/providers/").to_owned(),
+            None => path.to_owned(),
+        };
+        writes.map(|one| format!("{} {}", one.method, short(&one.path))).collect()
+    }
+
+    /// How many requests there were since the last call, without those for tokens and metadata.
+    pub(crate) fn take_count(&self) -> usize {
+        self.azure.take_requests().iter().filter(|one| one.class == RequestClass::Arm).count()
+    }
+
+    /// What keeps a definition from being applied, as sentences.
+    pub(crate) async fn blockers(&self, text: &str) -> Vec<String> {
+        self.plan(text).await.blockers.iter().map(Blocker::message).collect()
+    }
+
+    fn site(environment: &Environment) -> Site {
+        let subscription = SubscriptionId(DEFAULT_SUBSCRIPTION.parse().unwrap());
+        let tenant = TenantId(DEFAULT_TENANT.parse().unwrap());
+        environment.site("ops", subscription, tenant)
+    }
+
+    /// Plans `environment`.
+    pub(crate) async fn planned(&self, environment: &Environment) -> Planned {
+        let (site, consents) = (Self::site(environment), self.consents());
+        make_plan(&wanted(environment, &site, &consents), &self.arm).await.unwrap()
+    }
+
+    /// The plan of a definition text for the environment `production`.
+    pub(crate) async fn plan(&self, text: &str) -> Plan {
+        self.planned(&Self::environment("production", text)).await.plan
+    }
+
+    /// Plans and applies `environment`, whatever comes of it.
+    pub(crate) async fn reconcile(&self, environment: &Environment) -> Report {
+        let planned = self.planned(environment).await;
+        assert!(planned.plan.blockers.is_empty(), "{}", render(&planned.plan, Style::Plain));
+        self.carry_out(environment, &planned, &CancellationToken::new()).await
+    }
+
+    /// Carries out a plan of `environment`, until it ends or `stop` is cancelled.
+    pub(crate) async fn carry_out(
+        &self,
+        environment: &Environment,
+        planned: &Planned,
+        stop: &CancellationToken,
+    ) -> Report {
+        let (site, consents) = (Self::site(environment), self.consents());
+        let wanted = wanted(environment, &site, &consents);
+        let run = run_record(&wanted, &planned.plan, RunKind::Apply, &self.arm);
+        carry_out(&wanted, planned, &run, self.means(stop, &|_| {})).await.unwrap()
+    }
+
+    /// Plans and applies `environment`, and tells `observer` what happens.
+    pub(crate) async fn watch(
+        &self,
+        environment: &Environment,
+        observer: &(dyn Fn(&Progress) + Send + Sync),
+    ) -> Report {
+        let (site, consents) = (Self::site(environment), self.consents());
+        let wanted = wanted(environment, &site, &consents);
+        let planned = self.planned(environment).await;
+        let run = run_record(&wanted, &planned.plan, RunKind::Apply, &self.arm);
+        let stop = CancellationToken::new();
+        carry_out(&wanted, &planned, &run, self.means(&stop, observer)).await.unwrap()
+    }
+
+    /// Goes on with the run that was interrupted.
+    pub(crate) async fn resume(&self, environment: &Environment) -> Report {
+        let (site, consents) = (Self::site(environment), self.consents());
+        let run = self.journal.unfinished().pop().expect("a run was interrupted");
+        let stop = CancellationToken::new();
+        resume(&wanted(environment, &site, &consents), &run, self.means(&stop, &|_| {})).await.unwrap()
+    }
+
+    fn consents(&self) -> Consents {
+        Consents::from_messages(self.consents.iter().map(String::as_str))
+    }
+
+    fn means<'a>(
+        &'a self,
+        stop: &'a CancellationToken,
+        observer: &'a (dyn Fn(&Progress) + Send + Sync),
+    ) -> Means<'a> {
+        Means { arm: &self.arm, journal: &*self.journal, fence: Fence(1), stop, observer }
+    }
+
+    /// Applies a definition text for the environment `production` completely, and sees that a second
+    /// plan is empty.
+    pub(crate) async fn apply(&self, text: &str) -> Report {
+        let environment = Self::environment("production", text);
+        let report = self.reconcile(&environment).await;
+        assert_eq!(report.end, RunEnd::Complete, "{}", failures(&report));
+        self.stays_quiet(&environment).await;
+        report
+    }
+
+    /// Sees that a plan of `environment` is empty.
+    pub(crate) async fn stays_quiet(&self, environment: &Environment) {
+        let again = self.planned(environment).await.plan;
+        assert!(again.is_empty(), "plan again: no changes\n{}", render(&again, Style::Plain));
+    }
+}
+
+/// The group of the environment `production`.
+pub(crate) fn group() -> ResourceId {
+    ResourceId::resource_group(SubscriptionId(DEFAULT_SUBSCRIPTION.parse().unwrap()), "rg-ml-production")
+}
+
+/// The id of a resource in that group: `Microsoft.KeyVault/vaults/kv-ml-production`.
+pub(crate) fn id(below: &str) -> ResourceId {
+    format!("{}/providers/{below}", group()).parse().unwrap()
+}
+
+fn wanted<'a>(environment: &'a Environment, site: &'a Site, consents: &'a Consents) -> Wanted<'a> {
+    Wanted { environment, site, former_groups: &[], consents, commit: None, input_digest: None }
+}
+
+/// Runs a story on virtual time, where the test itself is not one.
+pub(crate) fn block_on<T>(story: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true).build().unwrap().block_on(story)
+}
+
+/// How the step of a resource ended.
+pub(crate) fn end_of<'a>(report: &'a Report, local: &str) -> &'a StepEnd {
+    let of = |step: &&beamline::reconcile::report::StepReport| step.address.local() == local;
+    &report.steps.iter().find(of).unwrap_or_else(|| panic!("{local} has no step")).end
+}
+
+/// What went wrong in a run, one line each.
+pub(crate) fn failures(report: &Report) -> String {
+    let line = |step: &beamline::reconcile::report::StepReport| match &step.end {
+        StepEnd::Failed { message } | StepEnd::Unknown { message } | StepEnd::Moved { message } => {
+            Some(format!("{}: {message}", step.address))
+        }
+        StepEnd::Done | StepEnd::Skipped { .. } | StepEnd::NotReached | StepEnd::Underway => None,
+    };
+    report.steps.iter().filter_map(line).collect::<Vec<_>>().join("\n")
+}

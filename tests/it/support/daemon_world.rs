@@ -1,0 +1,393 @@
+//! The whole daemon: a real repository, the real store on disk, the simulator, virtual time.
+//!
+//! When a story ends ([`DaemonWorld::finish`]), nothing may be left over: no open work, no run without an
+//! end, no status that waits in the outbox or pends on a commit, nothing that a second plan would change.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use beamline::azure::{Arm, Budget, Cloud, Tokens};
+use beamline::clock::Clock;
+use beamline::daemon::event::Event;
+use beamline::daemon::{Account, Estate, ForgeChoice, Happening, HttpOptions, Parts, run, watchers};
+use beamline::definitions::{SourceFile, defaults_for, load};
+use beamline::forge::{State, Status};
+use beamline::git::{CommitId, Credentials, Mirror, Remote};
+use beamline::reconcile::apply::RunEnd;
+use beamline::reconcile::plan::{Consents, Style, render};
+use beamline::reconcile::{Wanted, make_plan};
+use beamline::resources::EnvironmentName;
+use beamline::resources::id::{ResourceId, SubscriptionId, TenantId};
+use beamline::simulator::{
+    DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, RequestRecord, World, WorldOptions,
+};
+use beamline::store::Store;
+use beamline::wire;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::gate::Gate;
+use super::repository::Repository;
+
+/// Virtual time that the daemon is given to come to rest, and the steps in which it is watched.
+const PATIENCE: Duration = Duration::from_secs(3 * 60 * 60);
+const FIRST_STEP: Duration = Duration::from_millis(100);
+const LONGEST_STEP: Duration = Duration::from_secs(30);
+
+/// Real time that a real-time story waits.
+const REAL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What differs from story to story.
+pub(crate) struct Setup {
+    /// Time.
+    pub(crate) clock: Clock,
+    /// How long Azure takes.
+    pub(crate) latency: Latency,
+    /// Environments at the same time.
+    pub(crate) parallel: usize,
+    /// How often the repository is looked at.
+    pub(crate) poll: Duration,
+    /// Where statuses go; notes by default.
+    pub(crate) forge: Option<beamline::forge::Forge>,
+    /// What is served.
+    pub(crate) secrets: Option<Vec<&'static str>>,
+    /// The remote, where it is not the origin's path.
+    pub(crate) remote: Option<Remote>,
+}
+
+impl Setup {
+    /// Virtual time, quick operations, notes.
+    pub(crate) fn new() -> Self {
+        Self::on(Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap(), 11))
+    }
+
+    /// The machine's own time.
+    pub(crate) fn real_time() -> Self {
+        Self { poll: Duration::from_secs(60 * 60), ..Self::on(Clock::system()) }
+    }
+
+    fn on(clock: Clock) -> Self {
+        Self {
+            clock,
+            latency: Latency::None,
+            parallel: 8,
+            poll: Duration::from_secs(60),
+            forge: None,
+            secrets: None,
+            remote: None,
+        }
+    }
+}
+
+/// A daemon and everything around it.
+pub(crate) struct DaemonWorld {
+    pub(crate) repository: Repository,
+    pub(crate) azure: World,
+    pub(crate) clock: Clock,
+    /// What stands between the daemon and Azure.
+    pub(crate) gate: Gate,
+    setup: Setup,
+    watched: Arc<Mutex<Vec<Happening>>>,
+    deaths: usize,
+    running: Option<Running>,
+}
+
+struct Running {
+    store: Store,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+    requests: mpsc::Sender<Event>,
+    port: u16,
+}
+
+impl DaemonWorld {
+    /// A world in which no daemon runs yet.
+    pub(crate) fn new() -> Self {
+        Self::with(Setup::new())
+    }
+
+    /// A world with a setup of its own.
+    pub(crate) fn with(setup: Setup) -> Self {
+        let options = WorldOptions { latency: setup.latency, ..WorldOptions::new(setup.clock.clone()) };
+        Self {
+            repository: Repository::new(),
+            azure: World::new(options),
+            clock: setup.clock.clone(),
+            gate: Gate::default(),
+            setup,
+            watched: Arc::default(),
+            deaths: 0,
+            running: None,
+        }
+    }
+
+    /// A world whose daemon runs, after a push of `files` that has been dealt with.
+    pub(crate) async fn running(files: &[(&str, &str)]) -> Self {
+        let mut world = Self::new();
+        for (path, text) in files {
+            world.repository.write(path, text);
+        }
+        world.start().await;
+        world.push("the beginning").await;
+        world
+    }
+
+    /// Starts the daemon on whatever an earlier one has left behind.
+    pub(crate) async fn start(&mut self) {
+        let url = self.repository.origin().display().to_string();
+        let own = || Remote { url, credentials: Credentials::None };
+        let remote = self.setup.remote.clone().unwrap_or_else(own);
+        let mirror = Mirror::open(&self.repository.folder().join("mirror.git"), remote).unwrap();
+        let store = Store::open(&self.repository.folder().join("journal.db")).await.unwrap();
+        let watchers = watchers();
+        tokio::spawn(watch(watchers.subscribe(), self.watched.clone(), self.gate.clone()));
+        let stop = CancellationToken::new();
+        let (requests, asked) = mpsc::channel(1);
+        let port = if self.setup.secrets.is_some() { free_port() } else { 0 };
+        let parts = Parts {
+            estate: Estate { owner: "ops".to_owned(), accounts: [("ml".to_owned(), self.account())].into() },
+            mirror,
+            branch: "main".parse().unwrap(),
+            root: "environments".parse().unwrap(),
+            store: store.clone(),
+            forge: self.setup.forge.clone().map_or(ForgeChoice::Notes, ForgeChoice::Forge),
+            clock: self.clock.clone(),
+            parallel: self.setup.parallel,
+            poll: self.setup.poll,
+            sweep: None,
+            requests: Some(asked),
+            http: self.setup.secrets.as_ref().map(|secrets| HttpOptions {
+                address: ([127, 0, 0, 1], port).into(),
+                secrets: secrets.iter().map(|&secret| secret.into()).collect(),
+            }),
+            watchers,
+        };
+        let ended = stop.clone();
+        let (ready, is_ready) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn(async move {
+            run(parts, ended, || ready.send(()).unwrap()).await.unwrap();
+        });
+        is_ready.await.unwrap();
+        self.running = Some(Running { store, stop, task, requests, port });
+    }
+
+    fn account(&self) -> Account {
+        let client = wire::Client::in_process(self.gate.before(self.azure.router()));
+        let base = "https://arm.simulator.invalid";
+        let cloud = Cloud::custom("simulator", base, base, base).unwrap();
+        let (tokens, budget) = (Arc::new(Tokens::fixed("test")), Budget::new(self.clock.clone()));
+        Account {
+            subscription: SubscriptionId(DEFAULT_SUBSCRIPTION.parse().unwrap()),
+            tenant: TenantId(DEFAULT_TENANT.parse().unwrap()),
+            arm: Arm::new(client, cloud, tokens, budget, self.clock.clone()),
+        }
+    }
+
+    /// Looks at `remote` every `interval` from the next start on.
+    pub(crate) fn poll_from(&mut self, remote: Remote, interval: Duration) {
+        (self.setup.remote, self.setup.poll) = (Some(remote), interval);
+    }
+
+    /// The running daemon's store.
+    pub(crate) fn store(&self) -> &Store {
+        &self.running.as_ref().expect("the daemon runs").store
+    }
+
+    /// Where the daemon serves.
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.running.as_ref().expect("the daemon runs").port)
+    }
+
+    /// Waits until `reached`, in virtual time; panics with `what` when it never is.
+    pub(crate) async fn until(&self, what: &str, reached: impl AsyncFn() -> bool) {
+        let end = self.clock.now() + PATIENCE;
+        let mut step = FIRST_STEP;
+        while !reached().await {
+            assert!(self.clock.now() < end, "never happens: {what}");
+            self.clock.sleep(step).await;
+            step = (step * 6 / 5).min(LONGEST_STEP);
+        }
+    }
+
+    /// Waits until `reached`, ten seconds of real time at most.
+    pub(crate) async fn soon(&self, what: &str, reached: impl AsyncFn() -> bool) {
+        let end = self.clock.now() + REAL_PATIENCE;
+        while !reached().await {
+            assert!(self.clock.now() < end, "does not happen in time: {what}");
+            self.clock.sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Whether the head of `branch` is `commit`, its work has ended and every status was accepted.
+    pub(crate) async fn is_settled(&self, branch: &str, commit: &CommitId) -> bool {
+        let seen = async || self.store().seen_heads().await.unwrap().get(&branch.parse().unwrap()).copied();
+        self.is_at_rest().await && seen().await == Some(*commit)
+    }
+
+    /// Whether no work is open and no status waits.
+    pub(crate) async fn is_at_rest(&self) -> bool {
+        let store = self.store();
+        store.open_work().await.unwrap().is_empty() && store.pending_count().await.unwrap() == 0
+    }
+
+    /// Waits until the head of `branch` is `commit`, its work has ended and every status was accepted.
+    pub(crate) async fn settled(&self, branch: &str, commit: &CommitId) {
+        self.until(&format!("{branch} at rest"), async || self.is_settled(branch, commit).await).await;
+    }
+
+    /// Pushes to the main branch, waits until the daemon has come to rest, and answers the commit's note.
+    pub(crate) async fn push(&self, message: &str) -> String {
+        let commit = self.repository.push(message);
+        self.settled("main", &commit).await;
+        self.repository.note(&commit)
+    }
+
+    /// Pushes to another branch, waits until the daemon has come to rest, and answers the commit's note.
+    pub(crate) async fn push_branch(&self, branch: &str, message: &str) -> String {
+        let commit = self.repository.push_to(branch, message);
+        self.settled(branch, &commit).await;
+        self.repository.note(&commit)
+    }
+
+    /// Lets the daemon try again what failed.
+    pub(crate) async fn sweep(&self) {
+        self.running.as_ref().expect("the daemon runs").requests.send(Event::Sweep).await.unwrap();
+        // Long enough for the sweep to have queued its work.
+        self.clock.sleep(Duration::from_secs(30)).await;
+        self.until("rest after a sweep", async || self.is_at_rest().await).await;
+    }
+
+    /// What the daemon has told those who watch, since the beginning or the last call.
+    pub(crate) fn happenings(&self) -> Vec<Happening> {
+        std::mem::take(&mut *self.watched.lock().unwrap())
+    }
+
+    /// What has happened so far, left in place.
+    pub(crate) fn has_happened(&self, wanted: impl Fn(&Happening) -> bool) -> bool {
+        self.watched.lock().unwrap().iter().any(wanted)
+    }
+
+    /// The requests since they were last taken that are no reads.
+    pub(crate) fn take_writes(&self) -> Vec<RequestRecord> {
+        let requests = self.azure.take_requests();
+        requests.into_iter().filter(|request| request.method != "GET" && request.method != "HEAD").collect()
+    }
+
+    /// Whether a resource of this path below the subscription exists.
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        let id = format!("/subscriptions/{DEFAULT_SUBSCRIPTION}/resourceGroups/{path}");
+        self.azure.get(&id.parse::<ResourceId>().unwrap()).is_some()
+    }
+
+    /// The names of the resource groups that exist.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        let ids = self.azure.ids();
+        let groups = ids.iter().filter(|id| id.as_str().split('/').count() == 5);
+        groups.map(|id| id.name().to_owned()).collect()
+    }
+
+    /// How the last attempt of every environment ended.
+    pub(crate) async fn attempts(&self) -> BTreeMap<String, Option<RunEnd>> {
+        let records = self.store().environments().await.unwrap();
+        let end = |record: beamline::store::EnvironmentRecord| record.last_attempt.map(|last| last.end);
+        records.into_iter().map(|record| (record.environment.to_string(), end(record))).collect()
+    }
+
+    /// Stops the daemon as SIGTERM does.
+    pub(crate) async fn stop(&mut self) {
+        let running = self.running.take().expect("the daemon runs");
+        running.stop.cancel();
+        running.task.await.unwrap();
+    }
+
+    /// Stops a daemon that had nothing to do.
+    pub(crate) async fn stop_quietly(mut self) {
+        self.stop().await;
+    }
+
+    /// Ends the daemon where it stands.
+    pub(crate) async fn kill(&mut self) {
+        let running = self.running.take().expect("the daemon runs");
+        running.task.abort();
+        assert!(running.task.await.unwrap_err().is_cancelled());
+        self.deaths += 1;
+    }
+
+    /// How often it was killed.
+    pub(crate) fn deaths(&self) -> usize {
+        self.deaths
+    }
+
+    /// Sees that nothing is left over, and stops.
+    pub(crate) async fn finish(mut self) {
+        self.until("rest at the end", async || self.is_at_rest().await).await;
+        self.assert_nothing_is_left().await;
+        self.assert_statuses_are_in_order();
+        self.assert_second_plans_are_empty().await;
+        self.stop().await;
+    }
+
+    async fn assert_nothing_is_left(&self) {
+        let store = self.store();
+        assert!(store.unfinished_runs().await.unwrap().is_empty(), "a run has no end");
+        assert!(store.pending_deliveries().await.unwrap().is_empty(), "a webhook was not acted on");
+    }
+
+    /// Every context of every commit ends final, and none pends once its work has ended.
+    fn assert_statuses_are_in_order(&self) {
+        let mut newest: BTreeMap<(CommitId, String), Status> = BTreeMap::new();
+        for happening in self.watched.lock().unwrap().iter() {
+            let Happening::Delivered(status) = happening else { continue };
+            assert!(status.description.as_str().chars().count() <= 140, "{}", status.description);
+            let before = newest.insert((status.commit, status.context.to_string()), status.clone());
+            let is_late = before.is_some_and(|before| before.state.is_final()) && !status.state.is_final();
+            assert!(!is_late, "pending after the last word: {status:?}");
+        }
+        let pending: Vec<&Status> = newest.values().filter(|status| status.state == State::Pending).collect();
+        assert!(pending.is_empty(), "these pend for ever: {pending:#?}");
+    }
+
+    /// What was applied completely stays quiet.
+    async fn assert_second_plans_are_empty(&self) {
+        for record in self.store().environments().await.unwrap() {
+            let complete = record.last_attempt.is_some_and(|last| last.end == RunEnd::Complete);
+            if complete {
+                self.assert_is_quiet(&record.environment, &record.path).await;
+            }
+        }
+    }
+
+    async fn assert_is_quiet(&self, name: &EnvironmentName, path: &str) {
+        let chain = defaults_for(path, "environments").into_iter().chain([path.to_owned()]);
+        let text = |path: &String| self.repository.head_of_main(path);
+        let files: Vec<SourceFile> = chain
+            .filter_map(|path| text(&path).map(|text| SourceFile::from_bytes(path, text.as_bytes())))
+            .collect();
+        let environment = load(&files).environment.unwrap_or_else(|| panic!("{name} is invalid"));
+        let account = self.account();
+        let site = environment.site("ops", account.subscription, account.tenant);
+        let wanted = Wanted {
+            environment: &environment,
+            site: &site,
+            former_groups: &[],
+            consents: &Consents::default(),
+            commit: None,
+            input_digest: None,
+        };
+        let plan = make_plan(&wanted, &account.arm).await.unwrap().plan;
+        assert!(plan.is_empty(), "plan again: no changes\n{}", render(&plan, Style::Plain));
+    }
+}
+
+async fn watch(mut news: broadcast::Receiver<Happening>, watched: Arc<Mutex<Vec<Happening>>>, gate: Gate) {
+    while let Ok(happening) = news.recv().await {
+        watched.lock().unwrap().push(happening);
+        gate.passed_by();
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

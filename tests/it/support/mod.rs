@@ -1,0 +1,26 @@
+//! The worlds in which stories happen, and what contract tests stand on. No test lives here.
+
+mod azure_world;
+pub(crate) mod bench;
+pub(crate) mod bicep;
+pub(crate) mod contract;
+mod daemon_world;
+mod definition;
+mod definitions;
+mod gate;
+mod generated;
+mod repository;
+pub(crate) mod samples;
+pub(crate) mod shape;
+
+pub(crate) use azure_world::{AzureWorld, PRODUCTION, block_on, end_of, failures, group, id};
+pub(crate) use daemon_world::{DaemonWorld, Setup};
+pub(crate) use definition::{Definition, SPARES, address, leaves, other_value};
+pub(crate) use definitions::{group_of, small};
+pub(crate) use gate::DeathAt;
+pub(crate) use generated::{IDENTITIES, definition, identity, place_identities, workshop};
+
+/// Whether this runs where nothing may be skipped.
+pub(crate) fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
+}
