@@ -97,7 +97,7 @@ pub enum ForgeKind {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Where to listen; empty for nowhere.
+    /// The address to listen on; empty: it does not listen.
     pub listen: String,
     /// Files of webhook secrets.
     pub webhook_secret_files: Vec<PathBuf>,
@@ -316,7 +316,7 @@ impl Config {
         state_home.or_else(home).map_or_else(|| self.state_dir.clone(), |home| home.join("beamline"))
     }
 
-    /// Where the daemon listens; `None` for nowhere.
+    /// The address that the daemon listens on; `None` when it does not listen.
     ///
     /// # Errors
     /// [`ConfigError::Setting`] when it is not an address.

@@ -1,5 +1,6 @@
-//! The built-in roles that the world knows, with the actions that Microsoft documents for them
-//! (azure-docs, role-based-access-control/built-in-roles; GUIDs: `facts.md` 8).
+//! The built-in roles that the world knows, with their actions. The lists of AzureML Data Scientist and
+//! AzureML Compute Operator were checked against azure-docs (role-based-access-control/built-in-roles);
+//! the others were not. GUIDs: `facts.md` 8.
 
 use serde_json::{Value, json};
 
