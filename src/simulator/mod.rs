@@ -7,6 +7,7 @@
 //! * [`World`] is the model: one map of resources, the operations under way, the principals, the
 //!   soft-deleted names, the log of requests. Everything in it follows the clock and the seed.
 //! * [`World::router`] is its HTTP face; [`Server`] puts that face behind HTTPS on loopback.
+//! * [`forge`] is the same for the forges: a repository on GitHub, GitLab, Gitea, Azure DevOps or Bitbucket.
 //! * [`Faults`] scripts what goes wrong; a [`Scenario`] does so from a file; `/_simulator/…` at runtime.
 //!
 //! What is guaranteed: no input makes it panic; an operation ends by the clock, whether or not anybody
@@ -16,33 +17,42 @@
 mod admin;
 mod arm;
 mod body;
+mod connections;
 mod directory;
 mod entra;
 mod faults;
+pub mod forge;
 mod http;
 mod inventory;
 mod operation;
 mod options;
 mod packed;
 mod persistence;
+mod profile;
 mod providers;
 mod quota;
+mod registrations;
 mod request_log;
+mod revocations;
 mod scenario;
 mod server;
 mod state;
+mod state_file;
 #[cfg(test)]
 mod stories;
 mod throttle;
+mod times;
 mod world;
 
-pub use directory::{Application, RoleGrant, UnknownRole};
+pub use directory::{Application, PrincipalGroup, RoleGrant, UnknownRole};
 pub use faults::{Fault, FaultEffect, Faults, Moment};
-pub use options::{Access, Casing, Latency, VaultUris, VmSizes, WorldOptions};
+pub use options::{Access, Casing, Latency, Providers, VaultUris, VmSizes, WorldOptions};
 pub use persistence::StateError;
+pub use profile::{LatencyProfile, ProfileError};
 pub use request_log::{RequestClass, RequestRecord};
-pub use scenario::{QuotaLimit, Scenario, ScenarioApplication, ScenarioError};
+pub use scenario::{QuotaLimit, Scenario, ScenarioApplication, ScenarioError, ScenarioGroup};
 pub use server::{Server, SimulatorError};
 pub use state::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
+pub use state_file::{Saved, StateFile};
 pub use throttle::Throttling;
 pub use world::World;

@@ -1,7 +1,8 @@
-//! A world behind HTTPS on loopback, with a certificate authority of its own.
+//! A world behind HTTPS on loopback, with a certificate authority of its own. Who may hold a connection,
+//! and for how long, is in `connections.rs`.
 
 use std::convert::Infallible;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,17 +10,23 @@ use axum::ServiceExt;
 use axum::extract::Request;
 use axum::response::Response;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::PrivateKeyDer;
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tower::util::MapResult;
 
+use super::connections::{Limits, Places};
 use super::http::LOST;
 use super::world::World;
 
 /// How long open connections may go on after [`Server::stop`].
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How many connections the system keeps until they are accepted: a client whose connection finds no room
+/// there waits for a second before it tries again.
+const BACKLOG: u32 = 1024;
 
 /// Why the simulator's server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -57,18 +64,41 @@ impl Server {
     /// # Errors
     /// When the address cannot be bound, or certificates cannot be made.
     pub async fn start(world: World, address: SocketAddr) -> Result<Self, SimulatorError> {
+        let server = Self::serve(world.router(), address).await?;
+        world.set_base_url(&server.base_url());
+        Ok(server)
+    }
+
+    /// The same for any face: that of a [`super::forge::ForgeWorld`], which is told its base URL by the
+    /// caller.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or certificates cannot be made.
+    pub async fn serve(router: axum::Router, address: SocketAddr) -> Result<Self, SimulatorError> {
+        Self::serve_within(router, address, Limits::default()).await
+    }
+
+    /// As [`Server::serve`], with other limits.
+    pub(super) async fn serve_within(
+        router: axum::Router,
+        address: SocketAddr,
+        limits: Limits,
+    ) -> Result<Self, SimulatorError> {
         // Fails only when a provider is installed already, which is as good.
         rustls::crypto::ring::default_provider().install_default().ok();
         let (ca_pem, config) = certificates()?;
         let refused = |source| SimulatorError::Listen { address, source };
-        let listener = TcpListener::bind(address).map_err(refused)?;
-        listener.set_nonblocking(true).map_err(refused)?;
+        let listener = listen(address).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let handle = Handle::new();
-        let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(config)));
-        let server = server.map_err(refused)?.handle(handle.clone());
-        world.set_base_url(&format!("https://localhost:{}", address.port()));
-        let service = MapResult::new(world.router(), break_lost);
+        let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(config)))
+            .handshake_timeout(limits.handshake)
+            .acceptor(Places::new(limits.connections));
+        let server = axum_server::from_tcp(listener).map_err(refused)?.handle(handle.clone());
+        let mut server = server.acceptor(acceptor).first_request_timeout(limits.first_request);
+        server.http_builder().http1().header_read_timeout(limits.next_request);
+        server.http_builder().http2().keep_alive_interval(limits.ping).keep_alive_timeout(limits.ping);
+        let service = MapResult::new(router, break_lost);
         let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
         let task = tokio::spawn(server.serve(service));
         Ok(Self { address, ca_pem, handle, task })
@@ -121,6 +151,14 @@ fn break_lost(answer: Result<Response, Infallible>) -> Result<Response, LostAnsw
     }
 }
 
+fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A port whose last connections still linger can be had again, as for the standard library's listener.
+    socket.set_reuseaddr(cfg!(unix))?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
 fn certificates() -> Result<(String, rustls::ServerConfig), SimulatorError> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::default();
@@ -142,5 +180,7 @@ fn certificates() -> Result<(String, rustls::ServerConfig), SimulatorError> {
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Clients resume their sessions, however many they are: nothing is kept for them here.
+    config.ticketer = rustls::crypto::ring::Ticketer::new()?;
     Ok((certificate.pem(), config))
 }

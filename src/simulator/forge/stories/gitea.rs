@@ -1,0 +1,85 @@
+//! Gitea and Forgejo, seen through their API.
+
+use serde_json::{Value, json};
+
+use super::bench::{Bench, sha};
+use crate::simulator::forge::{ForgeKind, Permission, PullRequest};
+
+const REPO: &str = "/api/v1/repos/octo/infra";
+
+#[tokio::test(start_paused = true)]
+async fn statuses_are_as_both_publish_them() {
+    for kind in [ForgeKind::Gitea, ForgeKind::Forgejo] {
+        let bench = Bench::new(kind);
+        let place = format!("{REPO}/statuses/{}", sha('a'));
+        for state in ["pending", "success"] {
+            let body =
+                json!({ "state": state, "context": "beamline/plan", "target_url": "https://b.example.com" });
+            assert_eq!(bench.send("POST", &place, body).await.status, 201);
+        }
+        assert_eq!(bench.send("POST", &place, json!({ "state": "running" })).await.status, 400);
+        let unknown = format!("{REPO}/statuses/{}", sha('9'));
+        assert_eq!(bench.send("POST", &unknown, json!({ "state": "success" })).await.status, 404);
+        let listed = bench.get(&format!("{REPO}/commits/main/statuses?limit=1")).await;
+        assert_eq!((&listed.body[0]["status"], listed.header("x-total-count")), (&json!("success"), "2"));
+        assert!(listed.header("link").contains("rel=\"next\""));
+        let combined = bench.get(&format!("{REPO}/commits/main/status")).await.body;
+        assert_eq!((&combined["state"], &combined["total_count"]), (&json!("success"), &json!(1)));
+        assert!(bench.checked() >= 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pull_requests_are_listed_and_their_drafts_told_by_the_title() {
+    let bench = Bench::with_pull_request(ForgeKind::Gitea);
+    bench.world.open(PullRequest::new("alice", "other", &sha('c')).from_fork("alice/infra").as_draft());
+    let list = bench.get(&format!("{REPO}/pulls?state=open")).await;
+    assert_eq!((&list.body[0]["title"], &list.body[0]["draft"]), (&json!("WIP: Merge other"), &json!(true)));
+    assert_eq!(list.body[0]["head"]["repo"]["full_name"], "alice/infra");
+    bench.world.mark_ready(2);
+    assert_eq!(bench.get(&format!("{REPO}/pulls/2")).await.body["draft"], false);
+    let files = bench.get(&format!("{REPO}/pulls/1/files?limit=2")).await;
+    assert_eq!((&files.body[0]["status"], files.header("x-hasmore")), (&json!("changed"), "true"));
+    bench.world.merge(1, &sha('d'));
+    let merged = bench.get(&format!("{REPO}/pulls/1")).await.body;
+    assert_eq!((&merged["merged"], &merged["merge_commit_sha"]), (&json!(true), &json!(sha('d'))));
+    assert_eq!(bench.get(&format!("{REPO}/pulls?state=closed")).await.header("x-total-count"), "1");
+    assert_eq!(bench.get(&format!("{REPO}/pulls/9")).await.status, 404);
+    assert!(bench.checked() >= 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn comments_are_written_edited_reacted_to_and_deleted() {
+    let bench = Bench::with_pull_request(ForgeKind::Gitea);
+    let asked = bench.world.comment(1, "alice", "/beamline plan");
+    let list = format!("{REPO}/issues/1/comments");
+    let ours = bench.send("POST", &list, json!({ "body": "the plan" })).await;
+    assert_eq!(ours.status, 201);
+    let place = format!("{REPO}/issues/comments/{}", ours.body["id"]);
+    assert_eq!(bench.send("PATCH", &place, json!({ "body": "another" })).await.body["body"], "another");
+    let react = format!("{REPO}/issues/comments/{asked}/reactions");
+    for (expected, content) in [(201, "eyes"), (200, "eyes"), (403, "thumbs")] {
+        assert_eq!(bench.send("POST", &react, json!({ "content": content })).await.status, expected);
+    }
+    let others = format!("{REPO}/issues/comments/{asked}");
+    assert_eq!(bench.send("PATCH", &others, json!({ "body": "mine" })).await.status, 403);
+    assert_eq!(bench.get(&list).await.body.as_array().unwrap().len(), 2);
+    assert_eq!(bench.send("DELETE", &place, Value::Null).await.status, 204);
+    assert_eq!(bench.get(&place).await.status, 404);
+    assert!(bench.checked() >= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_administrators_ask_for_the_permission_of_others() {
+    let bench = Bench::new(ForgeKind::Gitea);
+    bench.world.add_account("alice", Permission::Read);
+    let ask = |login: &str| format!("{REPO}/collaborators/{login}/permission");
+    assert_eq!(bench.get(&ask("alice")).await.status, 403);
+    assert_eq!(bench.get(&ask("bot")).await.body["permission"], "write");
+    bench.world.add_account("bot", Permission::Admin);
+    assert_eq!(bench.get(&ask("alice")).await.body["permission"], "read");
+    assert_eq!(bench.get(&ask("nobody")).await.status, 404);
+    for path in [REPO, "/api/v1/version", "/api/v1/user"] {
+        assert_eq!(bench.get(path).await.status, 200);
+    }
+}
