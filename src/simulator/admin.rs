@@ -10,6 +10,8 @@
 //! | `GET`, `DELETE /_simulator/requests` | counts and the newest records; forgets them |
 //! | `GET`, `PUT /_simulator/state` | a snapshot; brings one back |
 //! | `POST /_simulator/applications` | registers an application with its grants |
+//! | `POST /_simulator/groups` | makes a group of the directory, or gives it other members |
+//! | `GET /_simulator/vm-sizes` | the VM sizes, and since when those of a retired series are retired |
 //! | `GET /_simulator/resources[?prefix=]` | ids |
 //! | `GET`, `PUT`, `PATCH`, `DELETE /_simulator/resources/{id}` | one resource, without Azure's checks |
 
@@ -23,6 +25,7 @@ use super::body;
 use super::faults::Fault;
 use super::http::{Incoming, Reply};
 use super::persistence::StateError;
+use super::providers::vm_size_facts;
 use super::scenario::{Scenario, ScenarioError};
 use super::world::World;
 use crate::resources::id::ResourceId;
@@ -63,6 +66,13 @@ pub(super) fn handle(world: &World, incoming: &Incoming, peer: Option<SocketAddr
                 .map(|application| Scenario { applications: vec![application], ..Scenario::default() });
             application.and_then(|scenario| play(world, scenario))
         }
+        ("POST", "groups", "") => {
+            let group = text(incoming)
+                .and_then(|text| serde_json::from_str(text).map_err(|error| bad(&error)))
+                .map(|group| Scenario { groups: vec![group], ..Scenario::default() });
+            group.and_then(|scenario| play(world, scenario))
+        }
+        ("GET", "vm-sizes", "") => Ok(Reply::json(200, vm_size_facts())),
         ("GET", "resources", "") => Ok(ids(world, incoming)),
         (_, "resources", _) => resource(world, incoming, rest),
         _ => Err(ArmError::not_found("NotFound", format!("There is nothing at {ROOT}/{path}."))),
@@ -96,7 +106,9 @@ fn overview(world: &World) -> Value {
 fn play(world: &World, scenario: Scenario) -> Result<Reply, ArmError> {
     match world.play(scenario) {
         Ok(()) => Ok(Reply::empty(204)),
-        Err(error @ ScenarioError::Role(_)) => Err(ArmError::bad_request("BadRequest", error.to_string())),
+        Err(error @ (ScenarioError::Role(_) | ScenarioError::Member(_) | ScenarioError::Provider(_))) => {
+            Err(ArmError::bad_request("BadRequest", error.to_string()))
+        }
         Err(error) => Err(bad(&error)),
     }
 }

@@ -4,7 +4,7 @@
 //! A new principal is replicated with a delay; until then role assignments for it are refused with
 //! `PrincipalNotFound` (Azure RBAC troubleshooting). Without latency there is no delay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::options::Latency;
+use super::times::{Lag, Times};
 use crate::clock::Clock;
 use crate::resources::id::ResourceId;
 
@@ -24,6 +24,17 @@ pub struct Application {
     /// The secret that opens it; with `None` only client assertions do (their signature is not checked).
     pub secret: Option<SecretString>,
     /// What it is granted from the beginning.
+    pub grants: Vec<RoleGrant>,
+}
+
+/// A group of the directory: what it is granted, its members have.
+#[derive(Clone, Debug)]
+pub struct PrincipalGroup {
+    /// Its object id.
+    pub id: Uuid,
+    /// Object ids of its members; other groups may be among them.
+    pub members: Vec<Uuid>,
+    /// What it is granted.
     pub grants: Vec<RoleGrant>,
 }
 
@@ -40,9 +51,6 @@ pub struct RoleGrant {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the simulated Azure has no role `{0}`: use the name or the GUID of a built-in role")]
 pub struct UnknownRole(pub String);
-
-/// Shortest and longest replication of a new principal, in seconds (minutes are documented as rare).
-const REPLICATION_SECS: (f64, f64) = (5.0, 45.0);
 
 /// A registered application. Of a secret only the digest is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,24 +70,31 @@ impl Registration {
 #[derive(Debug)]
 pub(super) struct Directory {
     clock: Clock,
-    latency: Latency,
+    times: Times,
     /// Principals, and since when they are visible.
     pub(super) principals: BTreeMap<Uuid, Timestamp>,
     /// Registered applications by their client id in lower case.
     pub(super) applications: BTreeMap<String, Registration>,
+    /// The members of each group.
+    pub(super) groups: BTreeMap<Uuid, BTreeSet<Uuid>>,
 }
 
 impl Directory {
-    pub(super) fn new(clock: Clock, latency: Latency) -> Self {
-        Self { clock, latency, principals: BTreeMap::new(), applications: BTreeMap::new() }
+    pub(super) fn new(clock: Clock, times: Times) -> Self {
+        Self {
+            clock,
+            times,
+            principals: BTreeMap::new(),
+            applications: BTreeMap::new(),
+            groups: BTreeMap::new(),
+        }
     }
 
     /// A principal is made now, unless it is known; it becomes visible when it is replicated.
     pub(super) fn insert(&mut self, principal: Uuid) {
         let drawn = f64::from(principal.as_bytes()[0]) / 255.0;
-        let seconds = REPLICATION_SECS.0 + drawn * (REPLICATION_SECS.1 - REPLICATION_SECS.0);
         let now = self.clock.now();
-        let visible = now.checked_add(self.latency.scaled(seconds)).unwrap_or(now);
+        let visible = now.checked_add(self.times.lag(Lag::Principal, drawn)).unwrap_or(now);
         self.principals.entry(principal).or_insert(visible);
     }
 
@@ -103,6 +118,29 @@ impl Directory {
         let key = application.client_id.to_ascii_lowercase();
         self.applications.insert(key, Registration { object_id, secret_sha256 });
         self.establish(object_id);
+    }
+
+    /// A group has these members from now on, and no others.
+    pub(super) fn set_group(&mut self, id: Uuid, members: impl IntoIterator<Item = Uuid>) {
+        self.groups.insert(id, members.into_iter().collect());
+    }
+
+    pub(super) fn is_group(&self, id: &Uuid) -> bool {
+        self.groups.contains_key(id)
+    }
+
+    /// A principal with all groups that it belongs to, directly or through other groups.
+    pub(super) fn memberships(&self, principal: Uuid) -> BTreeSet<Uuid> {
+        let (mut found, mut rest) = (BTreeSet::from([principal]), vec![principal]);
+        while let Some(member) = rest.pop() {
+            let holding = self.groups.iter().filter(|(_, members)| members.contains(&member));
+            for (group, _) in holding {
+                if found.insert(*group) {
+                    rest.push(*group);
+                }
+            }
+        }
+        found
     }
 
     pub(super) fn application(&self, client_id: &str) -> Option<&Registration> {

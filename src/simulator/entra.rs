@@ -1,5 +1,9 @@
-//! Entra and the metadata documents (`facts.md` 19, `clients.md` 3.1, 3.2 and 10.1): what tells a client
-//! where the cloud is, and what gives it tokens. The tokens look like JWTs; nobody checks a signature.
+//! Entra (`facts.md` 19, `clients.md` 3.2 and 10.1): what gives clients tokens, and what it refuses in its
+//! own words. The tokens look like JWTs; nobody outside checks a signature.
+
+mod discovery;
+mod instance_metadata;
+mod vault_probe;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,13 +25,19 @@ const TOKEN_SECS: i64 = 3599;
 /// What a request is for, by its path.
 pub(super) fn class(path: &str) -> RequestClass {
     let path = path.to_ascii_lowercase();
-    let flows = ["/oauth2/v2.0/token", "/oauth2/token", "/oauth2/v2.0/devicecode", "/oauth2/v2.0/authorize"];
-    if flows.iter().any(|flow| path.ends_with(flow)) {
+    let flows = ["/oauth2/v2.0/", "/oauth2/"];
+    let asked = ["token", "devicecode", "authorize"];
+    let is_flow = |flow: &str| {
+        asked.iter().any(|word| path.strip_suffix(word).is_some_and(|rest| rest.ends_with(flow)))
+    };
+    if flows.into_iter().any(is_flow) {
         RequestClass::Token
     } else if path.trim_start_matches('/').starts_with("metadata/")
         || path.ends_with("/.well-known/openid-configuration")
         || path.ends_with("/discovery/instance")
         || path.ends_with("/discovery/v2.0/keys")
+        || path.ends_with("/discovery/keys")
+        || path.contains("/userrealm/")
         || path.trim_start_matches('/').starts_with("kv/")
     {
         RequestClass::Metadata
@@ -40,144 +50,135 @@ pub(super) fn handle(state: &mut State, faults: &Faults, incoming: &Incoming) ->
     let path = incoming.uri.path().to_ascii_lowercase();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let query = Query::of(&incoming.uri);
-    match (&incoming.method, segments.as_slice()) {
-        (&Method::GET, ["metadata", "identity", "oauth2", "token"]) => {
-            instance_token(state, faults, incoming, &query)
+    let get = incoming.method == Method::GET;
+    match segments.as_slice() {
+        ["metadata", "identity", "oauth2", "token"] => {
+            instance_metadata::token(state, faults, incoming, &query)
         }
-        (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => token(state, faults, incoming, tenant),
-        (&Method::POST, [tenant, "oauth2", "token"]) => token(state, faults, incoming, tenant),
-        (&Method::POST | &Method::GET, [_, "oauth2", "v2.0", "devicecode" | "authorize"]) => {
-            let message =
-                "AADSTS7000112: There are no people in this directory: use a client secret or assertion.";
-            refusal(state, 400, "unauthorized_client", 7_000_112, message)
+        [tenant, "oauth2", "v2.0", "token"] if !get => {
+            token(state, faults, incoming, (tenant, Version::Second))
         }
-        (&Method::GET, ["metadata", "endpoints"]) => Reply::json(200, endpoints(state, &query)),
-        (&Method::GET, [tenant, .., ".well-known", "openid-configuration"]) => {
-            Reply::json(200, openid(&state.base_url, tenant))
+        [tenant, "oauth2", "token"] if !get => token(state, faults, incoming, (tenant, Version::First)),
+        [_, "oauth2", .., "devicecode" | "authorize"] => needs_a_person(state),
+        ["metadata", "endpoints"] if get => Reply::json(200, discovery::endpoints(state, &query)),
+        [tenant, rest @ .., ".well-known", "openid-configuration"] if get => {
+            if let Some(refused) = unknown_tenant(state, tenant, "invalid_tenant") {
+                return refused;
+            }
+            let first = rest.is_empty();
+            let describe = if first { discovery::first_openid } else { discovery::openid };
+            Reply::json(200, describe(&state.base_url, tenant))
         }
-        (&Method::GET, [.., "discovery", "instance"]) => {
-            Reply::json(200, instance_discovery(&state.base_url))
+        [.., "discovery", "instance"] if get => discovery::instance(state, &query),
+        [.., "userrealm", _] if get => discovery::user_realm(state),
+        [.., "discovery", "keys"] | [.., "discovery", "v2.0", "keys"] if get => {
+            Reply::json(200, json!({ "keys": [] }))
         }
-        (&Method::GET, [.., "discovery", "v2.0", "keys"]) => Reply::json(200, json!({ "keys": [] })),
-        (&Method::GET, ["kv", name, ..]) => vault_probe(state, incoming, name),
+        ["kv", name, ..] if get => vault_probe::answer(state, incoming, name),
         _ => Reply::json(404, json!({ "error": { "code": "NotFound", "message": "No such document." } })),
     }
 }
 
-fn host(base_url: &str) -> &str {
-    base_url.split_once("://").map_or(base_url, |(_, host)| host)
+/// The two versions of the token endpoint: the first one, and AD FS, name a resource instead of a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    First,
+    Second,
 }
 
-/// The data plane of a vault as far as clients probe it: whether it can be reached, and which token it
-/// wants (`clients.md` 5). There are no secrets, keys or certificates behind it.
-fn vault_probe(state: &State, incoming: &Incoming, name: &str) -> Reply {
-    let error = |status, code: &str, message: &str| {
-        Reply::json(status, json!({ "error": { "code": code, "message": message } }))
-    };
-    if state.named("Microsoft.KeyVault/vaults", name).is_none() {
-        return error(404, "VaultNotFound", "There is no such vault.");
-    }
-    if incoming.header("authorization").is_some() {
-        return error(404, "NotFound", "The simulated vault holds nothing.");
-    }
-    let challenge = format!(
-        "Bearer authorization=\"{}/{}\", resource=\"https://vault.azure.net\"",
-        state.base_url,
-        default_tenant()
+/// Device codes and sign-in pages are for people.
+fn needs_a_person(state: &State) -> Reply {
+    let message = "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or \
+                   'client_secret'. There are no people in this directory who could sign in: use a client secret or \
+                   a client assertion.";
+    refusal(state, 401, "invalid_client", 7_000_218, message)
+}
+
+/// Under enforced access only the tenants of the world's subscriptions exist, by their id.
+fn unknown_tenant(state: &State, tenant: &str, error: &str) -> Option<Reply> {
+    let id = parse_uuid(tenant).filter(|_| state.settings.access == Access::Enforced)?;
+    let known = id == default_tenant().0 || state.subscriptions.values().any(|own| own.tenant.0 == id);
+    let message = format!(
+        "AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing \
+         into the correct cloud. Check with your subscription administrator, this may happen if there are no active \
+         subscriptions for the tenant."
     );
-    error(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.")
-        .with("www-authenticate", challenge)
+    (!known).then(|| refusal(state, 400, error, 90_002, &message))
 }
 
-/// The cloud's description: one object; the version that lists clouds answers an array of one.
-fn endpoints(state: &State, query: &Query) -> Value {
-    let base = state.base_url.as_str();
-    let version = query.get("api-version").unwrap_or_default();
-    if version.starts_with("2015") || version.starts_with("2018") {
-        return json!({
-            "galleryEndpoint": base, "graphEndpoint": format!("{base}/graph"), "portalEndpoint": base,
-            "authentication": { "loginEndpoint": base, "audiences": audiences(base) },
-            "cloudEndpoint": {},
-        });
-    }
-    let cloud = json!({
-        "name": "BeamlineSimulator",
-        "portal": base, "resourceManager": base, "graph": format!("{base}/graph"),
-        "graphAudience": format!("{base}/graph"), "microsoftGraphResourceId": format!("{base}/msgraph"),
-        "authentication": {
-            "loginEndpoint": base, "audiences": audiences(base), "tenant": "common", "identityProvider": "AAD",
-        },
-        "suffixes": {
-            "storage": "core.windows.net", "keyVaultDns": "vault.azure.net", "acrLoginServer": "azurecr.io",
-            "sqlServerHostname": "database.windows.net", "azureDataLakeStoreFileSystem": "azuredatalakestore.net",
-        },
-        "batch": base, "media": base, "gallery": base,
-        "logAnalyticsResourceId": "https://api.loganalytics.io",
-        "activeDirectoryDataLake": "https://datalake.azure.net/",
-        "ossrDbmsResourceId": "https://ossrdbms-aad.database.windows.net",
-        "synapseAnalyticsResourceId": "https://dev.azuresynapse.net",
-    });
-    if version.starts_with("2019") { json!([cloud]) } else { cloud }
-}
-
-fn audiences(base: &str) -> Value {
-    json!(["https://management.core.windows.net", "https://management.azure.com", base])
-}
-
-fn openid(base: &str, tenant: &str) -> Value {
-    json!({
-        "issuer": format!("{base}/{tenant}/v2.0"),
-        "authorization_endpoint": format!("{base}/{tenant}/oauth2/v2.0/authorize"),
-        "token_endpoint": format!("{base}/{tenant}/oauth2/v2.0/token"),
-        "device_authorization_endpoint": format!("{base}/{tenant}/oauth2/v2.0/devicecode"),
-        "jwks_uri": format!("{base}/{tenant}/discovery/v2.0/keys"),
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
-        "response_types_supported": ["code", "id_token"], "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["RS256"], "tenant_region_scope": null,
-        "cloud_instance_name": host(base),
-    })
-}
-
-fn instance_discovery(base: &str) -> Value {
-    json!({
-        "tenant_discovery_endpoint": format!("{base}/common/v2.0/.well-known/openid-configuration"),
-        "api-version": "1.1",
-        "metadata": [{ "preferred_network": host(base), "preferred_cache": host(base), "aliases": [host(base)] }],
-    })
-}
-
-fn token(state: &mut State, faults: &Faults, incoming: &Incoming, tenant: &str) -> Reply {
+fn token(
+    state: &mut State,
+    faults: &Faults,
+    incoming: &Incoming,
+    (tenant, version): (&str, Version),
+) -> Reply {
     let form = form(&incoming.body);
-    let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    if field("grant_type") != Some("client_credentials") {
-        let message = "AADSTS70003: The app requested an unsupported grant type.";
-        return refusal(state, 400, "unsupported_grant_type", 70_003, message);
-    }
-    let Some(client) = field("client_id").filter(|client| !client.is_empty()) else {
-        let message = "AADSTS900144: The request body must contain the following parameter: 'client_id'.";
-        return refusal(state, 400, "invalid_request", 900_144, message);
+    let field = |name: &str| {
+        let own = form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        own.filter(|value| !value.is_empty())
     };
-    // The first version of the endpoint, and AD FS, name a resource instead of a scope.
-    let Some(scope) = field("scope").or_else(|| field("resource")).filter(|scope| !scope.is_empty()) else {
-        let message = "AADSTS900144: The request body must contain the following parameter: 'scope'.";
-        return refusal(state, 400, "invalid_request", 900_144, message);
+    let missing = |name: &str| {
+        let message =
+            format!("AADSTS900144: The request body must contain the following parameter: '{name}'.");
+        refusal(state, 400, "invalid_request", 900_144, &message)
     };
-    let given = field("client_secret").or_else(|| field("client_assertion")).unwrap_or_default();
-    if given.is_empty() {
-        let message = "AADSTS7000216: 'client_assertion', 'client_secret' or 'request' is required.";
-        return refusal(state, 401, "invalid_client", 7_000_216, message);
-    }
-    let secret = field("client_secret").filter(|secret| !secret.is_empty());
-    if let Some(refused) = refused_application(state, client, tenant, secret) {
+    if let Some(refused) = unknown_tenant(state, tenant, "invalid_request") {
         return refused;
     }
-    let audience = scope.split(' ').next().unwrap_or_default();
-    let audience = audience.strip_suffix("/.default").unwrap_or(audience);
+    match field("grant_type") {
+        Some("client_credentials") => {}
+        Some(other) => return other_grant(state, tenant, other),
+        None => return missing("grant_type"),
+    }
+    let Some(client) = field("client_id") else { return missing("client_id") };
+    let Some(scope) = field("scope").or_else(|| field("resource")) else { return missing("scope") };
+    if field("client_secret").or_else(|| field("client_assertion")).is_none() {
+        let message = "AADSTS7000216: 'client_assertion', 'client_secret' or 'request' is required for the \
+                       'client_credentials' grant type.";
+        return refusal(state, 401, "invalid_client", 7_000_216, message);
+    }
+    if let Some(refused) = refused_application(state, client, tenant, field("client_secret")) {
+        return refused;
+    }
+    let asked = scope.split(' ').next().unwrap_or_default();
+    let audience = match (asked.strip_suffix("/.default"), version) {
+        (Some(audience), _) => audience,
+        (None, Version::First) => asked,
+        (None, Version::Second) => return without_default(state, scope),
+    };
     let access_token = jwt(state, client, tenant, audience, clock_skew(faults, incoming));
     let body = json!({
         "token_type": "Bearer", "expires_in": TOKEN_SECS, "ext_expires_in": TOKEN_SECS, "access_token": access_token,
     });
     Reply::json(200, body).with("cache-control", "no-store, no-cache")
+}
+
+/// The grants that need a person, and those that do not exist.
+fn other_grant(state: &State, tenant: &str, grant: &str) -> Reply {
+    match grant {
+        "password" => {
+            let message = format!(
+                "AADSTS50034: The user account {{EUII Hidden}} does not exist in the {tenant} directory. To sign into \
+                 this application, the account must be added to the directory. There are no people in this directory: \
+                 use a client secret or a client assertion."
+            );
+            refusal(state, 400, "invalid_grant", 50_034, &message)
+        }
+        "device_code" | "urn:ietf:params:oauth:grant-type:device_code" => needs_a_person(state),
+        _ => {
+            let message = format!("AADSTS70003: The app requested an unsupported grant type '{grant}'.");
+            refusal(state, 400, "unsupported_grant_type", 70_003, &message)
+        }
+    }
+}
+
+/// The second version takes whole resources only when it gives tokens to applications.
+fn without_default(state: &State, scope: &str) -> Reply {
+    let message = format!(
+        "AADSTS1002012: The provided value for scope {scope} is not valid. Client credential flows must have a scope \
+         value with /.default suffixed to the resource identifier (application ID URI)."
+    );
+    refusal(state, 400, "invalid_scope", 1_002_012, &message)
 }
 
 /// An application that is registered opens with its own secret; under enforced access no other one
@@ -212,31 +213,6 @@ fn clock_skew(faults: &Faults, incoming: &Incoming) -> i64 {
     }
 }
 
-/// The instance metadata service: numbers arrive as text.
-fn instance_token(state: &mut State, faults: &Faults, incoming: &Incoming, query: &Query) -> Reply {
-    let marked = incoming.header("metadata").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let Some(resource) = query.get("resource").filter(|_| marked) else {
-        let description = if marked {
-            "Parameter 'resource' is missing."
-        } else {
-            "Required metadata header not specified"
-        };
-        return Reply::json(400, json!({ "error": "invalid_request", "error_description": description }));
-    };
-    let client = query.get("client_id").unwrap_or("system-assigned").to_owned();
-    let app = state.uuid(&format!("application {client}"));
-    let client_id = parse_uuid(&client).unwrap_or(app).to_string();
-    let skew_secs = clock_skew(faults, incoming);
-    let access_token = jwt(state, &client_id, &default_tenant().to_string(), resource, skew_secs);
-    let expires = state.now().as_second() + TOKEN_SECS;
-    let body = json!({
-        "access_token": access_token, "client_id": client_id, "expires_in": TOKEN_SECS.to_string(),
-        "expires_on": expires.to_string(), "ext_expires_in": TOKEN_SECS.to_string(),
-        "not_before": state.now().as_second().to_string(), "resource": resource, "token_type": "Bearer",
-    });
-    Reply::json(200, body)
-}
-
 /// A token with the claims that clients read. Its principal is known to the world from now on.
 fn jwt(state: &mut State, client: &str, tenant: &str, audience: &str, skew_secs: i64) -> String {
     let tenant = parse_uuid(tenant).map_or_else(default_tenant, TenantId);
@@ -260,14 +236,19 @@ pub(super) fn signature(state: &State, payload: &str) -> String {
     URL_SAFE_NO_PAD.encode(state.digest(&format!("signature {payload}")))
 }
 
+/// A refusal in Entra's shape (Entra documentation, "error and error_description").
 fn refusal(state: &State, status: u16, error: &str, code: u32, message: &str) -> Reply {
     let trace = state.uuid(&format!("trace {} {code}", state.requests_seen));
+    let correlation = state.uuid(&format!("correlation {} {code}", state.requests_seen));
+    let moment = state.now().strftime("%Y-%m-%d %H:%M:%SZ").to_string();
     Reply::json(
         status,
         json!({
-            "error": error, "error_description": format!("{message} Trace ID: {trace}"), "error_codes": [code],
-            "timestamp": state.now().strftime("%Y-%m-%d %H:%M:%SZ").to_string(), "trace_id": trace,
-            "correlation_id": trace,
+            "error": error,
+            "error_description":
+                format!("{message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {moment}"),
+            "error_codes": [code], "timestamp": moment, "trace_id": trace, "correlation_id": correlation,
+            "error_uri": format!("{}/error?code={code}", state.base_url),
         }),
     )
 }

@@ -20,6 +20,9 @@ use super::world::World;
 /// ARM's own limit for a request body.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
+/// How long a request's body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(60);
+
 /// The header that marks an answer which must not arrive.
 pub(super) const LOST: &str = "x-simulator-lost";
 
@@ -104,17 +107,17 @@ async fn answer(Extract(world): Extract<World>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let is_admin = admin::is_at(parts.uri.path());
     let limit = if is_admin && admin::admits(peer) { admin::MAX_BODY_BYTES } else { MAX_BODY_BYTES };
-    let body = to_bytes(body, limit).await;
-    let (too_large, body) = match body {
-        Ok(body) => (None, body),
-        Err(_) => (Some(arm::too_large(limit)), Bytes::new()),
+    let (refused, body) = match tokio::time::timeout(BODY_TIME, to_bytes(body, limit)).await {
+        Ok(Ok(body)) => (None, body),
+        Ok(Err(_)) => (Some(arm::too_large(limit)), Bytes::new()),
+        Err(_) => (Some(arm::too_slow(BODY_TIME)), Bytes::new()),
     };
     let incoming = Incoming { method: parts.method, uri: parts.uri, headers: parts.headers, body };
     if is_admin {
-        let reply = too_large.map_or_else(|| admin::handle(&world, &incoming, peer), ArmError::into_reply);
+        let reply = refused.map_or_else(|| admin::handle(&world, &incoming, peer), ArmError::into_reply);
         return reply.into_response(None);
     }
-    respond(&world, &incoming, too_large).await
+    respond(&world, &incoming, refused).await
 }
 
 async fn respond(world: &World, incoming: &Incoming, refused: Option<ArmError>) -> Response {

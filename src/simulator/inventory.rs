@@ -1,9 +1,9 @@
 //! The resources of a world, found by id, by type inside a scope, and by global name.
 //!
 //! Guarantee: every look-up costs what it finds, not what the world holds. A list of one group, a page
-//! of a long list and the search for a global name touch no other resource.
+//! of a long list and the search for a global name touch no other resource. The indexes hold numbers of
+//! slots, so that walking one compares no keys.
 
-use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::packed::{Ledger, Packed};
+use super::providers::{self, Tracking};
 use crate::resources::id::ResourceId;
 
 /// A resource as it is stored.
@@ -23,6 +24,17 @@ pub(super) struct Stored {
     pub(super) operation: Option<Uuid>,
     pub(super) created: Timestamp,
     pub(super) changed: Timestamp,
+    /// Whether generic listings show its type.
+    pub(super) tracking: Tracking,
+}
+
+impl Stored {
+    /// A resource that was made now, and that no operation holds.
+    pub(super) fn new(id: ResourceId, body: impl Into<Packed>, now: Timestamp) -> Self {
+        let tracking =
+            providers::kind(&id.arm_type()).map_or(Tracking::Untracked, |kind| kind.style().tracking);
+        Self { id, body: body.into(), operation: None, created: now, changed: now, tracking }
+    }
 }
 
 impl Clone for Stored {
@@ -31,10 +43,13 @@ impl Clone for Stored {
     }
 }
 
-/// The resources of one type. Keys are folded ids, shared with the inventory's own map.
+/// Slots under the folded ids of their resources, which all indexes share.
+type Index = BTreeMap<Arc<str>, usize>;
+
+/// The resources of one type.
 #[derive(Debug, Default)]
 struct OfType {
-    keys: BTreeSet<Arc<str>>,
+    keys: Index,
     names: BTreeSet<Named>,
 }
 
@@ -48,7 +63,9 @@ struct Named {
 /// Every resource, under its folded id.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
-    resources: BTreeMap<Arc<str>, Stored>,
+    slots: Vec<Option<Stored>>,
+    free: Vec<usize>,
+    resources: Index,
     by_type: BTreeMap<String, OfType>,
     parsed: Arc<Ledger>,
     /// How many resources were looked at by walking.
@@ -76,11 +93,15 @@ impl Inventory {
 
 impl Inventory {
     pub(super) fn get(&self, id: &ResourceId) -> Option<&Stored> {
-        self.resources.get(id.folded().as_str())
+        self.slot(*self.resources.get(id.folded().as_str())?)
     }
 
     pub(super) fn get_mut(&mut self, id: &ResourceId) -> Option<&mut Stored> {
-        self.resources.get_mut(id.folded().as_str())
+        self.slots.get_mut(*self.resources.get(id.folded().as_str())?)?.as_mut()
+    }
+
+    fn slot(&self, at: usize) -> Option<&Stored> {
+        self.slots.get(at)?.as_ref()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -89,7 +110,7 @@ impl Inventory {
 
     /// All resources, in the order of their ids.
     pub(super) fn all(&self) -> impl Iterator<Item = &Stored> {
-        self.resources.values().inspect(|stored| self.visited(stored))
+        self.resources.values().filter_map(|at| self.slot(*at)).inspect(|stored| self.visited(stored))
     }
 
     /// The resources whose folded id begins with `prefix` and follows `after`, in order.
@@ -98,9 +119,7 @@ impl Inventory {
         prefix: String,
         after: Option<&str>,
     ) -> impl Iterator<Item = &'a Stored> + use<'a> {
-        let range = self.resources.range::<str, _>((from(&prefix, after), Bound::Unbounded));
-        let inside = range.take_while(move |(key, _)| key.starts_with(&prefix));
-        inside.map(|(_, stored)| stored).inspect(|stored| self.visited(stored))
+        self.walk(&self.resources, prefix, after)
     }
 
     /// The resources of a type inside a scope (`None`: anywhere) that follow `after`, in order.
@@ -111,10 +130,20 @@ impl Inventory {
         after: Option<&str>,
     ) -> impl Iterator<Item = &'a Stored> + use<'a> {
         let prefix = scope.map_or_else(String::new, |id| format!("{}/", id.folded()));
-        let keys = self.by_type.get(&arm_type.to_ascii_lowercase()).map(|of_type| &of_type.keys);
-        let range = keys.map(|keys| keys.range::<str, _>((from(&prefix, after), Bound::Unbounded)));
-        let inside = range.into_iter().flatten().take_while(move |key| key.starts_with(&prefix));
-        inside.filter_map(|key| self.resources.get(key)).inspect(|stored| self.visited(stored))
+        let of_type = self.by_type.get(&arm_type.to_ascii_lowercase());
+        let inside = of_type.map(|of_type| self.walk(&of_type.keys, prefix, after));
+        inside.into_iter().flatten()
+    }
+
+    fn walk<'a>(
+        &'a self,
+        index: &'a Index,
+        prefix: String,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = &'a Stored> + use<'a> {
+        let range = index.range::<str, _>((from(&prefix, after), Bound::Unbounded));
+        let inside = range.take_while(move |(key, _)| key.starts_with(&prefix));
+        inside.filter_map(|(_, at)| self.slot(*at)).inspect(|stored| self.visited(stored))
     }
 
     /// The resources of a type with this name, in whatever group.
@@ -128,32 +157,46 @@ impl Inventory {
         let names = self.by_type.get(&arm_type.to_ascii_lowercase()).map(|of_type| &of_type.names);
         let range = names.map(|names| names.range(first..));
         let same = range.into_iter().flatten().take_while(move |entry| entry.name == name);
-        same.filter_map(|entry| self.resources.get(&entry.key)).inspect(|stored| self.visited(stored))
+        let found = same.filter_map(|entry| self.slot(*self.resources.get(&entry.key)?));
+        found.inspect(|stored| self.visited(stored))
     }
 
     /// Adds a resource, or replaces the one with its id.
     pub(super) fn insert(&mut self, mut stored: Stored) {
         let key: Arc<str> = stored.id.folded().into();
         stored.body.keep(&key, &self.parsed);
+        if let Some(at) = self.resources.get(&key) {
+            self.slots[*at] = Some(stored);
+            return;
+        }
+        let at = self.free.pop().unwrap_or(self.slots.len());
         let of_type = self.by_type.entry(stored.id.arm_type().to_ascii_lowercase()).or_default();
-        of_type.keys.insert(Arc::clone(&key));
+        of_type.keys.insert(Arc::clone(&key), at);
         of_type.names.insert(Named { name: name_of(&key), key: Arc::clone(&key) });
-        self.resources.insert(key, stored);
+        self.resources.insert(key, at);
+        if at == self.slots.len() {
+            self.slots.push(Some(stored));
+        } else {
+            self.slots[at] = Some(stored);
+        }
     }
 
     /// Packs the bodies that were parsed, when they are many.
     pub(super) fn pack(&mut self) {
         for key in self.parsed.crowded().into_iter().flatten() {
-            if let Some(stored) = self.resources.get_mut(&key) {
+            let slot = self.resources.get(&key).and_then(|at| self.slots.get_mut(*at));
+            if let Some(stored) = slot.and_then(Option::as_mut) {
                 stored.body.pack();
             }
         }
     }
 
     pub(super) fn remove(&mut self, id: &ResourceId) -> Option<Stored> {
-        let (key, stored) = self.resources.remove_entry(id.folded().as_str())?;
+        let (key, at) = self.resources.remove_entry(id.folded().as_str())?;
+        let stored = self.slots.get_mut(at)?.take()?;
+        self.free.push(at);
         if let Some(of_type) = self.by_type.get_mut(&stored.id.arm_type().to_ascii_lowercase()) {
-            of_type.keys.remove::<str>(key.borrow());
+            of_type.keys.remove(&key);
             of_type.names.remove(&Named { name: name_of(&key), key });
         }
         Some(stored)
@@ -180,14 +223,7 @@ mod tests {
 
     fn account(group: &str, name: &str) -> Stored {
         let id = format!("{GROUPS}/{group}/providers/Microsoft.Storage/storageAccounts/{name}");
-        let now = Timestamp::UNIX_EPOCH;
-        Stored {
-            id: id.parse().unwrap(),
-            body: serde_json::Value::Null.into(),
-            operation: None,
-            created: now,
-            changed: now,
-        }
+        Stored::new(id.parse().unwrap(), serde_json::Value::Null, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -197,15 +233,20 @@ mod tests {
             inventory.insert(account(group, name));
         }
         let group: ResourceId = format!("{GROUPS}/rg").parse().unwrap();
-        let names = |after: Option<&str>| {
+        let names = |inventory: &Inventory, after: Option<&str>| {
             let found = inventory.of_type_within("microsoft.storage/StorageAccounts", Some(&group), after);
             found.map(|stored| stored.id.name().to_owned()).collect::<Vec<_>>()
         };
-        assert_eq!(names(None), ["a", "b", "D"]);
-        assert_eq!(names(Some(&account("rg", "a").id.folded())), ["b", "D"]);
+        assert_eq!(names(&inventory, None), ["a", "b", "D"]);
+        assert_eq!(names(&inventory, Some(&account("rg", "a").id.folded())), ["b", "D"]);
         assert_eq!(inventory.named("Microsoft.Storage/storageAccounts", "d").count(), 1);
         inventory.remove(&account("rg", "d").id);
         assert_eq!(inventory.named("Microsoft.Storage/storageAccounts", "d").count(), 0);
         assert_eq!(inventory.len(), 3);
+        inventory.insert(account("rg", "e"));
+        assert_eq!(
+            (names(&inventory, None), inventory.slots.len()),
+            (vec!["a".into(), "b".into(), "e".into()], 4)
+        );
     }
 }

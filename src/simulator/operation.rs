@@ -50,6 +50,22 @@ pub(super) enum Effect {
     Remove(Afterlife),
     /// A compute instance arrives in this power state.
     Power(Power),
+    /// A workspace has its managed network.
+    ManagedNetwork(Spark),
+}
+
+/// Whether a managed network takes Spark jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Spark {
+    Ready,
+    Absent,
+}
+
+impl Spark {
+    /// The answer of the operation, and `managedNetwork.status` of the workspace.
+    pub(super) fn status(self) -> Value {
+        json!({ "status": "Active", "sparkReady": self == Self::Ready })
+    }
 }
 
 /// The power states in which a compute instance arrives.

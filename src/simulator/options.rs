@@ -1,7 +1,9 @@
 //! How a world behaves: everything that `beamline simulate` and a test can choose.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::profile::LatencyProfile;
 use super::throttle::Throttling;
 use crate::clock::Clock;
 
@@ -14,6 +16,8 @@ pub struct WorldOptions {
     pub seed: u64,
     /// How long operations take.
     pub latency: Latency,
+    /// What takes another time than the latency says.
+    pub profile: Arc<LatencyProfile>,
     /// Who may do what.
     pub access: Access,
     /// Whether ARM's request limits are enforced.
@@ -22,6 +26,8 @@ pub struct WorldOptions {
     pub casing: Casing,
     /// Which VM sizes machine learning offers.
     pub vm_sizes: VmSizes,
+    /// Whether subscriptions begin with their resource providers registered.
+    pub providers: Providers,
     /// Where vaults say that their data plane is.
     pub vault_uris: VaultUris,
 }
@@ -34,10 +40,12 @@ impl WorldOptions {
             clock,
             seed: 1,
             latency: Latency::None,
+            profile: Arc::default(),
             access: Access::Open,
             throttling: Throttling::Off,
             casing: Casing::Azure,
             vm_sizes: VmSizes::Listed,
+            providers: Providers::Registered,
             vault_uris: VaultUris::Azure,
         }
     }
@@ -52,6 +60,12 @@ impl WorldOptions {
     #[must_use]
     pub fn with_latency(self, latency: Latency) -> Self {
         Self { latency, ..self }
+    }
+
+    /// With the times of a profile, and the latency that it builds on.
+    #[must_use]
+    pub fn with_profile(self, profile: LatencyProfile) -> Self {
+        Self { latency: profile.latency(), profile: Arc::new(profile), ..self }
     }
 
     /// With or without authorization.
@@ -78,6 +92,12 @@ impl WorldOptions {
         Self { vm_sizes, ..self }
     }
 
+    /// With or without registered resource providers.
+    #[must_use]
+    pub fn with_providers(self, providers: Providers) -> Self {
+        Self { providers, ..self }
+    }
+
     /// With Azure's vault URLs or ones below the simulator's own.
     #[must_use]
     pub fn with_vault_uris(self, vault_uris: VaultUris) -> Self {
@@ -98,6 +118,12 @@ pub enum Latency {
 }
 
 impl Latency {
+    /// As long as in Azure.
+    pub const REALISTIC: Self = Self::Realistic { factor: 1.0 };
+
+    /// Twenty times faster than Azure.
+    pub const FAST: Self = Self::Realistic { factor: 20.0 };
+
     /// How long something takes here that takes `seconds` in Azure. Factors that cannot divide (zero,
     /// negative, NaN) mean no scaling.
     pub(super) fn scaled(self, seconds: f64) -> Duration {
@@ -135,6 +161,16 @@ pub enum VmSizes {
     Listed,
     /// Only those that can still be had.
     Current,
+}
+
+/// Whether subscriptions begin with their resource providers registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Providers {
+    /// All of them, as in a subscription that has been used for long.
+    #[default]
+    Registered,
+    /// Only those that nobody has to register, as in a new subscription.
+    NotRegistered,
 }
 
 /// Where vaults say that their data plane is.

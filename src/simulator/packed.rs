@@ -38,17 +38,52 @@ impl Ledger {
 
 /// The text of a body, and what searches look at without parsing it.
 struct Text {
-    bytes: Box<[u8]>,
-    labels: Box<[(Box<str>, Box<str>)]>,
+    /// Shared with whoever saves the world meanwhile.
+    bytes: Arc<[u8]>,
+    labels: Labels,
+}
+
+/// Names and values, one behind the other in one piece of memory: a search through a large world waits
+/// for memory more than for anything else.
+#[derive(Default)]
+struct Labels {
+    text: Box<str>,
+    /// Where each name ends, and each value.
+    ends: Box<[(usize, usize)]>,
+}
+
+impl Labels {
+    fn of<'a>(pairs: impl Iterator<Item = (Cow<'a, str>, &'a str)>) -> Self {
+        let (mut text, mut ends) = (String::new(), Vec::new());
+        for (name, value) in pairs {
+            text.push_str(&name);
+            let middle = text.len();
+            text.push_str(value);
+            ends.push((middle, text.len()));
+        }
+        Self { text: text.into(), ends: ends.into() }
+    }
+
+    /// The value of the first name that is `wanted`.
+    fn find(&self, wanted: impl Fn(&str) -> bool) -> Option<&str> {
+        let mut begin = 0;
+        for (middle, end) in &self.ends {
+            if wanted(self.text.get(begin..*middle)?) {
+                return self.text.get(*middle..*end);
+            }
+            begin = *end;
+        }
+        None
+    }
 }
 
 impl Text {
     fn of(value: &Value) -> Option<Self> {
-        let bytes = serde_json::to_vec(value).ok()?.into_boxed_slice();
-        let own = |name: &str| Some((name.into(), value.get(name)?.as_str()?.into()));
+        let bytes = serde_json::to_vec(value).ok()?.into();
+        let own = |name: &'static str| Some((Cow::Borrowed(name), value.get(name)?.as_str()?));
         let tags = value.get("tags").and_then(Value::as_object).into_iter().flatten();
-        let tags = tags.filter_map(|(name, tag)| Some((format!("tags.{name}").into(), tag.as_str()?.into())));
-        Some(Self { bytes, labels: ["location", "kind"].into_iter().filter_map(own).chain(tags).collect() })
+        let tags = tags.filter_map(|(name, tag)| Some((Cow::Owned(format!("tags.{name}")), tag.as_str()?)));
+        Some(Self { bytes, labels: Labels::of(["location", "kind"].into_iter().filter_map(own).chain(tags)) })
     }
 }
 
@@ -81,10 +116,10 @@ impl Packed {
     }
 
     /// The text of the body, whether or not it is parsed; parses nothing.
-    pub(super) fn text(&self) -> Cow<'_, [u8]> {
+    pub(super) fn text(&self) -> Arc<[u8]> {
         match &self.text {
-            Some(text) => Cow::Borrowed(&text.bytes),
-            None => Cow::Owned(serde_json::to_vec(&**self).unwrap_or_else(|_| b"null".to_vec())),
+            Some(text) => Arc::clone(&text.bytes),
+            None => serde_json::to_vec(&**self).unwrap_or_else(|_| b"null".to_vec()).into(),
         }
     }
 
@@ -105,9 +140,7 @@ impl Packed {
     pub(super) fn label(&self, name: &str) -> Option<&str> {
         match (self.value.get(), &self.text) {
             (Some(value), _) => value.get(name)?.as_str(),
-            (None, Some(text)) => {
-                text.labels.iter().find(|(own, _)| **own == *name).map(|(_, label)| &**label)
-            }
+            (None, Some(text)) => text.labels.find(|own| own == name),
             (None, None) => None,
         }
     }
@@ -123,7 +156,7 @@ impl Packed {
                 let of_tag = |label: &str| {
                     label.strip_prefix("tags.").is_some_and(|own| own.eq_ignore_ascii_case(name))
                 };
-                text.labels.iter().find(|(own, _)| of_tag(own)).map(|(_, label)| &**label)
+                text.labels.find(of_tag)
             }
             (None, None) => None,
         }

@@ -1,11 +1,14 @@
 //! A world as text, so that it can outlive its process or be brought back to an earlier moment.
 //!
 //! Guarantee: a restored world answers as the saved one did, and draws the same ids from then on. A text
-//! that cannot be read changes nothing. Secrets are kept as digests only.
+//! that cannot be read changes nothing. Secrets are kept as digests only. Requests wait only while the
+//! snapshot is taken, which shares the texts of the bodies, and not while it is written.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -16,6 +19,8 @@ use uuid::Uuid;
 use super::directory::Registration;
 use super::inventory::{Inventory, Stored};
 use super::operation::{Operation, Operations};
+use super::registrations::Registration as ProviderRegistration;
+use super::revocations::Revocations;
 use super::state::{Grave, State, Subscription};
 use crate::resources::id::{ResourceId, SubscriptionId, TenantId};
 
@@ -50,6 +55,14 @@ struct Saved<'a> {
     subscriptions: Vec<SavedSubscription<'a>>,
     principals: Cow<'a, BTreeMap<Uuid, Timestamp>>,
     applications: Cow<'a, BTreeMap<String, Registration>>,
+    #[serde(default)]
+    groups: Cow<'a, BTreeMap<Uuid, BTreeSet<Uuid>>>,
+    #[serde(default)]
+    providers: Vec<(SubscriptionId, Cow<'a, str>, ProviderRegistration)>,
+    #[serde(default)]
+    revocations: Cow<'a, Revocations>,
+    #[serde(default)]
+    watched: Cow<'a, BTreeSet<(Timestamp, ResourceId)>>,
     quota: Vec<(Cow<'a, str>, Cow<'a, str>, u64)>,
     generations: Cow<'a, BTreeMap<String, u64>>,
     operations_started: u64,
@@ -100,69 +113,99 @@ struct SavedResource {
     body: Value,
 }
 
-/// The whole world as one JSON text.
-pub(super) fn save(state: &State) -> String {
+/// A resource of a snapshot.
+struct Kept {
+    id: ResourceId,
+    created: Timestamp,
+    changed: Timestamp,
+    operation: Option<Uuid>,
+    body: Arc<[u8]>,
+}
+
+/// A world at one moment, on its own.
+pub(super) struct Snapshot {
+    /// Everything but the resources.
+    saved: Saved<'static>,
+    resources: Vec<Kept>,
+}
+
+/// Takes a snapshot.
+pub(super) fn snapshot(state: &State) -> Snapshot {
     let (operations, operations_started) = state.operations.remembered();
+    let limits = state.quota.limits.iter();
     let saved = Saved {
         format: FORMAT,
         seed: state.seed,
         requests_seen: state.requests_seen,
         subscriptions: state.subscriptions.iter().map(saved_subscription).collect(),
-        principals: Cow::Borrowed(&state.principals.principals),
-        applications: Cow::Borrowed(&state.principals.applications),
-        quota: state
-            .quota
-            .limits
+        principals: Cow::Owned(state.principals.principals.clone()),
+        applications: Cow::Owned(state.principals.applications.clone()),
+        groups: Cow::Owned(state.principals.groups.clone()),
+        providers: state
+            .registrations
+            .changed
             .iter()
-            .map(|((location, family), cores)| (location.into(), family.into(), *cores))
+            .map(|((subscription, namespace), own)| (*subscription, namespace.clone().into(), *own))
             .collect(),
-        generations: Cow::Borrowed(&state.generations),
+        revocations: Cow::Owned(state.revocations.clone()),
+        watched: Cow::Owned(state.watched.clone()),
+        quota: limits
+            .map(|((place, family), cores)| (place.clone().into(), family.clone().into(), *cores))
+            .collect(),
+        generations: Cow::Owned(state.generations.clone()),
         operations_started,
-        operations: operations.into_iter().map(Cow::Borrowed).collect(),
+        operations: operations.into_iter().cloned().map(Cow::Owned).collect(),
         graves: state.graves.iter().map(saved_grave).collect(),
         resources: Inventory::default(),
     };
-    let mut text = opened(&saved);
-    text.push_str(",\"resources\":[");
-    for (at, stored) in state.all().enumerate() {
-        text.push_str(if at == 0 { "" } else { "," });
-        let Stored { id, created, changed, operation, body } = stored;
-        text.push_str(&opened(&SavedHead {
-            id,
-            created: *created,
-            changed: *changed,
-            operation: *operation,
-        }));
-        text.push_str(",\"body\":");
-        text.push_str(&String::from_utf8_lossy(&body.text()));
-        text.push('}');
+    let kept = |stored: &Stored| Kept {
+        id: stored.id.clone(),
+        created: stored.created,
+        changed: stored.changed,
+        operation: stored.operation,
+        body: stored.body.text(),
+    };
+    Snapshot { saved, resources: state.all().map(kept).collect() }
+}
+
+impl Snapshot {
+    /// Writes the world as one JSON text, a resource at a time.
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        open(out, &self.saved)?;
+        out.write_all(b",\"resources\":[")?;
+        for (at, Kept { id, created, changed, operation, body }) in self.resources.iter().enumerate() {
+            out.write_all(if at == 0 { b"" } else { b"," })?;
+            open(out, &SavedHead { id, created: *created, changed: *changed, operation: *operation })?;
+            out.write_all(b",\"body\":")?;
+            out.write_all(body)?;
+            out.write_all(b"}")?;
+        }
+        out.write_all(b"]}")
     }
-    text.push_str("]}");
-    text
 }
 
-/// An object to which further properties can be added.
-fn opened(value: &impl Serialize) -> String {
-    let mut text = serde_json::to_string(value).unwrap_or_default();
+/// Writes an object to which further properties can be added.
+fn open(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec(value)?;
     text.pop();
-    text
+    out.write_all(&text)
 }
 
-fn saved_subscription<'a>((id, own): (&SubscriptionId, &'a Subscription)) -> SavedSubscription<'a> {
+fn saved_subscription((id, own): (&SubscriptionId, &Subscription)) -> SavedSubscription<'static> {
     SavedSubscription {
         id: *id,
         tenant: own.tenant,
-        name: own.name.as_str().into(),
-        tags: Cow::Borrowed(&own.tags),
+        name: own.name.clone().into(),
+        tags: Cow::Owned(own.tags.clone()),
     }
 }
 
-fn saved_grave<'a>(((kind, key), grave): (&'a (String, String), &'a Grave)) -> SavedGrave<'a> {
+fn saved_grave(((kind, key), grave): (&(String, String), &Grave)) -> SavedGrave<'static> {
     SavedGrave {
-        kind: kind.as_str().into(),
-        key: key.as_str().into(),
-        id: Cow::Borrowed(&grave.id),
-        body: Cow::Borrowed(&grave.body),
+        kind: kind.clone().into(),
+        key: key.clone().into(),
+        id: Cow::Owned(grave.id.clone()),
+        body: Cow::Owned(grave.body.clone()),
         created: grave.created,
         deleted: grave.deleted,
         purged: grave.purged,
@@ -182,7 +225,7 @@ impl<'de> Visitor<'de> for Resources {
         let mut inventory = Inventory::default();
         while let Some(own) = items.next_element::<SavedResource>()? {
             let SavedResource { id, created, changed, operation, body } = own;
-            inventory.insert(Stored { id, body: body.into(), operation, created, changed });
+            inventory.insert(Stored { operation, changed, ..Stored::new(id, body, created) });
         }
         Ok(inventory)
     }
@@ -192,7 +235,7 @@ fn read_inventory<'de, D: Deserializer<'de>>(source: D) -> Result<Inventory, D::
     source.deserialize_seq(Resources)
 }
 
-/// Replaces what [`save`] keeps.
+/// Replaces what `World::save` keeps.
 pub(super) fn load(state: &mut State, text: &str) -> Result<(), StateError> {
     let Header { format } = serde_json::from_str(text)?;
     if format != FORMAT {
@@ -206,6 +249,14 @@ pub(super) fn load(state: &mut State, text: &str) -> Result<(), StateError> {
     state.requests_seen = saved.requests_seen;
     state.principals.principals = saved.principals.into_owned();
     state.principals.applications = saved.applications.into_owned();
+    state.principals.groups = saved.groups.into_owned();
+    state.registrations.changed = saved
+        .providers
+        .into_iter()
+        .map(|(subscription, namespace, own)| ((subscription, namespace.into_owned()), own))
+        .collect();
+    state.revocations = saved.revocations.into_owned();
+    state.watched = saved.watched.into_owned();
     state.generations = saved.generations.into_owned();
     state.quota.limits = saved
         .quota

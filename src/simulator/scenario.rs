@@ -3,9 +3,11 @@
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use uuid::Uuid;
 
-use super::directory::{Application, RoleGrant, UnknownRole};
+use super::directory::{Application, PrincipalGroup, RoleGrant, UnknownRole};
 use super::faults::Fault;
+use super::providers::NAMESPACES;
 use super::world::World;
 
 /// Most bytes of a scenario.
@@ -21,6 +23,10 @@ pub struct Scenario {
     pub quota: Vec<QuotaLimit>,
     /// Applications that may sign in.
     pub applications: Vec<ScenarioApplication>,
+    /// Groups of the directory.
+    pub groups: Vec<ScenarioGroup>,
+    /// Resource providers that the subscriptions have not registered.
+    pub unregistered_providers: Vec<String>,
 }
 
 /// How many cores a VM family may use in a region.
@@ -49,6 +55,20 @@ pub struct ScenarioApplication {
     pub grants: Vec<RoleGrant>,
 }
 
+/// A group of the directory, whose members have what it is granted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioGroup {
+    /// Its object id.
+    pub id: Uuid,
+    /// Client ids of registered applications, or object ids of any principals.
+    #[serde(default)]
+    pub members: Vec<String>,
+    /// Its roles: `{role, scope}`.
+    #[serde(default)]
+    pub grants: Vec<RoleGrant>,
+}
+
 /// Why a scenario cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
@@ -58,6 +78,12 @@ pub enum ScenarioError {
     /// It has not the shape of a scenario.
     #[error("the scenario cannot be read: see docs/simulator.md for its shape")]
     Shape(#[from] serde_yaml::Error),
+    /// A member of a group is neither an application nor an object id.
+    #[error("`{0}` is a member of a group, but neither a registered application nor an object id (a GUID)")]
+    Member(String),
+    /// It names a resource provider that the world has not.
+    #[error("the simulated Azure has no resource provider `{0}`: it has {known}", known = NAMESPACES.join(", "))]
+    Provider(String),
     /// It grants a role that does not exist.
     #[error(transparent)]
     Role(#[from] UnknownRole),
@@ -80,7 +106,8 @@ impl World {
     /// Adds what a scenario says to this world.
     ///
     /// # Errors
-    /// When it grants a role that the world does not know; what comes before is in force then.
+    /// When it names a role, a member or a resource provider that the world does not know; what comes
+    /// before is in force then.
     pub fn play(&self, scenario: Scenario) -> Result<(), ScenarioError> {
         for fault in scenario.faults {
             self.faults().add(fault);
@@ -92,7 +119,24 @@ impl World {
             let ScenarioApplication { client_id, secret, grants } = application;
             self.register(&Application { client_id, secret, grants })?;
         }
+        for ScenarioGroup { id, members, grants } in scenario.groups {
+            let members = members.iter().map(|member| self.member(member)).collect::<Result<_, _>>()?;
+            self.set_group(&PrincipalGroup { id, members, grants })?;
+        }
+        for namespace in scenario.unregistered_providers {
+            if !NAMESPACES.iter().any(|known| known.eq_ignore_ascii_case(&namespace)) {
+                return Err(ScenarioError::Provider(namespace));
+            }
+            self.unregister_provider(&namespace);
+        }
         Ok(())
+    }
+
+    fn member(&self, text: &str) -> Result<Uuid, ScenarioError> {
+        if self.has_application(text) {
+            return Ok(self.principal_of(text));
+        }
+        Uuid::try_parse(text).map_err(|_| ScenarioError::Member(text.to_owned()))
     }
 }
 

@@ -4,7 +4,8 @@
 //! from the order of unrelated requests (ids of operations, requests and etags are numbered through);
 //! what is due by the clock has happened before anybody looks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,11 +18,14 @@ use super::directory::Directory;
 use super::inventory::Inventory;
 pub(super) use super::inventory::Stored;
 use super::operation::{Afterlife, Effect, Operation, Operations, Outcome};
-use super::options::{Access, Casing, Latency, VaultUris, VmSizes, WorldOptions};
+use super::options::{Access, Casing, VaultUris, VmSizes, WorldOptions};
 use super::providers;
 use super::quota::Quota;
+use super::registrations::Registrations;
 use super::request_log::RequestLog;
+use super::revocations::Revocations;
 use super::throttle::Throttle;
+use super::times::{Deed, Lag, Times};
 use crate::clock::Clock;
 use crate::resources::id::{ResourceId, SubscriptionId, TenantId};
 
@@ -63,7 +67,7 @@ pub(super) struct Caller {
 pub(super) struct State {
     pub(super) clock: Clock,
     pub(super) seed: u64,
-    pub(super) latency: Latency,
+    pub(super) times: Times,
     pub(super) settings: Settings,
     pub(super) base_url: String,
     pub(super) subscriptions: BTreeMap<SubscriptionId, Subscription>,
@@ -79,6 +83,12 @@ pub(super) struct State {
     pub(super) inventory: Inventory,
     /// How many lives of a resource have ended, by its folded id.
     pub(super) generations: BTreeMap<String, u64>,
+    pub(super) registrations: Registrations,
+    pub(super) revocations: Revocations,
+    /// What Azure will add something to by itself, by the moment at which it does.
+    pub(super) watched: BTreeSet<(Timestamp, ResourceId)>,
+    /// How often the model was opened to anybody: what may have changed it.
+    pub(super) opened: u64,
 }
 
 /// How the world behaves, besides its time.
@@ -98,15 +108,16 @@ impl State {
             vm_sizes: options.vm_sizes,
             vault_uris: options.vault_uris,
         };
+        let times = Times::new(options.latency, Arc::clone(&options.profile));
         Self {
             clock: options.clock.clone(),
             seed: options.seed,
-            latency: options.latency,
+            times: times.clone(),
             settings,
             base_url: "https://arm.simulator.invalid".to_owned(),
             subscriptions: BTreeMap::new(),
             operations: Operations::default(),
-            principals: Directory::new(options.clock.clone(), options.latency),
+            principals: Directory::new(options.clock.clone(), times),
             graves: BTreeMap::new(),
             quota: Quota::default(),
             log: RequestLog::default(),
@@ -114,6 +125,10 @@ impl State {
             throttle: Throttle::new(options.throttling),
             inventory: Inventory::default(),
             generations: BTreeMap::new(),
+            registrations: Registrations::new(options.providers),
+            revocations: Revocations::default(),
+            watched: BTreeSet::new(),
+            opened: 0,
         }
     }
 
@@ -156,13 +171,7 @@ impl State {
                 stored.body.replace(body);
                 stored.changed = now;
             }
-            None => self.inventory.insert(Stored {
-                id: id.clone(),
-                body: body.into(),
-                operation: None,
-                created: now,
-                changed: now,
-            }),
+            None => self.inventory.insert(Stored::new(id.clone(), body, now)),
         }
     }
 
@@ -194,6 +203,8 @@ impl State {
         while let Some(operation) = self.operations.pop_due(now) {
             self.finish(&operation);
         }
+        providers::add_by_products(self);
+        self.revocations.expire(now);
         self.graves.retain(|_, grave| grave.purged > now);
     }
 
@@ -217,6 +228,9 @@ impl State {
                 self.provisioned(&operation.target);
             }
             Effect::Remove(afterlife) => self.remove_tree(&operation.target, afterlife),
+            Effect::ManagedNetwork(spark) => {
+                body::set(&mut stored.body, "/properties/managedNetwork/status", spark.status());
+            }
             Effect::Power(state) => {
                 body::set(&mut stored.body, "/properties/properties/state", state.name());
             }
@@ -238,11 +252,9 @@ impl State {
             let uri = format!("{}/kv/{}/", self.base_url, stored.id.name());
             body::set(&mut body, "/properties/vaultUri", uri);
         }
-        if body::at(&body, "/properties/privateEndpointConnections").is_some() {
-            let connections = providers::private_connections_of(self, &stored.id);
-            if !connections.is_empty() {
-                body::set(&mut body, "/properties/privateEndpointConnections", connections);
-            }
+        let connections = providers::private_connections_of(self, &stored.id);
+        if !connections.is_empty() {
+            body::set(&mut body, "/properties/privateEndpointConnections", connections);
         }
         match (self.settings.casing, kind) {
             (Casing::Azure, _) | (Casing::Tidy, None) => body,
@@ -282,23 +294,19 @@ impl State {
         Sha256::digest(format!("{}|{what}", self.seed)).into()
     }
 
-    /// How long something takes that takes `seconds` in Azure: varied by the seed by up to a fifth,
-    /// and scaled as the world's latency says.
-    pub(super) fn duration(&self, seconds: f64, what: &str) -> Duration {
-        let spread = f64::from(self.digest(what)[0]) / 255.0;
-        self.latency.scaled(seconds * (0.8 + 0.4 * spread))
+    /// A number between 0 and 1 that belongs to `what`.
+    pub(super) fn spread(&self, what: &str) -> f64 {
+        f64::from(self.digest(what)[0]) / 255.0
     }
 
-    /// The `Retry-After` for an operation whose realistic one is `seconds`: at least 1, because 0
-    /// counts as absent (`clients.md` 10.2).
-    pub(super) fn retry_after_secs(&self, seconds: u64) -> u64 {
-        match self.latency {
-            Latency::None => 1,
-            Latency::Realistic { .. } => {
-                let scaled = self.latency.scaled(Duration::from_secs(seconds).as_secs_f64());
-                (scaled.as_millis().div_ceil(1000).max(1)).try_into().unwrap_or(u64::MAX)
-            }
-        }
+    /// How long an operation takes that takes `seconds` in Azure.
+    pub(super) fn duration(&self, arm_type: &str, deed: Deed, seconds: f64, what: &str) -> Duration {
+        self.times.operation(arm_type, deed, seconds, self.spread(what))
+    }
+
+    /// How long the rest of Azure does not know of `what`.
+    pub(super) fn lag(&self, lag: Lag, what: &str) -> Duration {
+        self.times.lag(lag, self.spread(what))
     }
 
     /// The `systemData` of a resource that `caller` writes now.

@@ -1,19 +1,21 @@
 //! The handle that tests, the demo and `beamline simulate` hold: a world, seen from outside the wire.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::arm;
-use super::directory::{Application, UnknownRole};
+use super::directory::{Application, PrincipalGroup, UnknownRole};
 use super::faults::Faults;
 use super::http;
 use super::operation::Afterlife;
 use super::options::WorldOptions;
 use super::persistence::{self, StateError};
 use super::providers;
+use super::registrations::Registration;
 use super::request_log::RequestRecord;
 use super::state::{Caller, DEFAULT_SUBSCRIPTION, State, Subscription, default_tenant, parse_uuid};
 use crate::resources::id::{ResourceId, SubscriptionId, TenantId};
@@ -60,6 +62,39 @@ impl World {
         Ok(object_id)
     }
 
+    /// Makes a group of the directory, or gives an existing one other members.
+    ///
+    /// # Errors
+    /// When one of the roles does not exist; the group is made nevertheless.
+    pub fn set_group(&self, group: &PrincipalGroup) -> Result<(), UnknownRole> {
+        self.state().principals.set_group(group.id, group.members.iter().copied());
+        for grant in &group.grants {
+            self.grant(group.id, &grant.role, &grant.scope)?;
+        }
+        Ok(())
+    }
+
+    /// The object id of the application or identity with this client id.
+    #[must_use]
+    pub fn principal_of(&self, client_id: &str) -> Uuid {
+        self.state().object_id_of(client_id)
+    }
+
+    /// Whether an application with this client id is registered.
+    #[must_use]
+    pub fn has_application(&self, client_id: &str) -> bool {
+        self.state().principals.application(client_id).is_some()
+    }
+
+    /// Takes the registration of a resource provider from every subscription.
+    pub fn unregister_provider(&self, namespace: &str) {
+        let mut state = self.state();
+        let subscriptions: Vec<SubscriptionId> = state.subscriptions.keys().copied().collect();
+        for subscription in subscriptions {
+            state.registrations.set(subscription, namespace, Registration::NotRegistered);
+        }
+    }
+
     /// Assigns a role (by name or GUID) to a principal at a scope, in force at once. The assignment's
     /// id; [`World::remove`] takes it back.
     ///
@@ -92,7 +127,31 @@ impl World {
     /// faults and the request budgets.
     #[must_use]
     pub fn save(&self) -> String {
-        persistence::save(&self.settled())
+        let mut text = Vec::new();
+        // Writing into memory does not fail, and JSON is text.
+        self.save_to(&mut text).ok();
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    /// Writes what [`World::save`] answers, without holding up requests meanwhile. The number of the
+    /// moment that was saved, as [`World::moment`] counts.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn save_to(&self, out: &mut impl Write) -> io::Result<u64> {
+        let (snapshot, moment) = {
+            let state = self.settled();
+            (persistence::snapshot(&state), state.opened)
+        };
+        snapshot.write(out)?;
+        Ok(moment)
+    }
+
+    /// A number that grows whenever somebody looks at the world or changes it: while it stays, the world
+    /// is as it was saved.
+    #[must_use]
+    pub fn moment(&self) -> u64 {
+        self.locked().opened
     }
 
     /// Replaces everything that [`World::save`] keeps.
@@ -182,6 +241,12 @@ impl World {
 
     /// The model, for as long as the guard lives.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.locked();
+        state.opened += 1;
+        state
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -217,6 +217,33 @@ fn resources() -> Vec<(String, Value)> {
         } }),
         ),
         (path("Microsoft.KeyVault/vaults/kv-one"), Value::Null),
+        (path("Microsoft.KeyVault/vaults/kv-one/secrets/one"), json!({ "properties": { "value": "hush" } })),
+        (
+            path("Microsoft.Storage/storageAccounts/stone/fileServices/default/shares/data"),
+            json!({ "properties": {} }),
+        ),
+        (
+            path("Microsoft.Storage/storageAccounts/stone/encryptionScopes/team"),
+            json!({ "properties": { "requireInfrastructureEncryption": true } }),
+        ),
+        (
+            path("Microsoft.ManagedIdentity/userAssignedIdentities/uai/federatedIdentityCredentials/ci-one"),
+            json!({ "properties": {
+            "issuer": "https://issuer.example", "subject": "repo:one", "audiences": ["api://AzureADTokenExchange"],
+        } }),
+        ),
+        (
+            path("Microsoft.Network/privateDnsZones/privatelink.vaultcore.azure.net/A/one"),
+            json!({ "properties": { "ttl": 60, "aRecords": [{ "ipv4Address": "10.0.0.9" }] } }),
+        ),
+        (path("Microsoft.Network/privateDnsZones/privatelink.vaultcore.azure.net/SOA/@"), Value::Null),
+        (path("Microsoft.Network/privateDnsZones/privatelink.vaultcore.azure.net/A/kv-one"), Value::Null),
+        (
+            path("Microsoft.MachineLearningServices/workspaces/mlw/connections/mail"),
+            json!({ "properties": {
+            "category": "ApiKey", "target": "https://mail.example", "authType": "ApiKey", "credentials": { "key": "k" },
+        } }),
+        ),
         (path("Microsoft.Network/virtualNetworks/net"), Value::Null),
         (
             path("Microsoft.MachineLearningServices/registries/shared"),

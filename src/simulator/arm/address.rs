@@ -26,6 +26,7 @@ pub(super) enum Address {
     Provider(SubscriptionId, String),
     TenantProvider(String),
     Register(SubscriptionId, String),
+    Unregister(SubscriptionId, String),
     Poll(Face, Uuid),
     Typed(Typed),
 }
@@ -96,6 +97,9 @@ pub(super) fn parse(path: &str) -> Result<Address, ArmError> {
         }
         ["subscriptions", id, "providers", _, "register"] => {
             Ok(Address::Register(subscription(id)?, segments[3].clone()))
+        }
+        ["subscriptions", id, "providers", _, "unregister"] => {
+            Ok(Address::Unregister(subscription(id)?, segments[3].clone()))
         }
         ["subscriptions", id, "resourcegroups", _] => Ok(Address::Group(group(id, &segments[3])?)),
         ["subscriptions", id, "resourcegroups", _, "resources"] => {

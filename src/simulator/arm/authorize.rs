@@ -79,6 +79,7 @@ fn is_subscription_wide(call: &Call<'_>, address: &Address) -> bool {
         | Address::Provider(..)
         | Address::TenantProvider(_)
         | Address::Register(..)
+        | Address::Unregister(..)
         | Address::Poll(..) => false,
     }
 }
@@ -90,7 +91,8 @@ fn subscription_of(address: &Address) -> Option<ResourceId> {
         | Address::Locations(id)
         | Address::Providers(id)
         | Address::Provider(id, _)
-        | Address::Register(id, _) => Some(ResourceId::subscription(*id)),
+        | Address::Register(id, _)
+        | Address::Unregister(id, _) => Some(ResourceId::subscription(*id)),
         Address::Group(id) | Address::Resources(id) => id.subscription_id().map(ResourceId::subscription),
         Address::Typed(typed) => typed.subscription().map(ResourceId::subscription),
         Address::Tenants | Address::Subscriptions | Address::TenantProvider(_) | Address::Poll(..) => None,
@@ -111,6 +113,10 @@ pub(super) fn needed(method: &Method, address: &Address) -> Option<Needed> {
         Address::Providers(id) | Address::Provider(id, _) => at(id, "providers/read"),
         Address::Register(id, namespace) => Some(Needed {
             action: format!("{}/register/action", spelled_namespace(namespace)),
+            scope: format!("/subscriptions/{id}"),
+        }),
+        Address::Unregister(id, namespace) => Some(Needed {
+            action: format!("{}/unregister/action", spelled_namespace(namespace)),
             scope: format!("/subscriptions/{id}"),
         }),
         Address::Group(id) => Some(Needed {
@@ -140,6 +146,9 @@ fn verb(method: &Method) -> &'static str {
 fn needed_typed(method: &Method, typed: &Typed) -> Option<Needed> {
     let namespace = spelled_namespace(&typed.namespace);
     let last = typed.tail.last()?.to_ascii_lowercase();
+    if method == Method::GET && providers::is_open_catalog(typed) {
+        return None;
+    }
     if method == Method::GET && last == "permissions" || namespace == "Microsoft.ResourceGraph" {
         return None;
     }

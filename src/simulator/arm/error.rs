@@ -17,8 +17,16 @@ pub(in crate::simulator) struct ArmError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct More {
     target: Option<String>,
-    details: Vec<(String, String)>,
+    details: Vec<Detail>,
     challenge: Option<String>,
+}
+
+/// A further cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Detail {
+    code: String,
+    message: String,
+    target: Option<String>,
 }
 
 impl ArmError {
@@ -47,7 +55,15 @@ impl ArmError {
 
     /// With a further cause.
     pub(in crate::simulator) fn detail(mut self, code: &str, message: &str) -> Self {
-        self.more.details.push((code.to_owned(), message.to_owned()));
+        let (code, message) = (code.to_owned(), message.to_owned());
+        self.more.details.push(Detail { code, message, target: None });
+        self
+    }
+
+    /// With a further cause and what is at fault there.
+    pub(in crate::simulator) fn detail_at(mut self, code: &str, message: &str, target: &str) -> Self {
+        let (code, message, target) = (code.to_owned(), message.to_owned(), Some(target.to_owned()));
+        self.more.details.push(Detail { code, message, target });
         self
     }
 
@@ -63,8 +79,13 @@ impl ArmError {
             error["target"] = json!(target);
         }
         if !self.more.details.is_empty() {
-            let details =
-                self.more.details.iter().map(|(code, message)| json!({ "code": code, "message": message }));
+            let details = self.more.details.into_iter().map(|Detail { code, message, target }| {
+                let mut detail = json!({ "code": code, "message": message });
+                if let Some(target) = target {
+                    detail["target"] = json!(target);
+                }
+                detail
+            });
             error["details"] = details.collect();
         }
         let reply = Reply::json(self.status, json!({ "error": error }));
@@ -79,4 +100,10 @@ impl ArmError {
 pub(in crate::simulator) fn too_large(limit_bytes: usize) -> ArmError {
     let message = format!("The request content size exceeds the maximum size of {limit_bytes} bytes.");
     ArmError::new(413, "RequestContentTooLarge", message)
+}
+
+/// The refusal of a body that does not arrive.
+pub(in crate::simulator) fn too_slow(limit: std::time::Duration) -> ArmError {
+    let message = format!("The request content did not arrive within {} seconds.", limit.as_secs());
+    ArmError::new(408, "RequestTimeout", message)
 }

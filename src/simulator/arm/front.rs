@@ -10,7 +10,7 @@ use super::{ArmError, Query, list, long_running, read, write};
 use crate::resources::id::{ResourceId, SubscriptionId};
 use crate::simulator::faults::Faults;
 use crate::simulator::http::{Incoming, Reply};
-use crate::simulator::providers::{self, Kind, subscriptions};
+use crate::simulator::providers::{self, Kind, registrations, subscriptions};
 use crate::simulator::state::{Caller, State};
 
 /// The first version of the generic ARM API that is still served.
@@ -98,18 +98,17 @@ fn admitted(
 }
 
 fn route(state: &mut State, call: &Call<'_>, address: Address) -> Result<Reply, ArmError> {
-    let get = call.method == Method::GET;
+    let (get, post) = (call.method == Method::GET, call.method == Method::POST);
     match address {
         Address::Tenants if get => Ok(subscriptions::tenants(state)),
         Address::Subscriptions if get => Ok(subscriptions::list(state, call)),
         Address::Subscription(id) if get => Ok(subscriptions::get(state, id)),
         Address::Locations(id) if get => Ok(subscriptions::locations(id)),
-        Address::Providers(id) if get => Ok(subscriptions::providers(id)),
-        Address::Provider(id, namespace) if get => subscriptions::provider(id, &namespace),
-        Address::TenantProvider(namespace) if get => subscriptions::tenant_provider(&namespace),
-        Address::Register(id, namespace) if call.method == Method::POST => {
-            subscriptions::provider(id, &namespace)
-        }
+        Address::Providers(id) if get => Ok(registrations::list(state, id)),
+        Address::Provider(id, namespace) if get => registrations::get(state, id, &namespace),
+        Address::TenantProvider(namespace) if get => registrations::of_tenant(&namespace),
+        Address::Register(id, namespace) if post => registrations::register(state, id, &namespace),
+        Address::Unregister(id, namespace) if post => registrations::unregister(state, id, &namespace),
         Address::Groups(id) if get => providers::resources::groups(state, call, id),
         Address::Resources(scope) if get => providers::resources::contents(state, call, &scope),
         Address::Poll(face, id) if get => long_running::poll(state, call, face, &id),
@@ -123,6 +122,7 @@ fn route(state: &mut State, call: &Call<'_>, address: Address) -> Result<Reply, 
         | Address::Provider(..)
         | Address::TenantProvider(_)
         | Address::Register(..)
+        | Address::Unregister(..)
         | Address::Groups(_)
         | Address::Resources(_)
         | Address::Poll(..) => Err(not_allowed(call)),
@@ -130,6 +130,7 @@ fn route(state: &mut State, call: &Call<'_>, address: Address) -> Result<Reply, 
 }
 
 fn on_typed(state: &mut State, call: &Call<'_>, typed: &address::Typed) -> Result<Reply, ArmError> {
+    registrations::check(state, call, typed)?;
     if let Some(reply) = providers::special(state, call, typed) {
         return reply;
     }
@@ -200,7 +201,8 @@ fn subscription_of(address: &Address) -> Option<SubscriptionId> {
         | Address::Groups(id)
         | Address::Providers(id)
         | Address::Provider(id, _)
-        | Address::Register(id, _) => Some(*id),
+        | Address::Register(id, _)
+        | Address::Unregister(id, _) => Some(*id),
         Address::Group(id) | Address::Resources(id) => id.subscription_id(),
         Address::Typed(typed) => typed.subscription(),
     }

@@ -12,12 +12,15 @@ use crate::simulator::http::Reply;
 use crate::simulator::operation::{Effect, Face, Operation, Outcome, Phase};
 use crate::simulator::providers::Style;
 use crate::simulator::state::State;
+use crate::simulator::times::Deed;
 
 /// What begins.
 pub(in crate::simulator) struct Start<'a> {
     pub(in crate::simulator) id: &'a ResourceId,
     pub(in crate::simulator) style: &'a Style,
     pub(in crate::simulator) effect: Effect,
+    pub(in crate::simulator) deed: Deed,
+    /// How long it takes in Azure.
     pub(in crate::simulator) seconds: f64,
 }
 
@@ -33,11 +36,12 @@ pub(in crate::simulator) fn start(state: &mut State, call: &Call<'_>, start: Sta
     let number = state.operations.next_number();
     let what = format!("operation {number} on {}", start.id.folded());
     let (operation_id, now) = (state.uuid(&what), state.now());
-    let retry_after_secs = state.retry_after_secs(start.style.retry_after_secs);
+    let retry_after_secs = state.times.retry_after_secs(start.style.arm_type, start.style.retry_after_secs);
     let Script { outcome, never, hidden_secs } = scripted(call);
     let hidden = SignedDuration::from_secs(i64::try_from(hidden_secs).unwrap_or(i64::MAX));
     let this = format!("{:?} of {}", start.effect, state.uuid_of("life", start.id));
-    let ends = now.checked_add(state.duration(start.seconds, &this)).ok().filter(|_| !never);
+    let takes = state.duration(start.style.arm_type, start.deed, start.seconds, &this);
+    let ends = now.checked_add(takes).ok().filter(|_| !never);
     let location = location_of(state, start.id);
     if let Some(stored) = state.get_mut(start.id) {
         stored.operation = Some(operation_id);
@@ -156,6 +160,7 @@ fn result(state: &State, operation: &Operation) -> Result<Reply, ArmError> {
     let resource = state.get(&operation.target).map(|stored| state.render(stored));
     match (&operation.effect, resource) {
         (Effect::Provision, Some(body)) => Ok(Reply::json(200, body)),
+        (Effect::ManagedNetwork(spark), _) => Ok(Reply::json(200, spark.status())),
         (Effect::Provision | Effect::Remove(_) | Effect::Power(_), _) => Ok(Reply::empty(200)),
     }
 }

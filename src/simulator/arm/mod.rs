@@ -15,7 +15,7 @@ mod write;
 
 pub(super) use address::Typed;
 pub(super) use authorize::Sight;
-pub(super) use error::{ArmError, too_large};
+pub(super) use error::{ArmError, too_large, too_slow};
 pub(super) use filter::Filter;
 pub(super) use front::{Call, handle, stamp};
 pub(super) use list::{after, page, page_by};

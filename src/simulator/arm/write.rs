@@ -13,6 +13,7 @@ use crate::simulator::providers::{
     self, Answer, Etags, Kind, Placement, Provisioning, Removal, subscriptions,
 };
 use crate::simulator::state::{Caller, State};
+use crate::simulator::times::Deed;
 
 /// The version that placed resources are filled by.
 const PLACED_WITH: &str = "2026-02-01";
@@ -59,6 +60,7 @@ pub(super) fn put(
     check_shape(&sent)?;
     check_group(state, &id)?;
     check_parent(state, &id, kind)?;
+    providers::check_values(kind.style().arm_type, &sent)?;
     check_location(state, &id, &sent, kind)?;
     check_idle(state, &id, kind)?;
     check_etag(state, call, &id, kind)?;
@@ -85,6 +87,7 @@ pub(super) fn patch(
     let sent = call.body()?;
     check_shape(&sent)?;
     check_group(state, id)?;
+    providers::check_values(kind.style().arm_type, &sent)?;
     check_idle(state, id, kind)?;
     check_etag(state, call, id, kind)?;
     let mut shown = state.render(&stored);
@@ -128,7 +131,8 @@ fn commit(
         state.provisioned(write.id);
         return Ok(Reply::json(status, rendered(state, write.id)));
     }
-    let begin = Start { id: write.id, style: kind.style(), effect: Effect::Provision, seconds };
+    let deed = if write.existing.is_some() { Deed::Update } else { Deed::Create };
+    let begin = Start { id: write.id, style: kind.style(), effect: Effect::Provision, deed, seconds };
     let begun = start(state, call, begin);
     let body = rendered(state, write.id);
     Ok(match answer {
@@ -217,7 +221,8 @@ pub(super) fn delete(
         body::set(&mut stored.body, "/properties/provisioningState", "Deleting");
     }
     let effect = Effect::Remove(afterlife);
-    let begun = start(state, call, Start { id: &stored.id, style, effect, seconds: style.delete_secs });
+    let deed = Deed::Delete;
+    let begun = start(state, call, Start { id: &stored.id, style, effect, deed, seconds: style.delete_secs });
     let reply =
         Reply::empty(202).with("location", begun.result_url).with("retry-after", begun.retry_after_secs);
     Ok(match style.delete {
@@ -231,7 +236,7 @@ pub(in crate::simulator) fn place(state: &mut State, id: &ResourceId, sent: &Val
     let Some(kind) = providers::kind(&id.arm_type()) else {
         return state.store(id, sent.clone());
     };
-    let id = canonical(state, id, kind);
+    let id = canonical(state, &kind.home(id.clone()), kind);
     let existing = state.get(&id).map(|stored| stored.body.clone());
     let write = Write { id: &id, body: sent, existing, api_version: PLACED_WITH, caller };
     let mut filled = fill(state, kind, &write);

@@ -1,14 +1,14 @@
-//! `Microsoft.Authorization`: role assignments at every scope, role definitions (`facts.md` 8).
+//! `Microsoft.Authorization` role assignments, at every scope (`facts.md` 8).
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::authorization_definitions::DEFINITION_TYPE;
-use super::{Answer, Kind, Removal, Style, authorization_permissions, authorization_roles, locks};
+use super::{Answer, Kind, Removal, Style, authorization_permissions, authorization_roles};
 use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Filter, Typed, Write, missing_resource, page};
+use crate::simulator::arm::{ArmError, Query, Write};
 use crate::simulator::body;
-use crate::simulator::http::Reply;
+use crate::simulator::operation::Afterlife;
 use crate::simulator::options::Access;
 use crate::simulator::state::{State, Stored, parse_uuid};
 
@@ -25,6 +25,9 @@ static STYLE: Style = Style {
     delete: Removal::SyncWithBody,
     ..Style::SYNC
 };
+
+/// The role Owner.
+const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 
 const PRINCIPAL_TYPES: [&str; 7] =
     ["User", "Group", "ServicePrincipal", "ForeignGroup", "Device", "AgentUser", "AgentServicePrincipal"];
@@ -78,12 +81,15 @@ impl Kind for RoleAssignment {
         }
         let principal_type =
             write.text("/properties/principalType").or_else(|| write.old_text("/properties/principalType"));
+        let principal = Grant::of(write.body).map(|grant| grant.principal);
+        let is_group = principal.is_some_and(|principal| state.principals.is_group(&principal));
+        let resolved = if is_group { "Group" } else { "ServicePrincipal" };
         let definition = format!("{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}");
         let created = write.old("/properties/createdOn").cloned().unwrap_or_else(|| json!(now));
         let caller = json!(write.caller.object_id);
         for (name, value) in [
             ("roleDefinitionId", json!(definition)),
-            ("principalType", json!(principal_type.unwrap_or("ServicePrincipal"))),
+            ("principalType", json!(principal_type.unwrap_or(resolved))),
             ("scope", json!(scope.map(|scope| scope.as_str().to_owned()))),
             ("createdOn", created),
             ("updatedOn", json!(now)),
@@ -93,6 +99,29 @@ impl Kind for RoleAssignment {
             body::set(&mut filled, &format!("/properties/{name}"), value);
         }
         filled
+    }
+
+    /// The last Owner of a subscription stays (azure-docs, RBAC troubleshooting; status and code as
+    /// terraform-provider-azurerm#26122 prints them). In an open world nobody needs one.
+    fn before_delete(&self, state: &State, stored: &Stored, _: &Query) -> Result<Afterlife, ArmError> {
+        let scope = stored.id.parent().filter(|scope| scope.resource_group_name().is_none());
+        let owns = |own: &Stored| {
+            own.id.parent() == scope && Grant::of(&own.body).is_some_and(|grant| grant.role == OWNER)
+        };
+        let mut others = state.inventory.of_type_within(ASSIGNMENT_TYPE, scope.as_ref(), None);
+        let is_last = scope.is_some() && owns(stored) && !others.any(|own| own.id != stored.id && owns(own));
+        if is_last && state.settings.access == Access::Enforced {
+            let message = "Cannot delete the last RBAC admin assignment.";
+            return Err(ArmError::new(412, "CannotDeleteLastRbacAdminAssignment", message));
+        }
+        Ok(Afterlife::SoftDelete)
+    }
+
+    fn removed(&self, state: &mut State, stored: &Stored, afterlife: Afterlife) {
+        match afterlife {
+            Afterlife::SoftDelete => authorization_permissions::fade(state, stored),
+            Afterlife::Purge => {}
+        }
     }
 
     fn has_container(&self, state: &State, container: &ResourceId) -> bool {
@@ -134,7 +163,8 @@ fn check_not_moved(state: &State, write: &Write<'_>, wanted: &Grant) -> Result<(
     Err(ArmError::bad_request("RoleAssignmentUpdateNotPermitted", message))
 }
 
-/// A service principal must be known to the directory; users and groups of the world are not listed.
+/// A service principal must be known to the directory; users, and groups that it does not know, are
+/// accepted unseen.
 fn check_principal(state: &State, write: &Write<'_>, wanted: &Grant) -> Result<(), ArmError> {
     let kind = write.text("/properties/principalType");
     if kind.is_some_and(|kind| !PRINCIPAL_TYPES.contains(&kind)) {
@@ -142,6 +172,12 @@ fn check_principal(state: &State, write: &Write<'_>, wanted: &Grant) -> Result<(
         return Err(ArmError::bad_request("InvalidPrincipalType", message));
     }
     let known = state.principals.contains(&wanted.principal);
+    if state.principals.is_group(&wanted.principal) {
+        return match kind {
+            Some("Group") | None => Ok(()),
+            Some(other) => Err(unmatched(wanted, "Group", other)),
+        };
+    }
     match kind {
         Some("ServicePrincipal" | "AgentServicePrincipal") | None if !known => {
             let message = format!(
@@ -155,78 +191,46 @@ fn check_principal(state: &State, write: &Write<'_>, wanted: &Grant) -> Result<(
             Err(ArmError::bad_request("PrincipalNotFound", message))
         }
         Some("User" | "Group" | "ForeignGroup" | "Device") if known => {
-            let message = format!(
-                "The PrincipalId '{}' has type 'ServicePrincipal', which is different from specified PrinciaplType '{}'.",
-                wanted.principal.simple(),
-                kind.unwrap_or_default(),
-            );
-            Err(ArmError::bad_request("UnmatchedPrincipalType", message))
+            Err(unmatched(wanted, "ServicePrincipal", kind.unwrap_or_default()))
         }
         Some(_) | None => Ok(()),
     }
 }
 
+fn unmatched(wanted: &Grant, found: &str, sent: &str) -> ArmError {
+    let message = format!(
+        "The PrincipalId '{}' has type '{found}', which is different from specified PrinciaplType '{sent}'.",
+        wanted.principal.simple(),
+    );
+    ArmError::bad_request("UnmatchedPrincipalType", message)
+}
+
 fn check_new(state: &State, write: &Write<'_>, wanted: &Grant) -> Result<(), ArmError> {
-    let scope = scope_of(write.id);
-    let mut near = state.inventory.of_type_within(STYLE.arm_type, scope.as_ref(), None);
-    let same = near.any(|stored| {
-        stored.id != *write.id
-            && scope_of(&stored.id) == scope
-            && Grant::of(&stored.body)
-                .is_some_and(|old| old.role == wanted.role && old.principal == wanted.principal)
-    });
-    if same {
+    let Some(scope) = scope_of(write.id) else { return Ok(()) };
+    let mut same = same_grants(state, &scope, &wanted.role, wanted.principal);
+    if same.any(|stored| stored.id != *write.id) {
         return Err(ArmError::conflict("RoleAssignmentExists", "The role assignment already exists."));
     }
     Ok(())
 }
 
-/// Lists of assignments at a scope, and role definitions.
-pub(super) fn special(
-    state: &State,
-    call: &Call<'_>,
-    typed: &Typed,
-    tail: &[&str],
-) -> Option<Result<Reply, ArmError>> {
-    match (call.method.as_str(), tail) {
-        ("GET", ["roleassignments"]) => Some(assignments(state, call, typed)),
-        ("GET", ["roledefinitions"]) => Some(definitions(state, call, typed)),
-        ("GET", ["roledefinitions", guid]) => Some(definition(state, typed, guid)),
-        ("GET", ["locks"]) => Some(locks::list(state, call, typed)),
-        ("GET", ["permissions"]) => Some(Ok(permissions(state, call, typed))),
-        _ => None,
-    }
+/// The assignments of this role to this principal at exactly this scope.
+fn same_grants<'a>(
+    state: &'a State,
+    scope: &'a ResourceId,
+    role: &'a str,
+    principal: Uuid,
+) -> impl Iterator<Item = &'a Stored> {
+    let near = state.inventory.of_type_within(ASSIGNMENT_TYPE, Some(scope), None);
+    near.filter(move |stored| {
+        scope_of(&stored.id).as_ref() == Some(scope)
+            && Grant::of(&stored.body).is_some_and(|own| own.role == role && own.principal == principal)
+    })
 }
 
-/// At the scope and above it; below it as well unless the filter says `atScope()`.
-fn assignments(state: &State, call: &Call<'_>, typed: &Typed) -> Result<Reply, ArmError> {
-    let scope: Option<ResourceId> = typed.scope.parse().ok();
-    let Some(scope) = scope else {
-        let message = format!("The scope '{}' is not valid.", typed.scope);
-        return Err(ArmError::bad_request("InvalidScope", message));
-    };
-    if !RoleAssignment.has_container(state, &scope) {
-        return Err(missing_resource(&scope));
-    }
-    let filter = Filter::parse(call.query.get("$filter"))?;
-    let only_here = filter.function("atScope").is_some();
-    let principal = filter.equals("principalId").or_else(|| filter.function("assignedTo"));
-    let wanted = |stored: &&Stored| {
-        let Some(own) = scope_of(&stored.id) else { return false };
-        let place = scope.is_within(&own) || (!only_here && own.is_within(&scope));
-        let who = body::text(&stored.body, "/properties/principalId").unwrap_or_default();
-        place && principal.is_none_or(|principal| principal.eq_ignore_ascii_case(who))
-    };
-    Ok(page(state, call, state.of_type(STYLE.arm_type).filter(wanted)))
-}
-
-/// What the caller may do at this scope.
-fn permissions(state: &State, call: &Call<'_>, typed: &Typed) -> Reply {
-    let value = match state.settings.access {
-        Access::Open => vec![authorization_permissions::everything()],
-        Access::Enforced => authorization_permissions::effective(state, call.caller.object_id, &typed.scope),
-    };
-    Reply::json(200, json!({ "value": value }))
+/// Whether this role is assigned to this principal at exactly this scope.
+pub(super) fn grant_exists(state: &State, scope: &ResourceId, role: &str, principal: Uuid) -> bool {
+    same_grants(state, scope, role, principal).next().is_some()
 }
 
 /// The custom role with this GUID, in whatever subscription.
@@ -238,41 +242,4 @@ pub(super) fn custom_role<'a>(state: &'a State, guid: &str) -> Option<&'a Stored
 pub(in crate::simulator) fn role_guid(state: &State, role: &str) -> Option<String> {
     let built_in = authorization_roles::by_guid(role).or_else(|| authorization_roles::by_name(role));
     built_in.map(|role| role.guid.to_owned()).or_else(|| custom_role(state, role).map(|_| role.to_owned()))
-}
-
-fn definitions(state: &State, call: &Call<'_>, typed: &Typed) -> Result<Reply, ArmError> {
-    let filter = Filter::parse(call.query.get("$filter"))?;
-    let scope = definition_scope(typed);
-    let kind = filter.equals("type");
-    let of_kind = |name: &str| kind.is_none_or(|kind| kind.eq_ignore_ascii_case(name));
-    let named = |name: &str| filter.equals("roleName").is_none_or(|wanted| name.eq_ignore_ascii_case(wanted));
-    let built_in = authorization_roles::all().filter(|role| of_kind("BuiltInRole") && named(role.name));
-    let custom = state.of_type(DEFINITION_TYPE).filter(|role| {
-        of_kind("CustomRole")
-            && body::text(&role.body, "/properties/roleName").is_some_and(named)
-            && is_assignable(role, &typed.scope)
-    });
-    let built_in = built_in.map(|role| role.document(&scope));
-    let value: Vec<Value> = built_in.chain(custom.map(|role| state.render(role))).collect();
-    Ok(Reply::json(200, json!({ "value": value })))
-}
-
-fn is_assignable(role: &Stored, scope: &str) -> bool {
-    let Ok(scope) = scope.parse::<ResourceId>() else { return true };
-    let scopes = body::items(&role.body, "/properties/assignableScopes").iter().filter_map(Value::as_str);
-    scopes.filter_map(|own| own.parse().ok()).any(|own| scope.is_within(&own))
-}
-
-fn definition(state: &State, typed: &Typed, guid: &str) -> Result<Reply, ArmError> {
-    let built_in = authorization_roles::by_guid(guid).map(|role| role.document(&definition_scope(typed)));
-    let found = built_in.or_else(|| custom_role(state, guid).map(|role| state.render(role)));
-    found.map(|body| Reply::json(200, body)).ok_or_else(|| {
-        let message = format!("The specified role definition with ID '{guid}' does not exist.");
-        ArmError::not_found("RoleDefinitionDoesNotExist", message)
-    })
-}
-
-/// Built-in roles are named below the subscription, whatever scope they are asked at.
-fn definition_scope(typed: &Typed) -> String {
-    typed.subscription().map(|id| format!("/subscriptions/{id}")).unwrap_or_default()
 }

@@ -2,7 +2,10 @@
 //!
 //! An assignment holds at its scope and below. An action is allowed when some role has a pattern for it
 //! among its actions and none among its notActions (Azure RBAC overview, "how Azure RBAC determines if a
-//! user has access"). Conditions and deny assignments are not evaluated.
+//! user has access"). What a group is assigned, its members have. A new assignment takes a while to hold, a
+//! deleted one to hold no more. Conditions and deny assignments are not evaluated.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,34 +14,56 @@ use super::authorization::{ASSIGNMENT_TYPE, custom_role};
 use super::authorization_roles;
 use crate::resources::id::ResourceId;
 use crate::simulator::body;
+use crate::simulator::revocations::Revocation;
 use crate::simulator::state::{State, Stored, parse_uuid};
+use crate::simulator::times::Lag;
 
-/// Shortest and longest time until a new assignment is in force, in seconds (Azure documents up to ten
-/// minutes, and mostly it is one).
-const EFFECT_SECS: (f64, f64) = (10.0, 90.0);
-
-/// The assignments at exactly this scope; the empty one is the tenant's root.
-fn assignments_at<'a>(state: &'a State, scope: &str) -> impl Iterator<Item = &'a Stored> {
-    let folded = scope.to_ascii_lowercase();
-    state.inventory.prefixed(format!("{folded}/providers/{}/", ASSIGNMENT_TYPE.to_ascii_lowercase()), None)
+/// The assignments at exactly this folded scope; the empty one is the tenant's root.
+fn assignments_at<'a>(state: &'a State, scope: &str) -> impl Iterator<Item = &'a Stored> + use<'a> {
+    state.inventory.prefixed(format!("{scope}/providers/{}/", ASSIGNMENT_TYPE.to_ascii_lowercase()), None)
 }
 
-/// The scope and everything above it, ending with the root.
+/// The folded scope and everything above it, ending with the root.
 fn upwards(scope: &str) -> impl Iterator<Item = String> {
     let begin: Option<ResourceId> = scope.parse().ok();
     let chain = std::iter::successors(begin, ResourceId::parent);
-    chain.map(|id| id.as_str().to_owned()).chain(std::iter::once(String::new()))
+    chain.map(|id| id.folded()).chain(std::iter::once(String::new()))
 }
 
-fn is_of(stored: &Stored, principal: Uuid) -> bool {
-    body::text(&stored.body, "/properties/principalId").and_then(parse_uuid) == Some(principal)
+fn is_of(stored: &Stored, principals: &BTreeSet<Uuid>) -> bool {
+    let own = body::text(&stored.body, "/properties/principalId").and_then(parse_uuid);
+    own.is_some_and(|own| principals.contains(&own))
+}
+
+/// The GUIDs of the roles that are in force for one of these principals at exactly this scope: those of
+/// its assignments, and of deleted ones that Azure has not forgotten.
+fn held_at<'a>(
+    state: &'a State,
+    scope: &'a str,
+    principals: &'a BTreeSet<Uuid>,
+) -> impl Iterator<Item = &'a str> {
+    let own =
+        assignments_at(state, scope).filter(|stored| is_of(stored, principals) && in_force(state, stored));
+    let gone = state.revocations.at(scope).filter(|gone| principals.contains(&gone.principal));
+    own.map(guid_of).chain(gone.map(|gone| gone.role.as_str()))
+}
+
+/// A deleted assignment that was in force stays so for a while.
+pub(super) fn fade(state: &mut State, stored: &Stored) {
+    let principal = body::text(&stored.body, "/properties/principalId").and_then(parse_uuid);
+    let (Some(principal), Some(scope)) = (principal, stored.id.parent()) else { return };
+    let lag = state.lag(Lag::RoleRemoval, &format!("removal {}", stored.id.folded()));
+    if lag.is_zero() || !in_force(state, stored) {
+        return;
+    }
+    let until = state.now().checked_add(lag).unwrap_or(jiff::Timestamp::MAX);
+    let role = guid_of(stored).to_owned();
+    state.revocations.add(Revocation { scope: scope.folded(), principal, role, until });
 }
 
 /// Whether an assignment is replicated by now.
 fn in_force(state: &State, stored: &Stored) -> bool {
-    let drawn = f64::from(state.digest(&format!("in force {}", stored.id.folded()))[0]) / 255.0;
-    let seconds = EFFECT_SECS.0 + drawn * (EFFECT_SECS.1 - EFFECT_SECS.0);
-    let delay = state.latency.scaled(seconds);
+    let delay = state.lag(Lag::RoleAssignment, &format!("in force {}", stored.id.folded()));
     stored.created.checked_add(delay).is_ok_and(|moment| moment <= state.now())
 }
 
@@ -49,11 +74,10 @@ fn guid_of(stored: &Stored) -> &str {
 
 /// The permissions of a principal at a scope, an entry for each role.
 pub(in crate::simulator) fn effective(state: &State, principal: Uuid, scope: &str) -> Vec<Value> {
+    let principals = state.principals.memberships(principal);
     let mut found = Vec::new();
     for place in upwards(scope) {
-        let own = assignments_at(state, &place).filter(|stored| is_of(stored, principal));
-        for assignment in own.filter(|stored| in_force(state, stored)) {
-            let guid = guid_of(assignment);
+        for guid in held_at(state, &place, &principals) {
             match (authorization_roles::by_guid(guid), custom_role(state, guid)) {
                 (Some(role), _) => found.push(role.permission()),
                 (None, Some(role)) => {
@@ -68,17 +92,16 @@ pub(in crate::simulator) fn effective(state: &State, principal: Uuid, scope: &st
 
 /// Whether a principal may do `action` at `scope`.
 pub(in crate::simulator) fn allows(state: &State, principal: Uuid, action: &str, scope: &str) -> bool {
-    upwards(scope).any(|place| {
-        assignments_at(state, &place)
-            .filter(|stored| is_of(stored, principal) && in_force(state, stored))
-            .any(|assignment| role_allows(state, guid_of(assignment), action))
-    })
+    let principals = state.principals.memberships(principal);
+    upwards(scope)
+        .any(|place| held_at(state, &place, &principals).any(|guid| role_allows(state, guid, action)))
 }
 
 /// Whether a principal has any role at a place inside `scope`: such a principal sees the subscription.
 pub(in crate::simulator) fn has_any_inside(state: &State, principal: Uuid, scope: &ResourceId) -> bool {
-    let inside = state.inventory.of_type_within(ASSIGNMENT_TYPE, Some(scope), None);
-    inside.filter(|stored| is_of(stored, principal)).any(|stored| in_force(state, stored))
+    let principals = state.principals.memberships(principal);
+    let mut inside = state.inventory.of_type_within(ASSIGNMENT_TYPE, Some(scope), None);
+    inside.any(|stored| is_of(stored, &principals) && in_force(state, stored))
         || !effective(state, principal, scope.as_str()).is_empty()
 }
 

@@ -1,6 +1,8 @@
-//! The built-in roles that the world knows, with their actions. The lists of AzureML Data Scientist and
-//! AzureML Compute Operator were checked against azure-docs (role-based-access-control/built-in-roles);
-//! the others were not. GUIDs: `facts.md` 8.
+//! The built-in roles that the world knows, with their actions. All lists are those of azure-docs,
+//! role-based-access-control/built-in-roles (`privileged.md`, `general.md`, `storage.md`, `security.md`,
+//! `containers.md`, `networking.md`, `monitor.md`, `identity.md`, `ai-machine-learning.md`; the first,
+//! `storage.md` and `identity.md` as of 2026-07, the others in the newest versions at hand). GUIDs:
+//! `facts.md` 8.
 
 use serde_json::{Value, json};
 
@@ -92,7 +94,8 @@ const ROLES: [Role; 24] = [
         name: "Key Vault Administrator",
         guid: "00482a5a-887f-4fb3-b363-3b7fe8e74483",
         description: "Perform all data plane operations on a key vault and all objects in it, including certificates, \
-                      keys, and secrets. Cannot manage key vault resources or manage role assignments.",
+                      keys, and secrets. Cannot manage key vault resources or manage role assignments. Only works for key vaults that use the \
+                      'Azure role-based access control' permission model.",
         actions: VAULT_READING,
         data_actions: &["Microsoft.KeyVault/vaults/*"],
         ..NOTHING
@@ -100,7 +103,8 @@ const ROLES: [Role; 24] = [
     Role {
         name: "Key Vault Secrets User",
         guid: "4633458b-17de-408a-b874-0445c86b69e6",
-        description: "Read secret contents.",
+        description: "Read secret contents. Only works for key vaults that use the \
+                      'Azure role-based access control' permission model.",
         data_actions: &[
             "Microsoft.KeyVault/vaults/secrets/getSecret/action",
             "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
@@ -110,7 +114,8 @@ const ROLES: [Role; 24] = [
     Role {
         name: "Key Vault Secrets Officer",
         guid: "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
-        description: "Perform any action on the secrets of a key vault, except manage permissions.",
+        description: "Perform any action on the secrets of a key vault, except manage permissions. Only works for key vaults that use the \
+                      'Azure role-based access control' permission model.",
         actions: VAULT_READING,
         data_actions: &["Microsoft.KeyVault/vaults/secrets/*"],
         ..NOTHING
@@ -119,7 +124,8 @@ const ROLES: [Role; 24] = [
         name: "Key Vault Reader",
         guid: "21090545-7ca7-4776-b22c-e363652d74d2",
         description: "Read metadata of key vaults and its certificates, keys, and secrets. Cannot read sensitive values \
-                      such as secret contents or key material.",
+                      such as secret contents or key material. Only works for key vaults that use the \
+                      'Azure role-based access control' permission model.",
         actions: VAULT_READING,
         data_actions: &[
             "Microsoft.KeyVault/vaults/*/read",

@@ -13,6 +13,7 @@ use crate::simulator::body;
 use crate::simulator::http::Reply;
 use crate::simulator::operation::{Afterlife, Effect, Power};
 use crate::simulator::state::{State, Stored};
+use crate::simulator::times::Deed;
 
 /// A compute.
 pub(super) struct Compute;
@@ -226,7 +227,11 @@ fn power(
         body::set(&mut stored.body, &format!("{INNER}/lastOperation"), last);
     }
     let effect = Effect::Power(after);
-    let begun = start(state, call, Start { id: &stored.id, style: &STYLE, effect, seconds: POWER_SECS });
+    let begun = start(
+        state,
+        call,
+        Start { id: &stored.id, style: &STYLE, effect, deed: Deed::Power, seconds: POWER_SECS },
+    );
     Ok(Reply::empty(202)
         .with("azure-asyncoperation", begun.status_url)
         .with("retry-after", begun.retry_after_secs))

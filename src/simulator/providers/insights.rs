@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Kind, Placement, Style, subscriptions};
+use super::{Answer, Kind, Placement, Style, alerts, subscriptions};
 use crate::resources::id::ResourceId;
 use crate::simulator::arm::{ArmError, Write};
 use crate::simulator::body;
@@ -85,6 +85,10 @@ impl Kind for Component {
         body::fill(&mut filled, "/tags", json!({}));
         body::set(&mut filled, "/location", subscriptions::display_location(&location));
         filled
+    }
+
+    fn provisioned(&self, state: &mut State, id: &ResourceId) {
+        alerts::watch(state, id);
     }
 
     /// Everything but tags is accepted and ignored.

@@ -3,10 +3,13 @@
 use serde_json::Value;
 
 use super::{
-    authorization, authorization_definitions, budgets, computes, container_registry, datastores, insights,
-    key_vault, locks, log_analytics, machine_learning, managed_identity, ml_registries, network,
-    network_rules, network_security, private_dns, private_endpoints, resource_graph, resources, services,
-    storage, storage_containers, tags,
+    alerts, authorization, authorization_definitions, authorization_lists, budgets, computes,
+    container_registry, datastores, deny_assignments, dns_records, federated_credentials, free_addresses,
+    insights, insights_purge, key_vault, key_vault_names, locks, log_analytics, machine_learning,
+    managed_identity, ml_connections, ml_network, ml_registries, network, network_rules, network_security,
+    private_dns, private_endpoints, private_link, provider_catalog, resource_graph, resources, services,
+    storage, storage_children, storage_containers, storage_names, storage_skus, subnet_links,
+    system_identities, tags, vault_secrets, zone_groups,
 };
 use crate::resources::id::ResourceId;
 use crate::simulator::arm::{ArmError, Call, Query, Typed, Write};
@@ -16,13 +19,15 @@ use crate::simulator::operation::Afterlife;
 use crate::simulator::state::{State, Stored};
 
 /// Every resource type of the world.
-pub(in crate::simulator) const KINDS: [&dyn Kind; 25] = [
+pub(in crate::simulator) const KINDS: [&dyn Kind; 42] = [
     &resources::Group,
     &storage::Account,
     &storage_containers::Container,
     &key_vault::Vault,
     &log_analytics::Workspace,
     &insights::Component,
+    &alerts::DetectorRule,
+    &alerts::ActionGroup,
     &container_registry::Registry,
     &machine_learning::Workspace,
     &computes::Compute,
@@ -36,16 +41,32 @@ pub(in crate::simulator) const KINDS: [&dyn Kind; 25] = [
     &authorization_definitions::RoleDefinition,
     &locks::Lock,
     &private_endpoints::PrivateEndpoint,
-    &private_endpoints::ZoneGroup,
+    &zone_groups::ZoneGroup,
     &private_dns::Zone,
     &private_dns::Link,
     &budgets::Budget,
     &ml_registries::Registry,
     &ml_registries::OutboundRule,
+    &ml_connections::Connection,
+    &storage_children::Share,
+    &storage_children::EncryptionScope,
+    &storage_children::LIFECYCLE,
+    &storage_children::INVENTORY,
+    &vault_secrets::Secret,
+    &federated_credentials::FederatedCredential,
+    &dns_records::A,
+    &dns_records::AAAA,
+    &dns_records::CNAME,
+    &dns_records::MX,
+    &dns_records::PTR,
+    &dns_records::SOA,
+    &dns_records::SRV,
+    &dns_records::TXT,
 ];
 
 /// The resource providers that the world knows.
-pub(in crate::simulator) const NAMESPACES: [&str; 12] = [
+pub(in crate::simulator) const NAMESPACES: [&str; 13] = [
+    "Microsoft.AlertsManagement",
     "Microsoft.Authorization",
     "Microsoft.Consumption",
     "Microsoft.ContainerRegistry",
@@ -284,19 +305,31 @@ pub(in crate::simulator) fn special(
 ) -> Option<Result<Reply, ArmError>> {
     let (namespace, tail) = (typed.namespace.to_ascii_lowercase(), typed.folded());
     let tail: Vec<&str> = tail.iter().map(String::as_str).collect();
-    if let Some(answer) = services::special(state, call, typed, &tail) {
-        return Some(answer);
+    let general = services::special(state, call, typed, &tail)
+        .or_else(|| private_link::special(state, call, typed, &tail))
+        .or_else(|| provider_catalog::special(state, call, typed, &tail));
+    if general.is_some() {
+        return general;
     }
     match namespace.as_str() {
         "microsoft.resources" => tags::special(state, call, typed, &tail),
         "microsoft.resourcegraph" => resource_graph::special(state, call, &tail),
-        "microsoft.authorization" => authorization::special(state, call, typed, &tail),
-        "microsoft.keyvault" => key_vault::special(state, call, typed, &tail),
-        "microsoft.storage" => storage::special(state, call, typed, &tail),
+        "microsoft.authorization" => authorization_lists::special(state, call, typed, &tail)
+            .or_else(|| deny_assignments::special(call, typed, &tail)),
+        "microsoft.keyvault" => key_vault_names::special(state, call, typed, &tail),
+        "microsoft.managedidentity" => system_identities::special(state, call, typed, &tail),
+        "microsoft.insights" => insights_purge::special(state, call, typed, &tail),
+        "microsoft.storage" => {
+            storage_names::special(state, call, typed, &tail).or_else(|| storage_skus::special(call, &tail))
+        }
         "microsoft.containerregistry" => container_registry::special(state, call, typed, &tail),
         "microsoft.operationalinsights" => log_analytics::special(state, call, typed, &tail),
-        "microsoft.machinelearningservices" => machine_learning::special(state, call, typed, &tail),
-        "microsoft.network" => network::special(state, call, typed, &tail),
+        "microsoft.machinelearningservices" => machine_learning::special(state, call, typed, &tail)
+            .or_else(|| ml_network::special(state, call, typed, &tail)),
+        "microsoft.network" => network::special(state, call, typed, &tail)
+            .or_else(|| free_addresses::special(state, call, typed, &tail))
+            .or_else(|| dns_records::special(state, call, typed, &tail))
+            .or_else(|| subnet_links::special(state, call, typed, &tail)),
         _ => None,
     }
 }

@@ -22,13 +22,45 @@ pub(super) enum Column {
     Tag(String),
 }
 
+/// How a value is compared. Only the first regards casing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Exact,
+    Folded,
+    Contains,
+    StartsWith,
+    EndsWith,
+}
+
+impl Comparison {
+    /// Whether a column's text fits a value.
+    pub(super) fn fits(self, own: &str, value: &str) -> bool {
+        let folded = || (own.to_ascii_lowercase(), value.to_ascii_lowercase());
+        match self {
+            Self::Exact => own == value,
+            Self::Folded => own.eq_ignore_ascii_case(value),
+            Self::Contains => {
+                let (own, value) = folded();
+                own.contains(&value)
+            }
+            Self::StartsWith => {
+                let (own, value) = folded();
+                own.starts_with(&value)
+            }
+            Self::EndsWith => {
+                let (own, value) = folded();
+                own.ends_with(&value)
+            }
+        }
+    }
+}
+
 /// A comparison of a column with one value or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Condition {
     pub(super) column: Column,
     pub(super) values: Vec<String>,
-    /// Whether casing matters.
-    pub(super) exactly: bool,
+    pub(super) comparison: Comparison,
     pub(super) negated: bool,
 }
 
@@ -64,16 +96,22 @@ const FIELDS: [&str; 16] = [
     "extendedlocation",
 ];
 
-/// The operators, longest first.
-const OPERATORS: [(&str, bool, bool); 8] = [
-    ("!in~", false, true),
-    ("in~", false, false),
-    ("!in", true, true),
-    ("in", true, false),
-    ("=~", false, false),
-    ("!~", false, true),
-    ("==", true, false),
-    ("!=", true, true),
+/// The operators, longest first: how they compare, and whether they deny.
+const OPERATORS: [(&str, Comparison, bool); 14] = [
+    ("!startswith", Comparison::StartsWith, true),
+    ("startswith", Comparison::StartsWith, false),
+    ("!endswith", Comparison::EndsWith, true),
+    ("!contains", Comparison::Contains, true),
+    ("contains", Comparison::Contains, false),
+    ("endswith", Comparison::EndsWith, false),
+    ("!in~", Comparison::Folded, true),
+    ("in~", Comparison::Folded, false),
+    ("!in", Comparison::Exact, true),
+    ("in", Comparison::Exact, false),
+    ("=~", Comparison::Folded, false),
+    ("!~", Comparison::Folded, true),
+    ("==", Comparison::Exact, false),
+    ("!=", Comparison::Exact, true),
 ];
 
 fn refused<T>(message: impl Into<String>) -> Result<T, KqlError> {
@@ -122,7 +160,10 @@ impl Query {
     /// The value that a column must have in all rows, when the query says so.
     pub(super) fn only(&self, field: &str) -> Option<&str> {
         let of_type = |condition: &&Condition| condition.column == Column::Field(field.to_owned());
-        let mut narrow = self.conditions.iter().filter(of_type).filter(|condition| !condition.negated);
+        let equals = |condition: &&Condition| {
+            !condition.negated && matches!(condition.comparison, Comparison::Exact | Comparison::Folded)
+        };
+        let mut narrow = self.conditions.iter().filter(of_type).filter(equals);
         narrow.find_map(|condition| match condition.values.as_slice() {
             [only] => Some(only.as_str()),
             _ => None,
@@ -170,18 +211,18 @@ fn condition(clause: &str) -> Result<Condition, KqlError> {
         let begin = rest.get(..operator.len()).unwrap_or_default();
         begin.eq_ignore_ascii_case(operator)
     });
-    let Some((operator, exactly, negated)) = found else {
+    let Some((operator, comparison, negated)) = found else {
         return refused(format!("the condition '{clause}' is not simulated"));
     };
     let value = rest[operator.len()..].trim();
-    let values = if operator.contains("in") {
+    let values = if operator.trim_matches(['!', '~']) == "in" {
         let inner = value.strip_prefix('(').and_then(|value| value.strip_suffix(')'));
         let Some(inner) = inner else { return refused(format!("'{value}' is no list")) };
         split(inner, ",").into_iter().map(|value| literal(value.trim())).collect::<Result<_, _>>()?
     } else {
         vec![literal(value)?]
     };
-    Ok(Condition { column: column(name.trim())?, values, exactly: *exactly, negated: *negated })
+    Ok(Condition { column: column(name.trim())?, values, comparison: *comparison, negated: *negated })
 }
 
 fn literal(text: &str) -> Result<String, KqlError> {
@@ -238,7 +279,8 @@ mod tests {
             "",
             "where type == 'x'",
             "Resources | summarize count()",
-            "Resources | where name contains 'x'",
+            "Resources | where name has 'x'",
+            "Resources | where name contains x",
             "Resources | where é",
             "Resources | project a",
             "Resources | where type = 'x'",

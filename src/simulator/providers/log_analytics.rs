@@ -186,16 +186,8 @@ pub(super) fn special(
             kind == "analytics" && scope.as_ref().is_some_and(|id| grave.id.is_within(id))
         })
         .map(|(_, grave)| {
-            Workspace.render(
-                state,
-                &Stored {
-                    id: grave.id.clone(),
-                    body: grave.body.clone().into(),
-                    operation: None,
-                    created: grave.created,
-                    changed: grave.deleted,
-                },
-            )
+            let buried = Stored::new(grave.id.clone(), grave.body.clone(), grave.created);
+            Workspace.render(state, &Stored { changed: grave.deleted, ..buried })
         })
         .collect();
     Some(Ok(Reply::json(200, json!({ "value": entries }))))

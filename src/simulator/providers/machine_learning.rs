@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 use super::identity::{self, Spelling};
 use super::names::word;
-use super::{Answer, Kind, Removal, Style, compute_quota, container_registry, datastores, vm_sizes};
+use super::{
+    Answer, Kind, Removal, Style, compute_quota, container_registry, datastores, ml_network, vm_sizes,
+    workspace_grants,
+};
 use crate::resources::id::ResourceId;
 use crate::simulator::arm::{ArmError, Call, Query, Typed, Write, afterlife};
 use crate::simulator::body;
@@ -119,12 +122,13 @@ impl Kind for Workspace {
 
     fn provisioned(&self, state: &mut State, id: &ResourceId) {
         datastores::add_built_ins(state, id);
+        workspace_grants::add(state, id);
     }
 
     fn action(
         &self,
         state: &mut State,
-        _: &Call<'_>,
+        call: &Call<'_>,
         stored: &Stored,
         action: &str,
     ) -> Option<Result<Reply, ArmError>> {
@@ -136,6 +140,7 @@ impl Kind for Workspace {
             }
             "listnotebookaccesstoken" => Some(Ok(Reply::json(200, notebook_token(state, stored)))),
             "diagnose" => Some(Ok(Reply::json(200, diagnosis()))),
+            "provisionmanagednetwork" => Some(ml_network::provision(state, call, stored)),
             "resynckeys" => Some(Ok(Reply::empty(200))),
             "listnotebookkeys" => {
                 let key = |name: &str| state.uuid_of(name, &stored.id).simple().to_string();
@@ -401,6 +406,9 @@ fn fill_read_only(state: &State, write: &Write<'_>, filled: &mut Value) {
         ("managedNetwork/changeableIsolationModes", json!(&ISOLATION_MODES[rank..])),
     ] {
         body::set(filled, &format!("/properties/{name}"), value);
+    }
+    if let Some(status) = write.old("/properties/managedNetwork/status") {
+        body::set(filled, "/properties/managedNetwork/status", status.clone());
     }
     body::set(filled, "/etag", Value::Null);
     body::set(filled, "/systemData", state.system_data(write.caller, write.existing.as_ref()));

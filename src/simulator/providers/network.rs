@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::names::word;
-use super::{Answer, Kind, Placement, Provisioning, Removal, Style, Tracking, private_endpoints};
+use super::{
+    Answer, Kind, Placement, Provisioning, Removal, Style, Tracking, bgp_communities, private_endpoints,
+};
 use crate::resources::id::ResourceId;
 use crate::simulator::arm::{ArmError, Call, Query, Typed, Write};
 use crate::simulator::body;
@@ -85,6 +87,7 @@ impl Kind for VirtualNetwork {
         body::fill(&mut filled, "/properties/enableDdosProtection", false);
         body::fill(&mut filled, "/properties/privateEndpointVNetPolicies", "Disabled");
         body::set(&mut filled, "/properties/resourceGuid", json!(state.uuid_of("network", write.id)));
+        bgp_communities::fill(&mut filled);
         stamp(state, write, &mut filled);
         let subnets: Vec<Value> = body::items(write.body, "/properties/subnets")
             .iter()
@@ -412,7 +415,7 @@ fn usages(state: &State, id: &ResourceId) -> Result<Reply, ArmError> {
     Ok(Reply::json(200, json!({ "value": value })))
 }
 
-/// Whether an address of a network is free.
+/// Lists of a network that are no resources.
 pub(super) fn special(
     state: &State,
     call: &Call<'_>,
@@ -422,11 +425,5 @@ pub(super) fn special(
     if let ("GET", ["virtualnetworks", _, "usages"]) = (call.method.as_str(), tail) {
         return Some(typed.id_of(2).and_then(|id| usages(state, &id)));
     }
-    let ("GET", ["virtualnetworks", _, "checkipaddressavailability"]) = (call.method.as_str(), tail) else {
-        return None;
-    };
-    Some(typed.id_of(2).and_then(|id| match state.get(&id) {
-        Some(_) => Ok(Reply::json(200, json!({ "available": true, "isPlatformReserved": false }))),
-        None => Err(crate::simulator::arm::missing_resource(&id)),
-    }))
+    None
 }

@@ -1,11 +1,11 @@
 //! Private DNS zones and their links to networks (`facts.md` 9): global, and the only types here whose
-//! ETags guard writes. Record sets are not resources of their own in this world.
+//! ETags guard writes. Their record sets are in [`super::dns_records`].
 
 use serde_json::{Value, json};
 
 use super::names::{alphanumeric_or_hyphen, word};
 use super::network::with_tags;
-use super::{Answer, Etags, Kind, Removal, Style};
+use super::{Answer, Etags, Kind, Removal, Style, dns_records};
 use crate::resources::id::ResourceId;
 use crate::simulator::arm::{ArmError, Query, Write};
 use crate::simulator::body;
@@ -84,7 +84,7 @@ impl Kind for Zone {
             "location": "global", "etag": etag, "tags": body::at(write.body, "/tags").cloned().unwrap_or_else(|| json!({})),
             "properties": {
                 "internalId": format!("SW1tdXRhYmxlWm9uZUlkZW50aXR5O{}", state.uuid_of("zone", write.id).simple()),
-                "maxNumberOfRecordSets": 25_000, "maxNumberOfVirtualNetworkLinks": 1000,
+                "maxNumberOfRecordSets": dns_records::MAX_SETS, "maxNumberOfVirtualNetworkLinks": 1000,
                 "maxNumberOfVirtualNetworkLinksWithRegistration": 100, "numberOfRecordSets": 1,
                 "numberOfVirtualNetworkLinks": 0, "numberOfVirtualNetworkLinksWithRegistration": 0,
             },
@@ -103,9 +103,15 @@ impl Kind for Zone {
             registering +=
                 u32::from(body::truth(&link.body, "/properties/registrationEnabled") == Some(true));
         }
+        let sets = dns_records::in_zone(state, &stored.id).count();
+        body::set(&mut body, "/properties/numberOfRecordSets", sets);
         body::set(&mut body, "/properties/numberOfVirtualNetworkLinks", all);
         body::set(&mut body, "/properties/numberOfVirtualNetworkLinksWithRegistration", registering);
         body
+    }
+
+    fn provisioned(&self, state: &mut State, id: &ResourceId) {
+        dns_records::add_soa(state, id);
     }
 
     fn before_delete(&self, state: &State, stored: &Stored, _: &Query) -> Result<Afterlife, ArmError> {

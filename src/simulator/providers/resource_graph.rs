@@ -4,21 +4,21 @@
 //! Like the real one it shows what the caller may read, spells types in lower case, and lags: a resource
 //! that was made a moment ago is not found yet (never under no latency).
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::kql::{Column, Condition, KqlError, Query, Table};
-use super::{Kind, Tracking, kind};
+use super::kql::{Column, Comparison, Condition, KqlError, Query, Table};
+use super::{Tracking, kind};
 use crate::resources::id::{ResourceId, SubscriptionId};
 use crate::simulator::arm::{ArmError, Call};
 use crate::simulator::body;
 use crate::simulator::http::Reply;
 use crate::simulator::options::Access;
 use crate::simulator::state::{State, Stored, parse_uuid};
-
-/// How long until a new resource is found, in seconds.
-const LAG_SECS: f64 = 20.0;
+use crate::simulator::times::Lag;
 
 /// Most rows in an answer.
 const MAX_ROWS: usize = 1000;
@@ -51,10 +51,11 @@ fn answer(state: &mut State, call: &Call<'_>) -> Result<Reply, ArmError> {
         let error = KqlError("the result format 'table' is not simulated: use objectArray".to_owned());
         return Err(invalid(&error));
     }
-    let rows = rows(state, call, &sent, &query);
-    let total = rows.len();
-    let page: Vec<Value> = rows.into_iter().skip(skip).take(top).collect();
-    let (count, more) = (page.len(), skip + page.len() < total);
+    let found = found(state, call, &sent, &query);
+    let total = found.len();
+    let rows = found.iter().skip(skip).take(top);
+    let page: Vec<Value> = rows.map(|row| row.project(state, &query.columns)).collect();
+    let (count, more) = (page.len(), skip.saturating_add(page.len()) < total);
     let mut answered = json!({
         "totalRecords": total, "count": count, "resultTruncated": if more { "true" } else { "false" }, "facets": [],
         "data": page,
@@ -73,29 +74,34 @@ fn invalid(error: &KqlError) -> ArmError {
         .detail("ParserFailure", &format!("Parser failure: {}.", error.0))
 }
 
-fn rows(state: &State, call: &Call<'_>, sent: &Value, query: &Query) -> Vec<Value> {
+/// All rows that fit the query, in its order. Only those of the page are made into JSON: a query may find
+/// the whole subscription.
+fn found<'a>(state: &'a State, call: &Call<'_>, sent: &Value, query: &Query) -> Vec<Row<'a>> {
     let named = body::items(sent, "/subscriptions").iter().filter_map(Value::as_str).filter_map(parse_uuid);
-    let mut wanted: Vec<SubscriptionId> = named.map(SubscriptionId).collect();
+    let mut wanted: BTreeSet<SubscriptionId> = named.map(SubscriptionId).collect();
     if wanted.is_empty() {
         wanted = state.subscriptions.keys().copied().collect();
     }
-    let mut found: Vec<Row<'_>> = Vec::new();
+    let (lag, now) = (state.lag(Lag::ResourceGraph, ""), state.now());
+    let indexed = |stored: &Stored| stored.created.checked_add(lag).is_ok_and(|moment| moment <= now);
+    let open: Vec<&Condition> = query.conditions.iter().filter(|one| !is_settled(query, one)).collect();
+    let fits = |row: &Row<'_>| open.iter().all(|condition| row.fits(condition));
+    let mut found: Vec<Row<'a>> = Vec::new();
     for subscription in wanted {
         let home = ResourceId::subscription(subscription);
-        let fitting = candidates(state, query, &home).filter(|stored| is_seen(state, call, stored));
-        found.extend(
-            fitting.map(|stored| Row { stored }).filter(|row| query.conditions.iter().all(|c| row.fits(c))),
-        );
+        let seen = candidates(state, query, &home).filter(|stored| indexed(stored));
+        let rows = seen.map(|stored| Row { stored }).filter(fits);
+        found.extend(rows.filter(|row| is_allowed(state, call, row.stored)));
     }
     if let Some((column, descending)) = &query.order {
-        found.sort_by(|one, other| {
-            let order =
-                one.text(column).cmp(&other.text(column)).then_with(|| one.stored.id.cmp(&other.stored.id));
-            if *descending { order.reverse() } else { order }
-        });
+        // Rows come in the order of their ids, which a stable sort keeps among equals.
+        found.sort_by_cached_key(|row| row.text(column).map(Cow::into_owned));
+        if *descending {
+            found.reverse();
+        }
     }
     found.truncate(query.limit.unwrap_or(usize::MAX));
-    found.iter().map(|row| row.project(state, &query.columns)).collect()
+    found
 }
 
 /// The resources that can be in the table: of one type where the query names it.
@@ -111,9 +117,7 @@ fn candidates<'a>(
             None,
         ));
     }
-    let tracked = |stored: &&Stored| {
-        kind(&stored.id.arm_type()).is_some_and(|kind: &dyn Kind| kind.style().tracking == Tracking::Tracked)
-    };
+    let tracked = |stored: &&Stored| stored.tracking == Tracking::Tracked;
     let group = query
         .only("resourcegroup")
         .zip(home.subscription_id())
@@ -125,10 +129,17 @@ fn candidates<'a>(
     }
 }
 
-fn is_seen(state: &State, call: &Call<'_>, stored: &Stored) -> bool {
-    let lag = state.latency.scaled(LAG_SECS);
-    let indexed = stored.created.checked_add(lag).is_ok_and(|moment| moment <= state.now());
-    let allowed = || match state.settings.access {
+/// Whether all candidates fulfil a condition anyway.
+fn is_settled(query: &Query, condition: &Condition) -> bool {
+    let of_type = condition.column == Column::Field("type".to_owned());
+    let folded = condition.comparison == Comparison::Folded;
+    let plain = folded && !condition.negated && query.table == Table::Resources;
+    let [only] = condition.values.as_slice() else { return false };
+    of_type && plain && query.only("type").is_some_and(|wanted| wanted.eq_ignore_ascii_case(only))
+}
+
+fn is_allowed(state: &State, call: &Call<'_>, stored: &Stored) -> bool {
+    match state.settings.access {
         Access::Open => true,
         Access::Enforced => {
             let action = match kind(&stored.id.arm_type()).map(|kind| kind.style().arm_type) {
@@ -139,8 +150,7 @@ fn is_seen(state: &State, call: &Call<'_>, stored: &Stored) -> bool {
             };
             super::allows(state, call.caller.object_id, &action, stored.id.as_str())
         }
-    };
-    indexed && allowed()
+    }
 }
 
 struct Row<'a> {
@@ -148,17 +158,18 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn text(&self, column: &Column) -> Option<String> {
+    fn text(&self, column: &Column) -> Option<Cow<'_, str>> {
+        let Stored { id, body, .. } = self.stored;
         match column {
-            Column::Tag(name) => self.stored.body.tag(name).map(str::to_owned),
+            Column::Tag(name) => body.tag(name).map(Cow::Borrowed),
             Column::Field(field) => match field.as_str() {
-                "id" => Some(self.stored.id.as_str().to_owned()),
-                "name" => Some(self.stored.id.name().to_owned()),
-                "type" => Some(table_type(self.stored)),
-                "resourcegroup" => self.stored.id.resource_group_name().map(str::to_ascii_lowercase),
-                "subscriptionid" => self.stored.id.subscription_id().map(|id| id.to_string()),
-                "location" => self.stored.body.label("location").map(super::normal_location),
-                "kind" => Some(self.stored.body.label("kind").unwrap_or_default().to_owned()),
+                "id" => Some(id.as_str().into()),
+                "name" => Some(id.name().into()),
+                "type" => Some(table_type(self.stored).into()),
+                "resourcegroup" => id.resource_group_name().map(|name| name.to_ascii_lowercase().into()),
+                "subscriptionid" => id.subscription_id().map(|id| id.to_string().into()),
+                "location" => body.label("location").map(|name| super::normal_location(name).into()),
+                "kind" => Some(body.label("kind").unwrap_or_default().into()),
                 _ => None,
             },
         }
@@ -167,10 +178,7 @@ impl Row<'_> {
     fn fits(&self, condition: &Condition) -> bool {
         let own = self.text(&condition.column);
         let Some(own) = own else { return condition.negated };
-        let same = |value: &String| match condition.exactly {
-            true => own == *value,
-            false => own.eq_ignore_ascii_case(value),
-        };
+        let same = |value: &String| condition.comparison.fits(&own, value);
         condition.values.iter().any(same) != condition.negated
     }
 
@@ -199,10 +207,12 @@ impl Row<'_> {
         let mut row = Map::new();
         for column in columns {
             let (name, value) = match column {
-                Column::Tag(tag) => (format!("tags_{tag}"), self.text(column).map(Value::String)),
+                Column::Tag(tag) => (format!("tags_{tag}"), self.text(column).map(|text| json!(text))),
                 Column::Field(field) => (
                     spelled(field),
-                    self.text(column).map(Value::String).or_else(|| part(state, self.stored, &whole, field)),
+                    self.text(column)
+                        .map(|text| json!(text))
+                        .or_else(|| part(state, self.stored, &whole, field)),
                 ),
             };
             row.insert(name, value.unwrap_or(Value::Null));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{KINDS, Kind, Removal, Style, Tracking};
+use super::{Kind, Removal, Style, Tracking};
 use crate::resources::id::{ResourceId, SubscriptionId};
 use crate::simulator::arm::{ArmError, Call, Filter, Write, after, page, page_by};
 use crate::simulator::body;
@@ -92,9 +92,7 @@ pub(in crate::simulator) fn contents(
 }
 
 fn is_tracked(stored: &Stored) -> bool {
-    let arm_type = stored.id.arm_type();
-    let tracked = |kind: &&dyn Kind| kind.style().arm_type.eq_ignore_ascii_case(&arm_type);
-    KINDS.iter().find(|kind| tracked(kind)).is_some_and(|kind| kind.style().tracking == Tracking::Tracked)
+    stored.tracking == Tracking::Tracked
 }
 
 fn matches(stored: &Stored, filter: &Filter) -> bool {

@@ -1,9 +1,8 @@
 //! Parts of resources that exist by themselves and can only be read and changed: the billing features of
-//! an Application Insights component, and private endpoint connections.
+//! an Application Insights component.
 
 use serde_json::{Value, json};
 
-use super::private_endpoints::connections_of;
 use crate::resources::id::ResourceId;
 use crate::simulator::arm::{ArmError, Call, Typed, missing_resource};
 use crate::simulator::body;
@@ -24,7 +23,6 @@ pub(super) fn special(
         ("microsoft.insights", "PUT", ["components", _, "currentbillingfeatures"]) => {
             Some(set_billing(state, call, typed))
         }
-        (_, "GET", [_, _, "privateendpointconnections"]) => Some(private_connections(state, typed)),
         _ => None,
     }
 }
@@ -33,11 +31,6 @@ pub(super) fn special(
 fn owner(state: &State, typed: &Typed) -> Result<ResourceId, ArmError> {
     let id = typed.id_of(2)?;
     state.get(&id).map(|stored| stored.id.clone()).ok_or_else(|| missing_resource(&id))
-}
-
-fn private_connections(state: &State, typed: &Typed) -> Result<Reply, ArmError> {
-    let id = owner(state, typed)?;
-    Ok(Reply::json(200, json!({ "value": connections_of(state, &id) })))
 }
 
 fn billing(state: &State, typed: &Typed) -> Result<(ResourceId, Value), ArmError> {

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::identity::{self, Spelling};
-use super::names::{self, fits, lower_or_digit};
-use super::{Answer, Kind, Style, storage_services, subscriptions};
+use super::names::{fits, lower_or_digit};
+use super::storage_defaults::{fill_read_only, fill_service_defaults, merged};
+use super::{Answer, Kind, Style};
 use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Typed, Write};
+use crate::simulator::arm::{ArmError, Call, Write};
 use crate::simulator::body;
 use crate::simulator::http::Reply;
 use crate::simulator::operation::Afterlife;
@@ -18,8 +19,11 @@ pub(super) struct Account;
 /// How long a deleted account is listed (documented as best effort within 14 days).
 const LISTED_FOR_DAYS: i64 = 14;
 
+/// The type of accounts.
+pub(super) const TYPE: &str = "Microsoft.Storage/storageAccounts";
+
 static STYLE: Style = Style {
-    arm_type: "Microsoft.Storage/storageAccounts",
+    arm_type: TYPE,
     first_version: "2015-05-01-preview",
     create: Answer::Location,
     update: Answer::Sync(200),
@@ -111,7 +115,7 @@ impl Kind for Account {
     }
 }
 
-fn invalid_name(name: &str) -> String {
+pub(super) fn invalid_name(name: &str) -> String {
     format!(
         "{name} is not a valid storage account name. Storage account name must be between 3 and 24 characters in \
          length and use numbers and lower-case letters only."
@@ -179,140 +183,6 @@ fn check_unchanged(write: &Write<'_>) -> Result<(), ArmError> {
     if wanted.is_some() && wanted != tier(write.old_text("/sku/name")) { fixed("sku.name") } else { Ok(()) }
 }
 
-/// A PUT on an account keeps the properties that it does not name; tags are replaced.
-fn merged(write: &Write<'_>) -> Value {
-    let mut filled = json!({ "properties": write.old("/properties").cloned().unwrap_or_else(|| json!({})) });
-    for pointer in ["/kind", "/sku", "/location", "/extendedLocation"] {
-        if let Some(value) = body::at(write.body, pointer).or_else(|| write.old(pointer)) {
-            body::set(&mut filled, pointer, value.clone());
-        }
-    }
-    body::set(&mut filled, "/tags", body::at(write.body, "/tags").cloned().unwrap_or_else(|| json!({})));
-    if let Some(properties) = body::at(write.body, "/properties") {
-        let mut sent = properties.clone();
-        if let Some(map) = sent.as_object_mut() {
-            map.retain(|_, value| !value.is_null());
-        }
-        let mut all = filled["properties"].take();
-        body::merge(&mut all, &sent);
-        filled["properties"] = all;
-    }
-    filled
-}
-
-fn fill_service_defaults(filled: &mut Value) {
-    let premium = body::text(filled, "/sku/name").is_some_and(|sku| sku.starts_with("Premium"));
-    let tier = if premium { "Premium" } else { "Standard" };
-    body::set(filled, "/sku/tier", tier);
-    for (pointer, value) in [
-        ("/properties/minimumTlsVersion", json!("TLS1_0")),
-        ("/properties/allowBlobPublicAccess", json!(false)),
-        ("/properties/allowCrossTenantReplication", json!(false)),
-        ("/properties/supportsHttpsTrafficOnly", json!(true)),
-        ("/properties/publicNetworkAccess", json!("Enabled")),
-        ("/properties/dnsEndpointType", json!("Standard")),
-        ("/properties/privateEndpointConnections", json!([])),
-        ("/properties/networkAcls/bypass", json!("AzureServices")),
-        ("/properties/networkAcls/defaultAction", json!("Allow")),
-        ("/properties/networkAcls/ipRules", json!([])),
-        ("/properties/networkAcls/ipv6Rules", json!([])),
-        ("/properties/networkAcls/virtualNetworkRules", json!([])),
-        ("/properties/networkAcls/resourceAccessRules", json!([])),
-        ("/properties/encryption/keySource", json!("Microsoft.Storage")),
-        ("/properties/encryption/requireInfrastructureEncryption", json!(false)),
-    ] {
-        body::fill(filled, pointer, value);
-    }
-    if body::text(filled, "/kind") != Some("Storage") {
-        body::fill(filled, "/properties/accessTier", if premium { "Premium" } else { "Hot" });
-    }
-}
-
-fn fill_read_only(state: &State, write: &Write<'_>, filled: &mut Value) {
-    let created = state.get(write.id).map_or_else(|| state.now(), |stored| stored.created).to_string();
-    let location = body::text(filled, "/location").map(subscriptions::normal_location).unwrap_or_default();
-    let endpoint = |service: &str| format!("https://{}.{service}.core.windows.net/", write.name());
-    let endpoints: serde_json::Map<String, Value> = ["dfs", "web", "blob", "queue", "table", "file"]
-        .into_iter()
-        .map(|service| (service.to_owned(), json!(endpoint(service))))
-        .collect();
-    for service in ["blob", "file"] {
-        let place = format!("/properties/encryption/services/{service}");
-        body::fill(filled, &place, json!({ "keyType": "Account", "enabled": true }));
-        body::set(filled, &format!("{place}/lastEnabledTime"), created.as_str());
-    }
-    body::set(filled, "/properties/primaryEndpoints", Value::Object(endpoints));
-    fill_routed_endpoints(filled, write.name());
-    fill_customer_key(state, write, filled);
-    body::set(filled, "/properties/primaryLocation", location.as_str());
-    body::set(filled, "/properties/statusOfPrimary", "available");
-    body::set(filled, "/properties/creationTime", created.as_str());
-    let keys = write.old("/properties/keyCreationTime").cloned();
-    let keys = keys.unwrap_or_else(|| json!({ "key1": created, "key2": created }));
-    body::set(filled, "/properties/keyCreationTime", keys);
-    let geographic =
-        body::text(filled, "/sku/name").is_some_and(|sku| sku.contains("GRS") || sku.contains("GZRS"));
-    if geographic {
-        body::set(filled, "/properties/secondaryLocation", pair_of(&location));
-        body::set(filled, "/properties/statusOfSecondary", "available");
-    } else {
-        body::remove(filled, "/properties/secondaryLocation");
-        body::remove(filled, "/properties/statusOfSecondary");
-    }
-}
-
-/// The endpoints of the routing that the account publishes (storage `RoutingPreference`).
-fn fill_routed_endpoints(filled: &mut Value, account: &str) {
-    let choices: [(&str, &str, &str, &[&str]); 2] = [
-        (
-            "publishMicrosoftEndpoints",
-            "microsoftEndpoints",
-            "microsoftrouting",
-            &["web", "dfs", "blob", "file", "queue", "table"],
-        ),
-        ("publishInternetEndpoints", "internetEndpoints", "internetrouting", &["web", "dfs", "blob", "file"]),
-    ];
-    for (wish, name, routing, services) in choices {
-        if body::truth(filled, &format!("/properties/routingPreference/{wish}")) != Some(true) {
-            continue;
-        }
-        let endpoints: serde_json::Map<String, Value> = services
-            .iter()
-            .map(|service| {
-                let url = format!("https://{account}-{routing}.{service}.core.windows.net/");
-                ((*service).to_owned(), json!(url))
-            })
-            .collect();
-        body::set(filled, &format!("/properties/primaryEndpoints/{name}"), Value::Object(endpoints));
-    }
-}
-
-/// What the service says of a key in a vault of the customer.
-fn fill_customer_key(state: &State, write: &Write<'_>, filled: &mut Value) {
-    let place = "/properties/encryption/keyvaultproperties";
-    let part = |name: &str| body::text(filled, &format!("{place}/{name}")).map(str::to_owned);
-    let (Some(vault), Some(key)) = (part("keyvaulturi"), part("keyname")) else { return };
-    let version = part("keyversion").filter(|version| !version.is_empty());
-    let version = version.unwrap_or_else(|| state.uuid_of(&key, write.id).simple().to_string());
-    let identifier = format!("{}/keys/{key}/{version}", vault.trim_end_matches('/'));
-    body::set(filled, &format!("{place}/currentVersionedKeyIdentifier"), identifier);
-    body::fill(filled, &format!("{place}/lastKeyRotationTimestamp"), state.now().to_string());
-}
-
-/// The paired region, for the pairs that are used most.
-fn pair_of(location: &str) -> &'static str {
-    match location {
-        "eastus" => "westus",
-        "eastus2" => "centralus",
-        "centralus" => "eastus2",
-        "westus2" => "westcentralus",
-        "westeurope" => "northeurope",
-        "northeurope" => "westeurope",
-        "uksouth" => "ukwest",
-        _ => "eastus",
-    }
-}
-
 fn keys(state: &State, stored: &Stored) -> Value {
     use base64::Engine as _;
     let key = |name: &str| {
@@ -349,93 +219,4 @@ fn signature(state: &State, call: &Call<'_>, stored: &Stored, name: &str) -> Res
     let mut answer = json!({});
     answer[name] = json!(format!("sv={}&sig={signed}", call.api_version));
     Ok(Reply::json(200, answer))
-}
-
-/// Name checks, deleted accounts, and the services that every account has.
-pub(super) fn special(
-    state: &mut State,
-    call: &Call<'_>,
-    typed: &Typed,
-    tail: &[&str],
-) -> Option<Result<Reply, ArmError>> {
-    match (call.method.as_str(), tail) {
-        ("POST", ["checknameavailability"]) => Some(check_name(state, call)),
-        ("GET", ["deletedaccounts"]) => Some(Ok(deleted_accounts(state, typed))),
-        ("GET", ["locations", location, "deletedaccounts", name]) => {
-            Some(find_deleted(state, typed, location, name))
-        }
-        ("GET", ["locations", location, "usages"]) => Some(Ok(usages(state, typed, location))),
-        (_, ["storageaccounts", _, service, ..]) if storage_services::is_service(service) => {
-            storage_services::special(state, call, typed, tail)
-        }
-        _ => None,
-    }
-}
-
-/// How many accounts a subscription has in a region: 250 by default (ML how-to-manage-quotas).
-fn usages(state: &State, typed: &Typed, location: &str) -> Reply {
-    let here = |stored: &&Stored| {
-        stored.id.subscription_id() == typed.subscription()
-            && body::text(&stored.body, "/location").map(subscriptions::normal_location)
-                == Some(subscriptions::normal_location(location))
-    };
-    let count = state.of_type(STYLE.arm_type).filter(here).count();
-    Reply::json(
-        200,
-        json!({ "value": [{
-            "unit": "Count", "currentValue": count, "limit": 250,
-            "name": { "value": "StorageAccounts", "localizedValue": "Storage Accounts" },
-        }] }),
-    )
-}
-
-fn check_name(state: &State, call: &Call<'_>) -> Result<Reply, ArmError> {
-    let sent = call.body()?;
-    let name = body::text(&sent, "/name").unwrap_or_default();
-    let answer = if !fits(name, 3, 24, lower_or_digit) {
-        names::unavailable("AccountNameInvalid", &invalid_name(name))
-    } else if state.named(STYLE.arm_type, name).is_some() {
-        names::unavailable("AlreadyExists", &format!("The storage account named {name} is already taken."))
-    } else {
-        names::available()
-    };
-    Ok(Reply::json(200, answer))
-}
-
-fn deleted_accounts(state: &State, typed: &Typed) -> Reply {
-    let subscription = typed.subscription();
-    let entries: Vec<Value> = state
-        .graves
-        .iter()
-        .filter(|((kind, _), grave)| kind == "storageaccounts" && grave.id.subscription_id() == subscription)
-        .map(|(_, grave)| deleted_account(grave, &typed.scope))
-        .collect();
-    Reply::json(200, json!({ "value": entries }))
-}
-
-fn find_deleted(state: &State, typed: &Typed, location: &str, name: &str) -> Result<Reply, ArmError> {
-    let grave = state.graves.get(&("storageaccounts".to_owned(), name.to_ascii_lowercase()));
-    let found = grave.filter(|grave| {
-        let own = body::text(&grave.body, "/location").map(subscriptions::normal_location);
-        grave.id.subscription_id() == typed.subscription()
-            && own == Some(subscriptions::normal_location(location))
-    });
-    let Some(grave) = found else {
-        let message = format!("The deleted storage account '{name}' was not found.");
-        return Err(ArmError::not_found("DeletedAccountNotFound", message));
-    };
-    Ok(Reply::json(200, deleted_account(grave, &typed.scope)))
-}
-
-fn deleted_account(grave: &Grave, scope: &str) -> Value {
-    let (name, location) = (grave.id.name(), body::text(&grave.body, "/location").unwrap_or_default());
-    json!({
-        "id": format!("{scope}/providers/Microsoft.Storage/locations/{location}/deletedAccounts/{name}"),
-        "name": name, "type": "Microsoft.Storage/deletedAccounts",
-        "properties": {
-            "storageAccountResourceId": grave.id.as_str(), "location": location,
-            "restoreReference": format!("{name}|{}", grave.created),
-            "creationTime": grave.created.to_string(), "deletionTime": grave.deleted.to_string(),
-        },
-    })
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{KINDS, NAMESPACES, authorization_permissions};
+use super::{authorization_permissions, geography};
 use crate::resources::id::{ResourceId, SubscriptionId};
-use crate::simulator::arm::{ArmError, Call};
+use crate::simulator::arm::Call;
 use crate::simulator::http::Reply;
 use crate::simulator::options::Access;
 use crate::simulator::state::{State, Subscription};
@@ -57,8 +57,13 @@ pub(super) const LOCATIONS: [(&str, &str); 40] = [
 const MORE_LOCATIONS: [(&str, &str); 4] =
     [("ukwest", "UK West"), ("westindia", "West India"), ("westus2", "West US 2"), ("westus3", "West US 3")];
 
-fn all_locations() -> impl Iterator<Item = (&'static str, &'static str)> {
+fn all_locations() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
     LOCATIONS.into_iter().chain(MORE_LOCATIONS)
+}
+
+/// The names of all regions.
+pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
+    all_locations().map(|(name, _)| name)
 }
 
 /// A location as Azure compares it: lower case, without spaces.
@@ -77,6 +82,11 @@ pub(super) fn display_location(location: &str) -> String {
     all_locations()
         .find(|(known, _)| *known == name)
         .map_or_else(|| location.to_owned(), |(_, shown)| shown.to_owned())
+}
+
+/// The display names of all locations.
+pub(super) fn display_locations() -> impl Iterator<Item = &'static str> {
+    all_locations().map(|(_, shown)| shown)
 }
 
 fn document(id: &SubscriptionId, subscription: &Subscription) -> Value {
@@ -136,71 +146,8 @@ pub(in crate::simulator) fn get(state: &State, id: SubscriptionId) -> Reply {
 }
 
 pub(in crate::simulator) fn locations(id: SubscriptionId) -> Reply {
-    let value: Vec<Value> = all_locations()
-        .map(|(name, shown)| {
-            json!({
-                "id": format!("/subscriptions/{id}/locations/{name}"), "name": name, "type": "Region",
-                "displayName": shown, "regionalDisplayName": shown,
-                "metadata": { "regionType": "Physical", "regionCategory": "Recommended" },
-            })
-        })
-        .collect();
+    let base = format!("/subscriptions/{id}");
+    let value: Vec<Value> =
+        all_locations().map(|(name, shown)| geography::document(&base, name, shown)).collect();
     Reply::json(200, json!({ "value": value }))
-}
-
-pub(in crate::simulator) fn providers(id: SubscriptionId) -> Reply {
-    let value: Vec<Value> = NAMESPACES.iter().map(|namespace| provider_document(id, namespace)).collect();
-    Reply::json(200, json!({ "value": value }))
-}
-
-pub(in crate::simulator) fn provider(id: SubscriptionId, namespace: &str) -> Result<Reply, ArmError> {
-    let known = NAMESPACES.iter().find(|known| known.eq_ignore_ascii_case(namespace));
-    known.map(|known| Reply::json(200, provider_document(id, known))).ok_or_else(|| {
-        let message = format!("The resource namespace '{namespace}' is invalid.");
-        ArmError::not_found("InvalidResourceNamespace", message)
-    })
-}
-
-/// The providers without a subscription, which have no state of registration.
-pub(in crate::simulator) fn tenant_provider(namespace: &str) -> Result<Reply, ArmError> {
-    let mut reply = provider(SubscriptionId(uuid::Uuid::nil()), namespace)?;
-    if let Some(Value::Object(document)) = &mut reply.body {
-        document.remove("registrationState");
-        document.remove("registrationPolicy");
-        let name = document.get("namespace").and_then(Value::as_str).unwrap_or_default();
-        let id = json!(format!("/providers/{name}"));
-        document.insert("id".to_owned(), id);
-    }
-    Ok(reply)
-}
-
-fn capabilities(style: &super::Style) -> &'static str {
-    match style.tracking {
-        super::Tracking::Tracked => {
-            "CrossResourceGroupResourceMove, CrossSubscriptionResourceMove, SupportsTags, SupportsLocation"
-        }
-        super::Tracking::Untracked => "None",
-    }
-}
-
-/// Every provider of the world is registered.
-fn provider_document(id: SubscriptionId, namespace: &str) -> Value {
-    let locations: Vec<&str> = all_locations().map(|(_, shown)| shown).collect();
-    let types: Vec<Value> = KINDS
-        .iter()
-        .map(|kind| kind.style())
-        .filter_map(|style| {
-            let (own, short) = style.arm_type.split_once('/')?;
-            own.eq_ignore_ascii_case(namespace).then(|| {
-                json!({
-                    "resourceType": short, "locations": locations, "apiVersions": [style.first_version],
-                    "aliases": [], "capabilities": capabilities(style),
-                })
-            })
-        })
-        .collect();
-    json!({
-        "id": format!("/subscriptions/{id}/providers/{namespace}"), "namespace": namespace,
-        "registrationState": "Registered", "registrationPolicy": "RegistrationRequired", "resourceTypes": types,
-    })
 }

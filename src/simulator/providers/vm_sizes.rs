@@ -49,7 +49,9 @@ const SIZES: [(&str, &str, u32, u32, u32); 40] = [
 ];
 
 /// Further sizes that environments ask for often.
-const MORE_SIZES: [(&str, &str, u32, u32, u32); 8] = [
+const MORE_SIZES: [(&str, &str, u32, u32, u32); 10] = [
+    ("Standard_DS13_v2", "standardDSv2Family", 8, 0, 56),
+    ("Standard_DS14_v2", "standardDSv2Family", 16, 0, 112),
     ("Standard_D2ds_v5", "standardDDSv5Family", 2, 0, 8),
     ("Standard_D4ds_v5", "standardDDSv5Family", 4, 0, 16),
     ("Standard_D4as_v5", "standardDASv5Family", 4, 0, 16),
@@ -60,14 +62,51 @@ const MORE_SIZES: [(&str, &str, u32, u32, u32); 8] = [
     ("Standard_NC80adis_H100_v5", "standardNCADSH100v5Family", 80, 2, 640),
 ];
 
-/// The families whose VM series Azure has retired: NC on 2023-09-06, NCv3 on 2025-09-30.
-const RETIRED: [&str; 2] = ["standardNCFamily", "standardNCSv3Family"];
+/// Prices in USD an hour, of those sizes whose prices the specification's example says: Linux, Linux at
+/// low priority, Windows, Windows at low priority. The service names prices of all sizes.
+const PRICES: [(&str, [f64; 4]); 9] = [
+    ("Standard_DS1_v2", [0.07, 0.01, 0.13, 0.05]),
+    ("Standard_DS2_v2", [0.15, 0.03, 0.25, 0.1]),
+    ("Standard_DS3_v2", [0.29, 0.06, 0.5, 0.2]),
+    ("Standard_DS4_v2", [0.58, 0.12, 1.01, 0.4]),
+    ("Standard_DS5_v2", [1.17, 0.23, 2.02, 0.81]),
+    ("Standard_DS11_v2", [0.18, 0.04, 0.26, 0.11]),
+    ("Standard_DS12_v2", [0.37, 0.07, 0.53, 0.21]),
+    ("Standard_DS13_v2", [0.74, 0.15, 1.06, 0.42]),
+    ("Standard_DS14_v2", [1.48, 0.3, 2.11, 0.84]),
+];
+
+/// `estimatedVMPrices` of a size.
+fn prices(size: &str) -> Option<Value> {
+    let (_, prices) = PRICES.iter().find(|(name, _)| *name == size)?;
+    let kinds = [
+        ("Linux", "Standard"),
+        ("Linux", "LowPriority"),
+        ("Windows", "Standard"),
+        ("Windows", "LowPriority"),
+    ];
+    let values: Vec<Value> = kinds
+        .into_iter()
+        .zip(prices)
+        .map(|((system, tier), price)| json!({ "retailPrice": price, "osType": system, "vmTier": tier }))
+        .collect();
+    Some(json!({ "billingCurrency": "USD", "unitOfMeasure": "OneHour", "values": values }))
+}
+
+/// The families whose VM series Azure has retired, and since when (azure-docs, "Retired sizes").
+const RETIRED: [(&str, &str); 2] =
+    [("standardNCFamily", "2023-09-06"), ("standardNCSv3Family", "2025-09-30")];
+
+/// Since when the series of a family is retired.
+fn retired(family: &str) -> Option<&'static str> {
+    RETIRED.iter().find(|(own, _)| *own == family).map(|(_, since)| *since)
+}
 
 /// Whether a size of this family can be had in a world.
 fn is_offered(family: &str, sizes: VmSizes) -> bool {
     match sizes {
         VmSizes::Listed => true,
-        VmSizes::Current => !RETIRED.contains(&family),
+        VmSizes::Current => retired(family).is_none(),
     }
 }
 
@@ -99,16 +138,28 @@ pub(super) fn spelled(size: &str) -> Option<&'static str> {
     all().find(|(name, ..)| name.eq_ignore_ascii_case(size)).map(|(name, ..)| name)
 }
 
-/// The answer of `locations/{location}/vmSizes`.
+/// All sizes with what Azure's own list does not say: since when those of a retired series are retired.
+pub(in crate::simulator) fn facts() -> Value {
+    let sizes =
+        all().map(|(name, family, ..)| json!({ "name": name, "family": family, "retired": retired(family) }));
+    json!({ "sizes": sizes.collect::<Vec<_>>() })
+}
+
+/// The answer of `locations/{location}/vmSizes`. The swagger's `VirtualMachineSize` has no property for
+/// retirement, and a size of a retired series looks like any other.
 pub(super) fn document(sizes: VmSizes) -> Value {
     let value: Vec<Value> = all()
         .filter(|(_, family, ..)| is_offered(family, sizes))
         .map(|(name, family, cores, gpus, memory)| {
-            json!({
+            let mut entry = json!({
                 "name": name, "family": family, "vCPUs": cores, "gpus": gpus, "osVhdSizeMB": 1_047_552,
                 "maxResourceVolumeMB": 32_768, "memoryGB": memory, "lowPriorityCapable": true, "premiumIO": true,
                 "supportedComputeTypes": ["AmlCompute", "ComputeInstance", "MIR"],
-            })
+            });
+            if let Some(prices) = prices(name) {
+                entry["estimatedVMPrices"] = prices;
+            }
+            entry
         })
         .collect();
     json!({ "value": value })

@@ -6,7 +6,7 @@ use super::bench::{Bench, cluster_body, group, id, path, vault, workspace, works
 use crate::simulator::Latency;
 
 const REAL: Latency = Latency::Realistic { factor: 1.0 };
-const ADMINISTRATOR: &str = "00482a5a-887f-4fb3-b363-3b7fe8e74483";
+const SECRETS_USER: &str = "4633458b-17de-408a-b874-0445c86b69e6";
 const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
 
 fn network() -> String {
@@ -119,12 +119,12 @@ async fn a_role_assignment_is_made_once_and_never_moved() {
         role(&vault, "22222222-2222-4222-8222-222222222222"),
     );
     let unknown = json!("99999999-9999-4999-8999-999999999999");
-    assert_eq!(bench.put(&one, grant(ADMINISTRATOR, &unknown)).await.code(), "PrincipalNotFound");
-    let made = bench.put(&one, grant(ADMINISTRATOR, &principal)).await;
+    assert_eq!(bench.put(&one, grant(SECRETS_USER, &unknown)).await.code(), "PrincipalNotFound");
+    let made = bench.put(&one, grant(SECRETS_USER, &principal)).await;
     assert_eq!((made.status, &made.body["properties"]["scope"]), (201, &json!(vault)));
-    assert_eq!(bench.put(&one, grant(ADMINISTRATOR, &principal)).await.status, 200);
+    assert_eq!(bench.put(&one, grant(SECRETS_USER, &principal)).await.status, 200);
     assert_eq!(bench.put(&one, grant(READER, &principal)).await.code(), "RoleAssignmentUpdateNotPermitted");
-    let twice = bench.put(&two, grant(ADMINISTRATOR, &principal)).await;
+    let twice = bench.put(&two, grant(SECRETS_USER, &principal)).await;
     assert_eq!((twice.status, twice.code()), (409, "RoleAssignmentExists"));
     assert_eq!(
         bench.put(&two, grant("33333333-0000-4000-8000-000000000000", &principal)).await.code(),
@@ -133,11 +133,8 @@ async fn a_role_assignment_is_made_once_and_never_moved() {
     bench.delete(&format!("{}?forceToPurge=true", workspace())).await;
     bench.put(&workspace(), workspace_body()).await;
     let fresh = bench.get(&workspace()).await.body["identity"]["principalId"].clone();
-    assert_eq!(
-        bench.put(&one, grant(ADMINISTRATOR, &fresh)).await.code(),
-        "RoleAssignmentUpdateNotPermitted"
-    );
-    assert_eq!(bench.put(&two, grant(ADMINISTRATOR, &principal)).await.code(), "PrincipalNotFound");
+    assert_eq!(bench.put(&one, grant(SECRETS_USER, &fresh)).await.code(), "RoleAssignmentUpdateNotPermitted");
+    assert_eq!(bench.put(&two, grant(SECRETS_USER, &principal)).await.code(), "PrincipalNotFound");
     let deleted = bench.delete(&one).await;
     assert_eq!((deleted.status, deleted.body["name"].is_string()), (200, true));
     assert_eq!(bench.delete(&one).await.status, 204);

@@ -1,13 +1,13 @@
-//! One example: the world that it needs, its request, its answer.
+//! One example: its request, its answer, and how that differs from the example's.
 
 use beamline::resources::id::ResourceId;
-use beamline::simulator::DEFAULT_SUBSCRIPTION;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::support::bench::{Answer, Bench, encoded, subscription};
+use super::prepare::prepare;
+use super::translate::translated;
+use crate::support::bench::{Answer, Bench, encoded};
 use crate::support::bicep::Types;
 use crate::support::contract::Example;
-use crate::support::samples;
 use crate::support::shape::{Difference, differences, leaves};
 
 /// How a replay went.
@@ -16,79 +16,11 @@ pub(super) struct Outcome {
     pub(super) differences: Vec<Difference>,
 }
 
-/// The example in the words of our world: its subscription is the one of the world.
-fn translated(example: &Example) -> Example {
-    let mut own = example.clone();
-    let mut parameters = Value::Object(own.parameters);
-    rename(&mut parameters);
-    own.parameters = parameters.as_object().cloned().unwrap_or_default();
-    if own.parameters.contains_key("subscriptionId") {
-        own.parameters.insert("subscriptionId".to_owned(), json!(DEFAULT_SUBSCRIPTION));
-    }
-    if own.parameters.contains_key("roleId") {
-        let id = format!("providers/Microsoft.Authorization/roleDefinitions/{ROLE}");
-        own.parameters
-            .insert("roleId".to_owned(), json!(format!("subscriptions/{DEFAULT_SUBSCRIPTION}/{id}")));
-    }
-    own.responses.values_mut().for_each(rename);
-    own
-}
-
-fn rename(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = renamed(text),
-        Value::Array(items) => items.iter_mut().for_each(rename),
-        Value::Object(map) => {
-            let entries: Map<String, Value> = std::mem::take(map)
-                .into_iter()
-                .map(|(key, mut value)| {
-                    rename(&mut value);
-                    (renamed_id(&key), value)
-                })
-                .collect();
-            *map = entries;
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// Words of the examples that name nothing, and what stands for them.
-const WORDS: [(&str, &str); 6] = [
-    ("roletype", "CustomRole"),
-    (
-        "test-subnet-resource-id",
-        "/subscriptions/-/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/s",
-    ),
-    ("scope", "subscriptions/-/resourceGroups/rg"),
-    ("roleDefinitionId", ROLE),
-    ("parentResourcePath", ""),
-    ("Microsoft.TestRP1", "Microsoft.Storage"),
-];
-
-/// The GUID of a role that the world does not know by itself.
-const ROLE: &str = "2f1d9c1e-54d2-4a71-b0a6-0f6a2f0c7d22";
-
-/// The example's own role, and one that exists in every directory.
-const ROLES: (&str, &str) = ("0b5fe924-9a61-425c-96af-cfe6e287ca2d", "acdd72a7-3385-48ef-bd42-f606fba81ae7");
-
-fn renamed(text: &str) -> String {
-    let word = WORDS.iter().find(|(word, _)| *word == text).map_or(text, |(_, meant)| meant);
-    renamed_id(&word.replace(ROLES.0, ROLES.1))
-}
-
-/// An id in our subscription.
-fn renamed_id(text: &str) -> String {
-    let folded = text.to_ascii_lowercase();
-    let Some(at) = folded.find("subscriptions/").filter(|at| *at <= 1) else { return text.to_owned() };
-    let begin = at + "subscriptions/".len();
-    let end = text[begin..].find('/').map_or(text.len(), |length| begin + length);
-    format!("{}{DEFAULT_SUBSCRIPTION}{}", &text[..begin], &text[end..])
-}
-
-struct Request {
-    path: String,
-    target: String,
-    body: Option<Value>,
+/// The request of an example, in the words of the world.
+pub(super) struct Request {
+    pub(super) path: String,
+    pub(super) target: String,
+    pub(super) body: Option<Value>,
 }
 
 fn request(example: &Example) -> Request {
@@ -167,7 +99,11 @@ fn value_differences(
     };
     let mut found = Vec::new();
     for (pointer, value) in leaves(wanted) {
-        if value.is_null() || pointer.contains("/value/") || !determined(&pointer, &value) {
+        if value.is_null()
+            || is_drawn(request, &pointer)
+            || pointer.contains("/value/")
+            || !determined(&pointer, &value)
+        {
             continue;
         }
         let Some(actual) = own.pointer(&pointer) else { continue };
@@ -176,6 +112,16 @@ fn value_differences(
         }
     }
     found
+}
+
+/// What the service makes up: etags, where the next page is, addresses, and the names of connections
+/// (their endpoints name them).
+fn is_drawn(request: &Request, pointer: &str) -> bool {
+    let is_connection = request.path.contains("/privateEndpointConnections/");
+    pointer.to_ascii_lowercase().ends_with("/etag")
+        || pointer == "/nextLink"
+        || pointer.contains("/ipAddresses/")
+        || (is_connection && pointer == "/name")
 }
 
 fn same(pointer: &str, wanted: &Value, actual: &Value) -> bool {
@@ -187,128 +133,5 @@ fn same(pointer: &str, wanted: &Value, actual: &Value) -> bool {
             fold(wanted) == fold(actual)
         }
         _ => wanted == actual || wanted.as_f64().is_some_and(|wanted| actual.as_f64() == Some(wanted)),
-    }
-}
-
-/// Makes the world in which the example can happen.
-async fn prepare(bench: &Bench, example: &Example, request: &mut Request) {
-    let target: Option<ResourceId> = request.path.parse().ok();
-    let Some(target) = target.filter(|id| id.subscription_id().is_some()) else { return };
-    let creates = example.method == "put" && !UPDATES.iter().any(|part| example.name.contains(part));
-    let segments = request.path.split('/').count();
-    let after = request.path.rsplit_once("/providers/").map(|(_, tail)| tail.split('/').count());
-    // Namespace, then pairs: an odd count names a resource, an even one a collection or an action.
-    let names_resource = after.map_or(segments % 2 == 1, |count| count % 2 == 1);
-    let own = if names_resource { Some(target.clone()) } else { target.parent() };
-    if let Some(body) = &request.body {
-        bench.place_references(body, own.as_ref().filter(|_| creates));
-    }
-    let answer = example.responses.get(&200).cloned().unwrap_or_default();
-    place_list(bench, &answer);
-    let resource = if names_resource { target.clone() } else { above(&request.path) };
-    if creates {
-        bench.place_above(&resource);
-    } else if resource != subscription() {
-        let mut body = placed(example, &resource);
-        if names_resource && answer["properties"].is_object() {
-            bench.place_references(&answer, Some(&resource));
-            body = merged(&body, &answer);
-        } else if bench.world.get(&resource).is_some() {
-            return;
-        }
-        if let Some(location) = request.body.as_ref().and_then(|body| body["location"].as_str()) {
-            body["location"] = json!(location);
-        }
-        bench.place_references(&body, Some(&resource));
-        bench.place(&resource, body);
-    }
-    deleted(bench, example, request, &answer).await;
-    if request.path.ends_with("/tags/default") && answer["properties"]["tags"].is_object() {
-        let tags = json!({ "properties": { "tags": answer["properties"]["tags"] } });
-        bench.send("put", &request.target, Some(&tags)).await;
-    }
-    if example.name.contains("RegistryCheckNameNotAvailable") {
-        bench.place_references(&json!(taken_registry()), None);
-    }
-}
-
-/// Examples whose PUT changes something that is there already: the body alone would create nothing.
-const UPDATES: [&str; 1] = ["createOrUpdate/AmlCompute.json"];
-
-fn taken_registry() -> String {
-    let group = format!("/subscriptions/{DEFAULT_SUBSCRIPTION}/resourceGroups/rg");
-    format!("{group}/providers/Microsoft.ContainerRegistry/registries/myRegistry")
-}
-
-/// What is placed before a request that needs a resource: a compute of the kind that the operation is for.
-fn placed(example: &Example, resource: &ResourceId) -> Value {
-    let mut body = samples::body(&resource.arm_type());
-    if example.name.ends_with("Compute/listNodes.json") || example.name.ends_with("Compute/patch.json") {
-        body["properties"] = json!({ "computeType": "AmlCompute", "properties": {
-            "vmSize": "Standard_DS3_v2", "scaleSettings": { "minNodeCount": 2, "maxNodeCount": 4 },
-        } });
-    } else if example.name.ends_with("Compute/listKeys.json") {
-        body["properties"] = json!({ "computeType": "AKS", "properties": {} });
-    }
-    body
-}
-
-/// The resource of a collection or an action.
-fn above(path: &str) -> ResourceId {
-    let before = path.rsplit_once('/').map_or(path, |(before, _)| before);
-    let before = before
-        .split_once("/providers/")
-        .filter(|(_, tail)| !tail.contains('/'))
-        .map_or(before, |(scope, _)| scope);
-    before.parse().unwrap_or_else(|_| subscription())
-}
-
-fn merged(sample: &Value, answer: &Value) -> Value {
-    let (Value::Object(own), Value::Object(more)) = (sample, answer) else { return answer.clone() };
-    let mut all = own.clone();
-    for (key, value) in more {
-        let value = own.get(key).map_or_else(|| value.clone(), |own| merged(own, value));
-        all.insert(key.clone(), value);
-    }
-    Value::Object(all)
-}
-
-fn place_list(bench: &Bench, answer: &Value) {
-    for entry in answer["value"].as_array().into_iter().flatten() {
-        let id = entry["id"].as_str().map(|id| format!("/{}", id.trim_start_matches('/')));
-        let id: Option<ResourceId> = id.and_then(|id| id.parse().ok());
-        if let Some(id) = id.filter(|id| id.parent().is_some() && *id != subscription()) {
-            bench.place_references(entry, Some(&id));
-            bench.place(&id, merged(&samples::body(&id.arm_type()), entry));
-        }
-    }
-}
-
-/// What must have been deleted for the example to happen.
-async fn deleted(bench: &Bench, example: &Example, request: &mut Request, answer: &Value) {
-    let path = request.path.to_ascii_lowercase();
-    let name = path.split("/deletedvaults/").nth(1).or(path.split("/deletedaccounts/").nth(1));
-    let mut ids: Vec<ResourceId> = Vec::new();
-    for entry in answer["value"].as_array().into_iter().flatten().chain([answer]) {
-        let id = entry["properties"]["vaultId"]
-            .as_str()
-            .or(entry["properties"]["storageAccountResourceId"].as_str());
-        ids.extend(id.and_then(|id| id.parse().ok()));
-    }
-    if let (Some(name), true) = (name, ids.is_empty()) {
-        let name = name.split('/').next().unwrap_or_default();
-        ids.push(format!("/subscriptions/{DEFAULT_SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/{name}").parse().unwrap());
-    }
-    let location = path.split("/locations/").nth(1).and_then(|tail| tail.split('/').next());
-    for id in ids {
-        let mut body = samples::body(&id.arm_type());
-        body["location"] = json!(location.unwrap_or("westus"));
-        body["tags"] = json!({ "opportunity": "yes" });
-        if example.name.contains("etDeleted") || example.name.contains("listDeleted") {
-            body["properties"]["enablePurgeProtection"] = json!(true);
-        }
-        bench.place(&id, body);
-        let gone = bench.send("delete", &format!("{id}?api-version=2026-02-01"), None).await;
-        assert_eq!(gone.status, 200, "{}: {}", example.name, gone.body);
     }
 }
