@@ -10,8 +10,8 @@ use super::id::{BlobId, CommitId, RepoPath};
 use super::listing::{EntryKind, check_count, check_depth, joined, kind_of};
 use super::reader::{Opened, Reader};
 
-/// A file that differs between two commits, of whatever extension. Symbolic links count as files (their
-/// content is their target), submodules do not.
+/// A file that differs between two commits, of whatever extension. Symbolic links and submodules count
+/// as files: their content is their target, or the commit that they pin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The path relative to the root of the repository.
@@ -21,13 +21,15 @@ pub struct Change {
     /// The content after; `None` when the file is gone. Equal to `before` when only the kind changed
     /// (a file became a link, or executable).
     pub after: Option<BlobId>,
+    /// What it is after; what it was, when it is gone.
+    pub kind: EntryKind,
 }
 
 /// What a name stands for in one folder. The mode is part of a file's identity.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Node {
     Folder(git2::Oid),
-    Blob { id: git2::Oid, mode: i32 },
+    Entry { id: git2::Oid, mode: i32, kind: EntryKind },
 }
 
 type Level = BTreeMap<Vec<u8>, Node>;
@@ -38,17 +40,25 @@ impl Reader {
     /// # Errors
     /// [`GitError::Limit`] above 100,000 changes; [`GitError::UnknownCommit`] for either commit.
     pub fn changes(&self, from: &CommitId, to: &CommitId, root: &RepoPath) -> Result<Vec<Change>, GitError> {
-        self.with(|opened| {
-            let before = opened.folder(from, root.as_str())?.map(|tree| tree.id());
-            let after = opened.folder(to, root.as_str())?.map(|tree| tree.id());
-            let mut changes = Vec::new();
-            opened.compare(before, after, root.as_str(), &mut changes)?;
-            Ok(changes)
-        })
+        self.with(|opened| opened.changes(from, to, root.as_str()))
     }
 }
 
 impl Opened<'_> {
+    /// As [`Reader::changes`].
+    pub(super) fn changes(
+        &self,
+        from: &CommitId,
+        to: &CommitId,
+        root: &str,
+    ) -> Result<Vec<Change>, GitError> {
+        let before = self.folder(from, root)?.map(|tree| tree.id());
+        let after = self.folder(to, root)?.map(|tree| tree.id());
+        let mut changes = Vec::new();
+        self.compare(before, after, root, &mut changes)?;
+        Ok(changes)
+    }
+
     fn compare(
         &self,
         before: Option<git2::Oid>,
@@ -69,9 +79,9 @@ impl Opened<'_> {
             }
             let path = joined(folder, name);
             let (before, after) = (blob(old), blob(new));
-            if before.is_some() || after.is_some() {
+            if let Some(kind) = new.and_then(kind).or_else(|| old.and_then(kind)) {
                 check_count(changes.len(), folder)?;
-                changes.push(Change { path: path.clone(), before, after });
+                changes.push(Change { path: path.clone(), before, after, kind });
             }
             self.compare(subfolder(old), subfolder(new), &path, changes)?;
         }
@@ -82,27 +92,31 @@ impl Opened<'_> {
         let Some(id) = tree else { return Ok(Level::new()) };
         let tree = self.repository.find_tree(id).map_err(self.failed())?;
         let node = |entry: &git2::TreeEntry<'_>| match kind_of(entry) {
-            Some(EntryKind::File | EntryKind::Symlink) => {
-                Some(Node::Blob { id: entry.id(), mode: entry.filemode() })
-            }
-            Some(EntryKind::Submodule) => None,
-            None => Some(Node::Folder(entry.id())),
+            Some(kind) => Node::Entry { id: entry.id(), mode: entry.filemode(), kind },
+            None => Node::Folder(entry.id()),
         };
-        Ok(tree.iter().filter_map(|entry| Some((entry.name_bytes().to_vec(), node(&entry)?))).collect())
+        Ok(tree.iter().map(|entry| (entry.name_bytes().to_vec(), node(&entry))).collect())
     }
 }
 
 fn blob(node: Option<&Node>) -> Option<BlobId> {
     match node {
-        Some(Node::Blob { id, .. }) => Some(BlobId::from_oid(*id)),
+        Some(Node::Entry { id, .. }) => Some(BlobId::from_oid(*id)),
         Some(Node::Folder(_)) | None => None,
+    }
+}
+
+fn kind(node: &Node) -> Option<EntryKind> {
+    match node {
+        Node::Entry { kind, .. } => Some(*kind),
+        Node::Folder(_) => None,
     }
 }
 
 fn subfolder(node: Option<&Node>) -> Option<git2::Oid> {
     match node {
         Some(Node::Folder(id)) => Some(*id),
-        Some(Node::Blob { .. }) | None => None,
+        Some(Node::Entry { .. }) | None => None,
     }
 }
 

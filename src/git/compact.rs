@@ -74,6 +74,7 @@ fn remove(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fetch::NO_PULLS;
     use super::super::fixture::Fixture;
     use super::*;
 
@@ -84,11 +85,11 @@ mod tests {
         let mut commits = Vec::new();
         for content in ["1", "2", "3"] {
             commits.push(world.push("a/b.yaml", content));
-            mirror.fetch().unwrap();
+            mirror.fetch(&NO_PULLS).unwrap();
         }
         let first = commits[0];
         world.git(&["push", "-q", "--force", "origin", &format!("{first}:main")]);
-        let heads = mirror.fetch().unwrap();
+        let heads = mirror.fetch(&NO_PULLS).unwrap();
         let repository = mirror.repository().unwrap();
         let folder = repository.path().join("objects/pack");
         compact(&repository, 3).unwrap();

@@ -12,6 +12,8 @@ use secrecy::SecretString;
 
 use super::address::{Address, Place};
 use super::error::GitError;
+use super::password::PasswordSource;
+use super::pulls::PullRefs;
 
 /// How to prove who we are.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +27,13 @@ pub enum Credentials {
         username: String,
         /// The password or token.
         password: SecretString,
+    },
+    /// HTTP basic authentication with a password that changes over time.
+    Dynamic {
+        /// The user name.
+        username: String,
+        /// Asked at each request.
+        password: PasswordSource,
     },
     /// The OpenSSH client, with its own configuration unless overridden here.
     Ssh {
@@ -44,6 +53,8 @@ pub struct Remote {
     pub url: String,
     /// Who we are there.
     pub credentials: Credentials,
+    /// Where the forge there keeps the heads of pull requests; `None` where it keeps none.
+    pub pull_refs: Option<PullRefs>,
 }
 
 static TABLE: RwLock<BTreeMap<String, Arc<Credentials>>> = RwLock::new(BTreeMap::new());
@@ -54,11 +65,14 @@ impl Remote {
         let address = Address::parse(&self.url)?;
         let reason = match (&address.place, &self.credentials) {
             (Place::Http(_), Credentials::Ssh { .. }) => "an https remote takes a user name and a password",
-            (Place::Ssh(_), Credentials::Basic { .. }) => "an ssh remote takes a key, not a password",
-            (Place::Local(_), Credentials::Basic { .. } | Credentials::Ssh { .. }) => {
-                "a local repository takes no credentials"
+            (Place::Ssh(_), Credentials::Basic { .. } | Credentials::Dynamic { .. }) => {
+                "an ssh remote takes a key, not a password"
             }
-            (Place::Http(_), Credentials::None | Credentials::Basic { .. })
+            (
+                Place::Local(_),
+                Credentials::Basic { .. } | Credentials::Dynamic { .. } | Credentials::Ssh { .. },
+            ) => "a local repository takes no credentials",
+            (Place::Http(_), Credentials::None | Credentials::Basic { .. } | Credentials::Dynamic { .. })
             | (Place::Ssh(_), Credentials::None | Credentials::Ssh { .. })
             | (Place::Local(_), Credentials::None) => return Ok(address),
         };
@@ -95,7 +109,7 @@ mod tests {
     fn credentials_must_fit_the_remote() {
         let password = SecretString::from("p");
         let basic = Credentials::Basic { username: "u".into(), password };
-        let remote = Remote { url: "git@host:a".into(), credentials: basic };
+        let remote = Remote { url: "git@host:a".into(), credentials: basic, pull_refs: None };
         assert!(remote.address().unwrap_err().to_string().contains("takes a key"));
         assert!(!format!("{remote:?}").contains("\"p\""));
     }

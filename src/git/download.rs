@@ -4,6 +4,7 @@
 //! each fetch. Guarantees: no reference of the mirror is changed here; only commits that the wanted
 //! references reach are brought over; sizes are bounded (times too, by the transports).
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use git2::{AutotagOption, Direction, FetchOptions, RemoteCallbacks};
 use super::address::{Address, Place};
 use super::error::GitError;
 use super::failure::{self, MAX_FETCH_BYTES};
+use super::fetch::{BRANCHES, PULLS};
 use super::notes::NOTES_REF;
 use super::reader::{open_at, wrap};
 use super::transport::is_registered;
@@ -21,9 +23,9 @@ const MAX_REFERENCES: usize = 20_000;
 
 /// Which references are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// `refs/heads/*`.
-    Branches,
+pub(super) enum Wanted<'a> {
+    /// `refs/heads/*`, and of the pull requests these references, with their numbers.
+    Heads { pulls: &'a BTreeMap<String, u64> },
     /// `refs/notes/beamline` alone.
     Notes,
 }
@@ -31,19 +33,22 @@ pub(super) enum Wanted {
 /// A reference at the remote: its full name and its value.
 pub(super) type Tip = (String, git2::Oid);
 
-impl Wanted {
+impl Wanted<'_> {
     fn includes(self, name: &str) -> bool {
         match self {
-            Self::Branches => name.starts_with("refs/heads/"),
+            Self::Heads { pulls } => name.starts_with("refs/heads/") || pulls.contains_key(name),
             Self::Notes => name == NOTES_REF,
         }
     }
 
-    fn refspec(self) -> String {
-        match self {
-            Self::Branches => "+refs/heads/*:refs/remotes/origin/*".to_owned(),
-            Self::Notes => format!("+{NOTES_REF}:{NOTES_REF}"),
-        }
+    /// What is asked of the remote, which has `tips`. Pull requests are asked for one by one, because a
+    /// pattern would bring those that were closed years ago; so only those that are new to `mirror`.
+    fn refspecs(self, tips: &[Tip], mirror: &git2::Repository) -> Result<Vec<String>, git2::Error> {
+        let Self::Heads { pulls } = self else { return Ok(vec![format!("+{NOTES_REF}:{NOTES_REF}")]) };
+        let odb = mirror.odb()?;
+        let new = tips.iter().filter(|(_, id)| !odb.exists(*id));
+        let new = new.filter_map(|(name, _)| Some(format!("+{name}:{PULLS}{}", pulls.get(name)?)));
+        Ok(std::iter::once(format!("+refs/heads/*:{BRANCHES}*")).chain(new).collect())
     }
 }
 
@@ -51,7 +56,7 @@ impl Wanted {
 pub(super) fn download(
     mirror: &git2::Repository,
     address: &Address,
-    wanted: Wanted,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<Tip>, GitError> {
     match &address.place {
         Place::Local(path) => download_local(mirror, &open_remote(address, path)?, address, wanted),
@@ -86,7 +91,7 @@ pub(super) fn open_remote(address: &Address, path: &Path) -> Result<git2::Reposi
 fn download_network(
     mirror: &git2::Repository,
     address: &Address,
-    wanted: Wanted,
+    wanted: Wanted<'_>,
 ) -> Result<Result<Vec<Tip>, GitError>, git2::Error> {
     let mut remote = mirror.remote_anonymous(&address.url())?;
     let mut connection = remote.connect_auth(Direction::Fetch, None, None)?;
@@ -104,7 +109,8 @@ fn download_network(
         callbacks.transfer_progress(|progress| (progress.received_bytes() as u64) < MAX_FETCH_BYTES);
         let mut options = FetchOptions::new();
         options.remote_callbacks(callbacks).download_tags(AutotagOption::None);
-        connection.remote().download(&[wanted.refspec()], Some(&mut options))?;
+        let refspecs = wanted.refspecs(&tips, mirror)?;
+        connection.remote().download(&refspecs, Some(&mut options))?;
     }
     Ok(Ok(tips))
 }
@@ -113,7 +119,7 @@ fn download_local(
     mirror: &git2::Repository,
     source: &git2::Repository,
     address: &Address,
-    wanted: Wanted,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<Tip>, GitError> {
     let at_source = |error| wrap(source.path(), error);
     let at_mirror = |error| wrap(mirror.path(), error);
@@ -151,18 +157,27 @@ fn download_local(
     Ok(tips)
 }
 
-fn references(source: &git2::Repository, wanted: Wanted) -> Result<Vec<Tip>, git2::Error> {
-    let glob = match wanted {
-        Wanted::Branches => "refs/heads/*",
-        Wanted::Notes => NOTES_REF,
-    };
+fn references(source: &git2::Repository, wanted: Wanted<'_>) -> Result<Vec<Tip>, git2::Error> {
     let mut tips = Vec::new();
-    for reference in source.references_glob(glob)? {
-        let reference = reference?;
+    let mut add = |reference: git2::Reference<'_>| {
         // A branch that is an alias of another one has that one's value; one of nothing has none.
         let target = reference.resolve().ok().and_then(|reference| reference.target());
         if let (Ok(name), Some(id)) = (reference.name(), target) {
             tips.push((name.to_owned(), id));
+        }
+    };
+    let (glob, single): (_, Vec<&str>) = match wanted {
+        Wanted::Heads { pulls } => ("refs/heads/*", pulls.keys().map(String::as_str).collect()),
+        Wanted::Notes => (NOTES_REF, Vec::new()),
+    };
+    for reference in source.references_glob(glob)? {
+        add(reference?);
+    }
+    for name in single {
+        match source.find_reference(name) {
+            Ok(reference) => add(reference),
+            Err(error) if error.code() == git2::ErrorCode::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(tips)
@@ -170,8 +185,8 @@ fn references(source: &git2::Repository, wanted: Wanted) -> Result<Vec<Tip>, git
 
 fn check_count(tips: &[Tip], address: &Address) -> Result<(), GitError> {
     if tips.len() > MAX_REFERENCES {
-        let what = format!("the number of branches of {}", address.shown);
-        return Err(GitError::Limit { what, limit: format!("{MAX_REFERENCES} branches") });
+        let what = format!("the number of branches and pull requests of {}", address.shown);
+        return Err(GitError::Limit { what, limit: format!("{MAX_REFERENCES} references") });
     }
     Ok(())
 }

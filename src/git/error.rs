@@ -29,6 +29,14 @@ pub enum GitError {
         /// The remote.
         remote: String,
     },
+    /// There is no password for the remote now.
+    #[error("there are no credentials for {remote} now: {reason}")]
+    NoPassword {
+        /// The remote.
+        remote: String,
+        /// Why, and what to do, in the words of who was asked.
+        reason: String,
+    },
     /// The name of the remote's host is unknown.
     #[error("the host of {remote} was not found: check its spelling and this machine's name resolution")]
     HostNotFound {
@@ -94,7 +102,7 @@ pub enum GitError {
         #[source]
         source: Option<WireError>,
     },
-    /// The remote sent nothing for a minute, or took longer than half an hour in all.
+    /// The remote was silent for too long, or took too long in all.
     #[error("{remote} was too slow: {detail}; try again, or look at the server")]
     TimedOut {
         /// The remote.
@@ -222,15 +230,6 @@ pub enum GitError {
         what: String,
         /// The limit with its unit.
         limit: String,
-    },
-    /// The content is elsewhere: the repository has only a Git LFS pointer.
-    #[error(
-        "blob {blob} is a Git LFS pointer: definitions must be in the repository itself (git lfs \
-             untrack, then commit the file again)"
-    )]
-    LfsPointer {
-        /// The blob.
-        blob: super::id::BlobId,
     },
     /// A status line does not begin with its context.
     #[error("the note line {line:?} does not begin with its context {context:?} and a colon")]

@@ -26,9 +26,11 @@ pub(super) enum Failure {
     /// The SSH client could not be run.
     SshProgram(io::Error),
     /// A time limit was passed.
-    TimedOut(&'static str),
+    TimedOut(String),
     /// More was sent than is accepted.
     TooLarge { limit_bytes: u64 },
+    /// There is no password now, for this reason.
+    NoPassword(String),
     /// No client has been registered.
     NoTransport,
     /// The address is not one that we would use (a `url.….insteadOf` setting can cause that).
@@ -63,7 +65,8 @@ pub(super) fn explain(remote: &str, error: &git2::Error, failure: Option<Failure
         Some(Failure::Wire(source)) => explain_wire(remote, source),
         Some(Failure::Ssh { code, stderr }) => explain_ssh(remote, code, &stderr),
         Some(Failure::SshProgram(source)) => GitError::SshProgram { remote, source },
-        Some(Failure::TimedOut(detail)) => GitError::TimedOut { remote, detail: detail.to_owned() },
+        Some(Failure::TimedOut(detail)) => GitError::TimedOut { remote, detail },
+        Some(Failure::NoPassword(reason)) => GitError::NoPassword { remote, reason: printable(&reason) },
         Some(Failure::TooLarge { limit_bytes }) => too_large(&remote, limit_bytes),
         Some(Failure::NoTransport) => GitError::NoTransport { remote },
         Some(Failure::Address(error)) => error,

@@ -59,6 +59,13 @@ impl Fixture {
         std::fs::write(path, content).unwrap();
     }
 
+    /// Stores content without a path and returns its id.
+    pub(crate) fn blob(&self, content: &str) -> String {
+        let file = self.root().join("content");
+        std::fs::write(&file, content).unwrap();
+        self.git(&["hash-object", "-w", &file.display().to_string()])
+    }
+
     /// Writes a file and commits it with everything else that was written.
     pub(crate) fn commit(&self, path: &str, content: &str, message: &str) -> CommitId {
         self.write(path, content);
@@ -92,7 +99,22 @@ impl Fixture {
     }
 
     pub(super) fn remote(&self) -> Remote {
-        Remote { url: self.origin.display().to_string(), credentials: Credentials::None }
+        let url = self.origin.display().to_string();
+        Remote { url, credentials: Credentials::None, pull_refs: None }
+    }
+
+    pub(super) fn mirror_with_pulls(&self) -> Mirror {
+        let pull_refs = Some("refs/pull/*/head".parse().unwrap());
+        Mirror::open(&self.root().join("mirror"), Remote { pull_refs, ..self.remote() }).unwrap()
+    }
+
+    /// Pushes a commit on top of the remote's main branch as the head of a pull request.
+    pub(super) fn propose(&self, number: u64, path: &str, content: &str) -> CommitId {
+        self.git(&["checkout", "-q", "-B", "proposal", "main"]);
+        let commit = self.commit(path, content, "a proposal");
+        self.git(&["push", "-q", "--force", "origin", &format!("HEAD:refs/pull/{number}/head")]);
+        self.git(&["checkout", "-q", "main"]);
+        commit
     }
 
     pub(super) fn mirror(&self) -> Mirror {

@@ -29,7 +29,7 @@ pub struct InvalidName {
 }
 
 impl InvalidName {
-    fn new(kind: &'static str, text: &str, rule: &'static str) -> Self {
+    pub(super) fn new(kind: &'static str, text: &str, rule: &'static str) -> Self {
         Self { kind, text: text.chars().take(120).collect(), rule }
     }
 }

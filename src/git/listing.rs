@@ -66,6 +66,29 @@ impl Reader {
         })
     }
 
+    /// The symbolic link or submodule at `path`, or where a folder on the way to it should be, with its
+    /// path; `None` when there is nothing but folders up to there.
+    ///
+    /// # Errors
+    /// [`GitError::UnknownCommit`]; [`GitError::Repository`] when the repository is damaged.
+    pub fn obstacle(&self, commit: &CommitId, path: &str) -> Result<Option<(String, EntryKind)>, GitError> {
+        self.with(|opened| {
+            let Some(root) = opened.folder(commit, "")? else { return Ok(None) };
+            let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+            for reached in ends.take(MAX_DEPTH).map(|end| &path[..end]) {
+                match opened.entry(&root, reached)?.as_ref().map(kind_of) {
+                    // A folder.
+                    Some(None) => {}
+                    Some(Some(kind @ (EntryKind::Symlink | EntryKind::Submodule))) => {
+                        return Ok(Some((reached.to_owned(), kind)));
+                    }
+                    Some(Some(EntryKind::File)) | None => return Ok(None),
+                }
+            }
+            Ok(None)
+        })
+    }
+
     /// The content of the regular file at `path`; `None` for anything else.
     ///
     /// # Errors
@@ -103,7 +126,7 @@ impl Opened<'_> {
             let path = joined(folder, entry.name_bytes());
             let is_folder = entry.kind() == Some(git2::ObjectType::Tree);
             match (kind_of(&entry), descent) {
-                (Some(kind), _) if is_relevant(kind, &path) => {
+                (Some(kind), _) if kind.is_relevant(&path) => {
                     check_count(found.len(), folder)?;
                     found.push(self.describe(&entry, kind, path)?);
                 }
@@ -147,16 +170,19 @@ pub(super) fn kind_of(entry: &git2::TreeEntry<'_>) -> Option<EntryKind> {
     }
 }
 
-/// A link without an extension may stand for a folder of definitions.
-fn is_relevant(kind: EntryKind, path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    let definition =
-        extension.is_some_and(|e| ["yaml", "yml", "toml"].iter().any(|known| e.eq_ignore_ascii_case(known)));
-    match kind {
-        EntryKind::File => definition,
-        EntryKind::Symlink => definition || extension.is_none(),
-        EntryKind::Submodule => true,
+impl EntryKind {
+    /// Whether such an entry at `path` is a definition by its name, or could stand for some: a submodule,
+    /// or a link without an extension.
+    #[must_use]
+    pub fn is_relevant(self, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+        let is_known = |e: &str| ["yaml", "yml", "toml"].iter().any(|known| e.eq_ignore_ascii_case(known));
+        match self {
+            Self::File => extension.is_some_and(is_known),
+            Self::Symlink => extension.is_none_or(is_known),
+            Self::Submodule => true,
+        }
     }
 }
 
@@ -223,24 +249,33 @@ mod tests {
         assert_eq!(reader.tree(&commit, &"environments/b.TOML".parse().unwrap()).unwrap(), []);
         assert_eq!(reader.tree(&commit, &RepoPath::root()).unwrap().len(), 7);
         assert!(reader.blob_at(&commit, "environments/b.TOML").unwrap().is_some());
+        for (path, obstacle) in [
+            ("environments/more/x/y.yaml", Some(("environments/more", EntryKind::Symlink))),
+            ("environments/link.yaml", Some(("environments/link.yaml", EntryKind::Symlink))),
+            ("environments/sub/x.yaml", Some(("environments/sub", EntryKind::Submodule))),
+            ("environments/b.TOML", None),
+            ("environments/b.TOML/x", None),
+            ("environments/prod", None),
+            ("environments/absent/x.yaml", None),
+            ("", None),
+        ] {
+            let expected = obstacle.map(|(path, kind)| (path.to_owned(), kind));
+            assert_eq!(reader.obstacle(&commit, path).unwrap(), expected, "{path}");
+        }
         for nothing in ["environments/link.yaml", "environments", "x/y", "", "/", "../x"] {
             assert_eq!(reader.blob_at(&commit, nothing).unwrap(), None, "{nothing}");
         }
     }
 
     #[test]
-    fn a_file_is_read_up_to_its_limit_and_never_as_an_lfs_pointer() {
+    fn a_file_is_read_up_to_its_limit() {
         let world = Fixture::new();
-        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
-        world.write("lfs.yaml", pointer);
         let commit = world.commit("a.yaml", "12345", "content");
         let reader = world.reader();
         let blob = |path| reader.blob_at(&commit, path).unwrap().unwrap();
         assert_eq!(reader.read(&blob("a.yaml"), 5).unwrap(), b"12345");
         let error = reader.read(&blob("a.yaml"), 4).unwrap_err();
         assert!(error.to_string().contains("limit of 4 bytes"), "{error}");
-        let error = reader.read(&blob("lfs.yaml"), 4096).unwrap_err();
-        assert!(matches!(error, GitError::LfsPointer { .. }), "{error}");
     }
 
     #[test]

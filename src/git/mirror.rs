@@ -1,9 +1,9 @@
-//! The bare mirror of a remote, and the exchanges with that remote.
+//! The bare mirror of a remote on this machine's disk.
 //!
-//! Guarantees: a folder is a mirror or it is refused; a mirror's branches are those of the remote at the
-//! last fetch; the mirror can be deleted at any time and is then fetched again. One exchange at a time.
+//! Guarantees: a folder is a mirror or it is refused; the mirror can be deleted at any time and is then
+//! fetched again; one exchange with the remote at a time. What is fetched is in `fetch.rs`, what a pull
+//! request would become in `merge.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,14 +13,10 @@ use git2::{ConfigLevel, RepositoryInitOptions};
 use super::address::{Address, Place};
 use super::compact::{MAX_PACKS, compact};
 use super::credentials::{Remote, remember};
-use super::download::{Tip, Wanted, download};
 use super::error::GitError;
-use super::id::{BranchName, CommitId};
 use super::notes::NOTES_REF;
+use super::pulls::PullRefs;
 use super::reader::{Reader, open_at, unopened, wrap};
-
-/// Where the remote's branches are kept.
-const BRANCHES: &str = "refs/remotes/origin/";
 
 /// The setting by which a mirror of ours is recognised; its value is the layout's version.
 const MARKER: (&str, &str) = ("beamline.mirror", "1");
@@ -30,12 +26,10 @@ const MARKER: (&str, &str) = ("beamline.mirror", "1");
 pub struct Mirror {
     pub(super) dir: PathBuf,
     pub(super) address: Address,
+    pub(super) pull_refs: Option<PullRefs>,
     exchange: Mutex<()>,
+    merging: Mutex<()>,
 }
-
-/// Every branch and the commit at its head.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heads(pub BTreeMap<BranchName, CommitId>);
 
 /// Whether a file watcher looks into subfolders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,52 +53,20 @@ impl Mirror {
         if is_empty(dir)? {
             create(dir)?;
         }
-        let mirror = Self { dir: dir.to_owned(), address, exchange: Mutex::new(()) };
+        let (dir, pull_refs) = (dir.to_owned(), remote.pull_refs);
+        let mirror = Self { dir, address, pull_refs, exchange: Mutex::new(()), merging: Mutex::new(()) };
         mirror.verify()?;
+        mirror.prepare_merges()?;
         compact(&mirror.repository()?, MAX_PACKS)?;
         Ok(mirror)
     }
 
-    /// A reader on the mirror; it also sees what later fetches bring.
+    /// A reader on the mirror and its merges; it also sees what later fetches and merges bring.
     ///
     /// # Errors
     /// [`GitError::Repository`] when the mirror is damaged.
     pub fn reader(&self) -> Result<Reader, GitError> {
-        Ok(Reader::new(self.repository()?, &self.dir))
-    }
-
-    /// Brings the mirror's branches up to the remote's (new, moved, forced and deleted ones) and returns
-    /// them. Tags and notes are not fetched.
-    ///
-    /// # Errors
-    /// What the remote or the way to it refused; the branches are then as before.
-    pub fn fetch(&self) -> Result<Heads, GitError> {
-        let _exchange = self.exchange();
-        let repository = self.repository()?;
-        let tips = download(&repository, &self.address, Wanted::Branches)?;
-        self.set_branches(&repository, &tips).map_err(|error| wrap(&self.dir, error))?;
-        self.heads()
-    }
-
-    /// The remote's branches as of the last fetch.
-    ///
-    /// # Errors
-    /// [`GitError::Repository`] when the mirror is damaged.
-    pub fn heads(&self) -> Result<Heads, GitError> {
-        let repository = self.repository()?;
-        let failed = |error| wrap(&self.dir, error);
-        let mut heads = BTreeMap::new();
-        for reference in repository.references_glob(&format!("{BRANCHES}*")).map_err(failed)? {
-            let reference = reference.map_err(failed)?;
-            let name = reference.name().ok().and_then(|name| name.strip_prefix(BRANCHES));
-            match (name.and_then(|name| name.parse().ok()), reference.target()) {
-                (Some(name), Some(target)) => drop(heads.insert(name, CommitId::from_oid(target))),
-                _ => {
-                    tracing::warn!(reference = ?reference.name_bytes(), "a branch's name is unusable: ignored")
-                }
-            }
-        }
-        Ok(Heads(heads))
+        Ok(Reader::new(self.with_merges(self.repository()?)?, &self.dir))
     }
 
     /// What a file watcher should watch to hear of a push at once: for a remote on this machine its
@@ -128,30 +90,12 @@ impl Mirror {
         self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn repository(&self) -> Result<git2::Repository, GitError> {
-        git2::Repository::open_bare(&self.dir).map_err(|error| wrap(&self.dir, error))
+    pub(super) fn merging(&self) -> MutexGuard<'_, ()> {
+        self.merging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Deletes before it creates: `a` may have become `a/b`.
-    fn set_branches(&self, repository: &git2::Repository, tips: &[Tip]) -> Result<(), git2::Error> {
-        let wanted: BTreeMap<String, git2::Oid> = tips
-            .iter()
-            .filter_map(|(name, id)| Some((format!("{BRANCHES}{}", name.strip_prefix("refs/heads/")?), *id)))
-            .collect();
-        let mut current = BTreeSet::new();
-        for reference in repository.references_glob(&format!("{BRANCHES}*"))? {
-            let mut reference = reference?;
-            let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
-            match wanted.get(&name) {
-                None => reference.delete()?,
-                Some(id) if reference.target() == Some(*id) => drop(current.insert(name)),
-                Some(_) => {}
-            }
-        }
-        for (name, id) in wanted.iter().filter(|(name, _)| !current.contains(*name)) {
-            repository.reference(name, *id, true, "fetch")?;
-        }
-        Ok(())
+    pub(super) fn repository(&self) -> Result<git2::Repository, GitError> {
+        git2::Repository::open_bare(&self.dir).map_err(|error| wrap(&self.dir, error))
     }
 
     /// Refuses what is not ours and follows a changed remote.
@@ -215,52 +159,18 @@ fn create(dir: &Path) -> Result<(), GitError> {
 #[cfg(test)]
 mod tests {
     use super::super::credentials::Credentials;
+    use super::super::fetch::NO_PULLS;
     use super::super::fixture::Fixture;
     use super::*;
-
-    fn names(heads: &Heads) -> Vec<&str> {
-        heads.0.keys().map(BranchName::as_str).collect()
-    }
-
-    #[test]
-    fn a_fetch_follows_new_moved_forced_and_deleted_branches() {
-        let world = Fixture::new();
-        let mirror = world.mirror();
-        assert_eq!(mirror.fetch().unwrap(), Heads::default());
-        let first = world.push("a.yaml", "1");
-        let second = world.push("a.yaml", "2");
-        let main: BranchName = "main".parse().unwrap();
-        assert_eq!(mirror.fetch().unwrap().0[&main], second);
-        world.git(&["push", "-q", "origin", "main:topic"]);
-        assert_eq!(names(&mirror.fetch().unwrap()), ["main", "topic"]);
-        world.git(&["push", "-q", "origin", ":topic", "main:topic/deeper"]);
-        assert_eq!(names(&mirror.fetch().unwrap()), ["main", "topic/deeper"]);
-        world.git(&["push", "-q", "origin", ":topic/deeper"]);
-        world.git(&["reset", "-q", "--hard", &first.to_string()]);
-        let forced = world.commit("b.yaml", "3", "forced");
-        world.git(&["push", "-q", "--force", "origin", "main"]);
-        let heads = mirror.fetch().unwrap();
-        assert_eq!(heads.0, BTreeMap::from([(main, forced)]));
-        assert_eq!(mirror.heads().unwrap(), heads);
-        let reader = mirror.reader().unwrap();
-        assert!(!reader.is_ancestor(&second, &forced).unwrap());
-        let packed = mirror.dir.join("objects/pack").read_dir().unwrap().count();
-        mirror.fetch().unwrap();
-        assert_eq!(
-            mirror.dir.join("objects/pack").read_dir().unwrap().count(),
-            packed,
-            "nothing new, no pack"
-        );
-    }
 
     #[test]
     fn git_itself_finds_the_mirror_sound() {
         let world = Fixture::new();
         world.push("a/b.yaml", "1");
         let mirror = world.mirror();
-        mirror.fetch().unwrap();
+        mirror.fetch(&NO_PULLS).unwrap();
         world.push("a/b.yaml", "2");
-        mirror.fetch().unwrap();
+        mirror.fetch(&NO_PULLS).unwrap();
         let dir = mirror.dir.display().to_string();
         assert_eq!(world.git(&["-C", &dir, "fsck", "--full", "--strict"]), "");
     }
@@ -270,10 +180,10 @@ mod tests {
         let world = Fixture::new();
         world.push("a.yaml", "1");
         let mirror = world.mirror();
-        mirror.fetch().unwrap();
+        mirror.fetch(&NO_PULLS).unwrap();
         let reader = mirror.reader().unwrap();
         let second = world.push("a.yaml", "2");
-        mirror.fetch().unwrap();
+        mirror.fetch(&NO_PULLS).unwrap();
         assert_eq!(reader.commit(&second).unwrap().id, second);
     }
 
@@ -287,7 +197,7 @@ mod tests {
             assert!(matches!(error, GitError::NotAMirror { .. }), "{error}");
             assert_eq!(dir.read_dir().unwrap().count(), before);
         }
-        assert_eq!(world.mirror().fetch().unwrap(), world.mirror().heads().unwrap());
+        assert_eq!(world.mirror().fetch(&NO_PULLS).unwrap(), world.mirror().heads().unwrap());
     }
 
     #[test]
@@ -295,10 +205,10 @@ mod tests {
         let (old, new) = (Fixture::new(), Fixture::new());
         old.push("a.yaml", "old");
         let dir = old.root().join("mirror");
-        Mirror::open(&dir, old.remote()).unwrap().fetch().unwrap();
+        Mirror::open(&dir, old.remote()).unwrap().fetch(&NO_PULLS).unwrap();
         let head = new.push("a.yaml", "new");
         let mirror = Mirror::open(&dir, new.remote()).unwrap();
-        assert_eq!(mirror.fetch().unwrap().0.into_values().collect::<Vec<_>>(), [head]);
+        assert_eq!(mirror.fetch(&NO_PULLS).unwrap().branches.into_values().collect::<Vec<_>>(), [head]);
         let url = old.git(&["-C", &dir.display().to_string(), "config", "remote.origin.url"]);
         assert_eq!(url, new.origin.display().to_string());
     }
@@ -307,9 +217,9 @@ mod tests {
     fn a_path_without_a_repository_is_named() {
         let world = Fixture::new();
         let url = world.root().join("nowhere.git").display().to_string();
-        let remote = Remote { url: url.clone(), credentials: Credentials::None };
+        let remote = Remote { url: url.clone(), credentials: Credentials::None, pull_refs: None };
         let mirror = Mirror::open(&world.root().join("m"), remote).unwrap();
-        let error = mirror.fetch().unwrap_err();
+        let error = mirror.fetch(&NO_PULLS).unwrap_err();
         assert!(matches!(&error, GitError::RepositoryNotFound { remote } if *remote == url), "{error}");
         assert_eq!(mirror.watch_paths(), None);
     }
@@ -319,8 +229,8 @@ mod tests {
         let world = Fixture::new();
         let path = world.root().join("reftable.git").display().to_string();
         world.git(&["init", "-q", "--bare", "--ref-format=reftable", &path]);
-        let remote = Remote { url: path, credentials: Credentials::None };
-        let error = Mirror::open(&world.root().join("m"), remote).unwrap().fetch().unwrap_err();
+        let remote = Remote { url: path, credentials: Credentials::None, pull_refs: None };
+        let error = Mirror::open(&world.root().join("m"), remote).unwrap().fetch(&NO_PULLS).unwrap_err();
         assert!(error.to_string().contains("git refs migrate"), "{error}");
     }
 
@@ -332,7 +242,8 @@ mod tests {
         let canonical: Vec<_> =
             paths.into_iter().map(|(path, recursion)| (path.canonicalize().unwrap(), recursion)).collect();
         assert_eq!(canonical, [(origin.clone(), Recursion::No), (origin.join("refs"), Recursion::Yes)]);
-        let remote = Remote { url: world.work.display().to_string(), credentials: Credentials::None };
+        let remote =
+            Remote { url: world.work.display().to_string(), credentials: Credentials::None, pull_refs: None };
         let paths = Mirror::open(&world.root().join("m2"), remote).unwrap().watch_paths().unwrap();
         assert!(paths[0].0.ends_with(".git"), "{paths:?}");
     }

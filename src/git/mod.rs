@@ -4,7 +4,8 @@
 //! and from nothing that a person or another process can change meanwhile.
 //!
 //! Reading starts at [`Reader`], which [`Mirror`] (the daemon) and [`Local`] (the command line) both
-//! give: one code path. [`Mirror`] also talks to the remote: it fetches branches, and it writes
+//! give: one code path. [`Mirror`] also talks to the remote: it fetches branches and the heads of pull
+//! requests, says what merging one would give ([`Merge`]), and writes
 //! statuses into the remote's `refs/notes/beamline`, the only thing that is ever pushed.
 //!
 //! Guarantees: every function is synchronous and may block on disk or network (call it from
@@ -18,11 +19,16 @@ mod credentials;
 mod download;
 mod error;
 mod failure;
+mod fetch;
 mod history;
 mod id;
 mod listing;
+mod merge;
+mod merges;
 mod mirror;
 mod notes;
+mod password;
+mod pulls;
 mod reader;
 mod transport;
 mod workdir;
@@ -35,10 +41,14 @@ mod network_tests;
 pub use changes::Change;
 pub use credentials::{Credentials, Remote};
 pub use error::GitError;
+pub use fetch::{Heads, NO_PULLS};
 pub use history::CommitInfo;
 pub use id::{BlobId, BranchName, CommitId, InvalidName, RepoPath};
 pub use listing::{EntryKind, TreeEntry};
-pub use mirror::{Heads, Mirror, Recursion};
+pub use merge::Merge;
+pub use mirror::{Mirror, Recursion};
+pub use password::PasswordSource;
+pub use pulls::PullRefs;
 pub use reader::Reader;
-pub use transport::register_transports;
+pub use transport::{Patience, register_transports};
 pub use workdir::{Local, open_local};

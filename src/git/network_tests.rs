@@ -15,7 +15,9 @@ use axum::routing::{get, post};
 use base64::Engine as _;
 
 use super::fixture::Fixture;
-use super::{CommitId, Credentials, GitError, Mirror, Remote, register_transports};
+use super::{
+    CommitId, Credentials, GitError, Mirror, NO_PULLS, PasswordSource, Patience, Remote, register_transports,
+};
 use crate::wire;
 
 /// One runtime, authority and server for all tests: transports are registered once per process.
@@ -33,7 +35,11 @@ fn network() -> &'static Network {
         let (authority, server) = certificates("localhost");
         let port = serve(&runtime, server);
         let options = wire::Options { ca_bundle: authority.into_bytes(), ..wire::Options::default() };
-        register_transports(wire::Client::new(&options).unwrap(), runtime.handle().clone());
+        register_transports(
+            wire::Client::new(&options).unwrap(),
+            runtime.handle().clone(),
+            Patience::default(),
+        );
         Network { runtime, port }
     })
 }
@@ -158,7 +164,7 @@ fn https(origin: &Path, password: &str) -> Remote {
 
 fn https_at(name: &str, port: u16, password: &str) -> Remote {
     let credentials = Credentials::Basic { username: "x-access-token".into(), password: password.into() };
-    Remote { url: format!("https://localhost:{port}/{name}"), credentials }
+    Remote { url: format!("https://localhost:{port}/{name}"), credentials, pull_refs: None }
 }
 
 fn status(commit: CommitId, context: &str) -> (CommitId, String, String) {
@@ -174,7 +180,7 @@ fn fetch_error(world: &Fixture, remote: Remote) -> GitError {
     network();
     Mirror::open(&tempfile::tempdir_in(world.root()).unwrap().path().join("m"), remote)
         .unwrap()
-        .fetch()
+        .fetch(&NO_PULLS)
         .unwrap_err()
 }
 
@@ -183,9 +189,9 @@ fn an_https_remote_is_fetched_and_takes_notes() {
     let world = Fixture::new();
     let first = world.push("env/a.yaml", "1");
     let mirror = Mirror::open(&world.root().join("m"), https(&world.origin, "secret")).unwrap();
-    assert_eq!(mirror.fetch().unwrap().0.into_values().collect::<Vec<_>>(), [first]);
+    assert_eq!(mirror.fetch(&NO_PULLS).unwrap().branches.into_values().collect::<Vec<_>>(), [first]);
     let second = world.push("env/a.yaml", "2");
-    assert_eq!(mirror.fetch().unwrap().0.into_values().collect::<Vec<_>>(), [second]);
+    assert_eq!(mirror.fetch(&NO_PULLS).unwrap().branches.into_values().collect::<Vec<_>>(), [second]);
     let reader = mirror.reader().unwrap();
     assert_eq!(reader.changes(&first, &second, &super::RepoPath::root()).unwrap().len(), 1);
     mirror.append_notes(&[status(first, "beamline/apply")], now()).unwrap();
@@ -200,6 +206,29 @@ fn an_https_remote_is_fetched_and_takes_notes() {
     assert_eq!(mirror.watch_paths(), None);
     let stored = std::fs::read_to_string(world.root().join("m/config")).unwrap();
     assert!(!stored.contains("secret"), "{stored}");
+}
+
+#[test]
+fn a_password_that_changes_is_asked_for_at_each_exchange() {
+    let world = Fixture::new();
+    let first = world.push("a.yaml", "1");
+    let remote = https(&world.origin, "replaced");
+    let present = Arc::new(std::sync::Mutex::new(Err("the App is suspended: resume it".to_owned())));
+    let asked = present.clone();
+    let password = PasswordSource::new(move || {
+        let answer: Result<&str, String> = asked.lock().unwrap().clone();
+        async move { answer.map(Into::into) }
+    });
+    let credentials = Credentials::Dynamic { username: "x-access-token".into(), password };
+    let mirror = Mirror::open(&world.root().join("m"), Remote { credentials, ..remote }).unwrap();
+    let error = mirror.fetch(&NO_PULLS).unwrap_err();
+    assert!(error.to_string().ends_with("now: the App is suspended: resume it"), "{error}");
+    *present.lock().unwrap() = Ok("expired");
+    let error = mirror.fetch(&NO_PULLS).unwrap_err();
+    assert!(matches!(error, GitError::Authentication { .. }), "{error}");
+    *present.lock().unwrap() = Ok("secret");
+    assert_eq!(mirror.fetch(&NO_PULLS).unwrap().branches.into_values().collect::<Vec<_>>(), [first]);
+    mirror.append_notes(&[status(first, "beamline/apply")], now()).unwrap();
 }
 
 #[test]
@@ -254,7 +283,8 @@ fn every_refusal_says_what_to_do() {
     assert!(matches!(page, GitError::NotGit { .. }), "{page}");
     let closed = fetch_error(&world, https_at("a.git", 1, "secret"));
     assert!(matches!(closed, GitError::Unreachable { .. }), "{closed}");
-    let remote = Remote { url: "https://host.invalid/a.git".into(), credentials: Credentials::None };
+    let remote =
+        Remote { url: "https://host.invalid/a.git".into(), credentials: Credentials::None, pull_refs: None };
     let nowhere = fetch_error(&world, remote);
     assert!(matches!(nowhere, GitError::HostNotFound { .. }), "{nowhere}");
     for error in [wrong, absent, moved, page, closed, nowhere] {
@@ -282,7 +312,11 @@ fn stand_in(world: &Fixture, script: &str) -> PathBuf {
 fn ssh(world: &Fixture, script: &str) -> Remote {
     let program = Some(stand_in(world, script));
     let credentials = Credentials::Ssh { identity_file: Some("/keys/id".into()), known_hosts: None, program };
-    Remote { url: format!("ssh://git@example.org:2222{}", world.origin.display()), credentials }
+    Remote {
+        url: format!("ssh://git@example.org:2222{}", world.origin.display()),
+        credentials,
+        pull_refs: None,
+    }
 }
 
 #[test]
@@ -295,9 +329,9 @@ fn an_ssh_remote_is_fetched_and_takes_notes() {
         world.root().display()
     );
     let mirror = Mirror::open(&world.root().join("m"), ssh(&world, &script)).unwrap();
-    assert_eq!(mirror.fetch().unwrap().0.into_values().collect::<Vec<_>>(), [first]);
+    assert_eq!(mirror.fetch(&NO_PULLS).unwrap().branches.into_values().collect::<Vec<_>>(), [first]);
     let second = world.push("a.yaml", "2");
-    assert_eq!(mirror.fetch().unwrap().0.into_values().collect::<Vec<_>>(), [second]);
+    assert_eq!(mirror.fetch(&NO_PULLS).unwrap().branches.into_values().collect::<Vec<_>>(), [second]);
     mirror.append_notes(&[status(second, "beamline/apply")], now()).unwrap();
     let origin = world.origin.display().to_string();
     let shown = world.git(&["-C", &origin, "notes", "--ref=beamline", "show", &second.to_string()]);

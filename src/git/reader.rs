@@ -10,10 +10,6 @@ use std::sync::{Mutex, PoisonError};
 use super::error::GitError;
 use super::id::{BlobId, CommitId, RepoPath};
 
-/// The first line of a Git LFS pointer file, and the size it stays below (the LFS specification).
-const LFS_FIRST_LINE: &[u8] = b"version https://git-lfs.github.com/spec/";
-const LFS_POINTER_MAX_BYTES: usize = 1024;
-
 /// A repository that is open for reading. Its object cache lives as long as it does, so make one for a
 /// piece of work and drop it. Blocking: call from `spawn_blocking`.
 pub struct Reader {
@@ -44,8 +40,7 @@ impl Reader {
     /// The content of a blob, at most `limit_bytes` of it.
     ///
     /// # Errors
-    /// [`GitError::Limit`] when it is larger, [`GitError::LfsPointer`] when the content is elsewhere,
-    /// [`GitError::Repository`] when there is no such blob.
+    /// [`GitError::Limit`] when it is larger, [`GitError::Repository`] when there is no such blob.
     pub fn read(&self, blob: &BlobId, limit_bytes: usize) -> Result<Vec<u8>, GitError> {
         self.with(|opened| {
             let odb = opened.repository.odb().map_err(opened.failed())?;
@@ -55,11 +50,7 @@ impl Reader {
                 return Err(GitError::Limit { what, limit: format!("{limit_bytes} bytes") });
             }
             let found = opened.repository.find_blob(blob.oid()).map_err(opened.failed())?;
-            let content = found.content();
-            if content.len() < LFS_POINTER_MAX_BYTES && content.starts_with(LFS_FIRST_LINE) {
-                return Err(GitError::LfsPointer { blob: *blob });
-            }
-            Ok(content.to_vec())
+            Ok(found.content().to_vec())
         })
     }
 }

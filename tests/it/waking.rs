@@ -11,9 +11,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
-use beamline::git::{Credentials, Remote, register_transports};
-use beamline::wire;
+use beamline::git::{Credentials, Remote};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::support::git_servers::Authority;
 use crate::support::{DaemonWorld, Setup};
 
 /// Dealt with at once: Azure's own pace is not what is looked at here.
@@ -36,16 +38,12 @@ async fn a_push_to_a_local_origin_is_noticed_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_remote_over_https_is_polled_with_its_token_and_gets_its_notes_by_push() {
-    wire::install_tls_provider();
     let mut world = DaemonWorld::with(Setup::real_time());
     world.repository.git_of_origin(&["config", "http.receivepack", "true"]);
-    let (authority, port) = serve(world.repository.origin());
-    let options =
-        wire::Options { ca_bundle: authority.into_bytes(), system_roots: false, ..wire::Options::default() };
-    register_transports(wire::Client::new(&options).unwrap(), tokio::runtime::Handle::current());
+    let port = serve(world.repository.origin());
     let credentials = Credentials::Basic { username: "x-access-token".to_owned(), password: "secret".into() };
     world.poll_from(
-        Remote { url: format!("https://localhost:{port}/origin.git"), credentials },
+        Remote { url: format!("https://localhost:{port}/origin.git"), credentials, pull_refs: None },
         std::time::Duration::from_millis(200),
     );
     world.repository.write("environments/dev.yaml", INVALID);
@@ -58,18 +56,12 @@ async fn a_remote_over_https_is_polled_with_its_token_and_gets_its_notes_by_push
 }
 
 /// Git's smart protocol over HTTPS, for who knows the token.
-fn serve(origin: PathBuf) -> (String, u16) {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut parameters = rcgen::CertificateParams::default();
-    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority = parameters.self_signed(&key).unwrap();
-    let issuer = rcgen::Issuer::new(parameters, key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let names = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let leaf = names.signed_by(&key, &issuer).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
+fn serve(origin: PathBuf) -> u16 {
+    let (certificate, key) = Authority::trusted().certify_localhost();
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let config = rustls::ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(vec![leaf.der().clone()], key).unwrap();
+    let config = config.with_single_cert(vec![certificate], key).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -81,7 +73,7 @@ fn serve(origin: PathBuf) -> (String, u16) {
     let config = axum_server::tls_rustls::RustlsConfig::from_config(Arc::new(config));
     let server = axum_server::from_tcp_rustls(listener, config).unwrap();
     tokio::spawn(server.serve(app.into_make_service()));
-    (authority.pem(), port)
+    port
 }
 
 fn is_known(headers: &HeaderMap) -> bool {

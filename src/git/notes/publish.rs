@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(mirror.notes(&"1".repeat(40).parse().unwrap()).unwrap(), None);
         let who = world.git(&["-C", &origin, "log", "-1", "--format=%cn <%ce> %ct", "refs/notes/beamline"]);
         assert_eq!(who, "beamline <beamline@localhost> 1767323045");
-        assert_eq!(mirror.fetch().unwrap().0.len(), 1, "notes are no branch");
+        assert_eq!(mirror.fetch(&crate::git::NO_PULLS).unwrap().branches.len(), 1, "notes are no branch");
     }
 
     #[test]
@@ -339,6 +339,7 @@ mod tests {
         let remote = crate::git::Remote {
             url: world.work.display().to_string(),
             credentials: crate::git::Credentials::None,
+            pull_refs: None,
         };
         let mirror = Mirror::open(&world.root().join("m"), remote).unwrap();
         mirror.append_notes(&[line(commit, "beamline/apply", "success: done")], now()).unwrap();

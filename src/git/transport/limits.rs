@@ -11,8 +11,21 @@ use tokio::time::Sleep;
 
 use crate::git::failure::{Failure, MAX_FETCH_BYTES};
 
-/// The longest exchange. The first fetch of a large repository over a slow line fits.
-const WHOLE_EXCHANGE: Duration = Duration::from_secs(30 * 60);
+/// How long one exchange with a remote may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long the other side may stay silent. A server that packs a large repository needs some time.
+    pub silence: Duration,
+    /// The whole exchange. The first fetch of a large repository over a slow line must fit.
+    pub whole: Duration,
+}
+
+impl Default for Patience {
+    /// A minute, and half an hour.
+    fn default() -> Self {
+        Self { silence: Duration::from_secs(60), whole: Duration::from_secs(30 * 60) }
+    }
+}
 
 /// How much a list of references may be. A hundred thousand references are about 8 MB.
 const MAX_ADVERTISEMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -20,17 +33,19 @@ const MAX_ADVERTISEMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// The remaining allowance of one exchange. Must be used on a thread that may block.
 pub(super) struct Limits {
     runtime: Handle,
+    patience: Patience,
     deadline: Pin<Box<Sleep>>,
     received_bytes: u64,
     limit_bytes: u64,
 }
 
 impl Limits {
-    pub(super) fn new(runtime: &Handle) -> Self {
+    pub(super) fn new(runtime: &Handle, patience: Patience) -> Self {
         let _context = runtime.enter();
         Self {
             runtime: runtime.clone(),
-            deadline: Box::pin(tokio::time::sleep(WHOLE_EXCHANGE)),
+            patience,
+            deadline: Box::pin(tokio::time::sleep(patience.whole)),
             received_bytes: 0,
             limit_bytes: MAX_ADVERTISEMENT_BYTES,
         }
@@ -43,12 +58,12 @@ impl Limits {
 
     /// Waits for `work` until the exchange's time is over.
     pub(super) fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
-        let deadline = &mut self.deadline;
+        let (deadline, whole) = (&mut self.deadline, self.patience.whole);
         self.runtime.block_on(async {
             tokio::select! {
                 biased;
                 done = work => Ok(done),
-                () = deadline.as_mut() => Err(Failure::TimedOut("it took longer than half an hour")),
+                () = deadline.as_mut() => Err(Failure::TimedOut(format!("it took longer than {} s", whole.as_secs()))),
             }
         })
     }
@@ -57,11 +72,17 @@ impl Limits {
     pub(super) fn wait_at_most<T>(
         &mut self,
         limit: Duration,
-        what: &'static str,
+        what: &str,
         work: impl Future<Output = T>,
     ) -> Result<T, Failure> {
         // A timer needs the runtime around it when it is made, not only when it is awaited.
-        self.wait(async { tokio::time::timeout(limit, work).await })?.map_err(|_| Failure::TimedOut(what))
+        let ended = self.wait(async { tokio::time::timeout(limit, work).await })?;
+        ended.map_err(|_| Failure::TimedOut(format!("{what} for {} s", limit.as_secs())))
+    }
+
+    /// As [`Limits::wait`], as long as the other side may be silent.
+    pub(super) fn hear<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        self.wait_at_most(self.patience.silence, "it sent nothing", work)
     }
 
     /// Counts what arrived.

@@ -8,5 +8,6 @@ mod register;
 mod smart_http;
 mod ssh;
 
+pub use limits::Patience;
 pub(super) use register::is_registered;
 pub use register::register_transports;

@@ -9,6 +9,7 @@ use crate::git::address::{Address, Place};
 use crate::git::failure::Failure;
 use crate::wire;
 
+use super::limits::Patience;
 use super::{smart_http, ssh};
 
 /// How much of parsed trees and commits libgit2 keeps in this process, in bytes. Its default of 256 MB
@@ -20,17 +21,18 @@ const OBJECT_CACHE_BYTES: isize = 16 * 1024 * 1024;
 struct Means {
     client: wire::Client,
     runtime: Handle,
+    patience: Patience,
 }
 
 static MEANS: RwLock<Option<Means>> = RwLock::new(None);
 
 /// Makes https and ssh remotes reachable. libgit2 learns of the transports once per process; a later
-/// call only replaces the client and the runtime for the exchanges that follow. The runtime must
+/// call only replaces what they work with for the exchanges that follow. The runtime must
 /// outlive every use of a network remote.
-pub fn register_transports(client: wire::Client, runtime: Handle) {
+pub fn register_transports(client: wire::Client, runtime: Handle, patience: Patience) {
     static ONCE: Once = Once::new();
     ONCE.call_once(register);
-    *MEANS.write().unwrap_or_else(PoisonError::into_inner) = Some(Means { client, runtime });
+    *MEANS.write().unwrap_or_else(PoisonError::into_inner) = Some(Means { client, runtime, patience });
 }
 
 #[expect(unsafe_code, reason = "libgit2 keeps its transports and its cache limit in unguarded globals")]
@@ -58,11 +60,15 @@ struct Dialer;
 impl Dialer {
     fn dial(url: &str, service: Service) -> Result<Box<dyn SmartSubtransportStream>, Failure> {
         let means = MEANS.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let Means { client, runtime } = means.ok_or(Failure::NoTransport)?;
+        let Means { client, runtime, patience } = means.ok_or(Failure::NoTransport)?;
         let address = Address::parse(url).map_err(Failure::Address)?;
         match &address.place {
-            Place::Http(base) => Ok(Box::new(smart_http::Exchange::new(client, &runtime, base, service)?)),
-            Place::Ssh(target) => Ok(Box::new(ssh::Session::start(&runtime, target, url, service)?)),
+            Place::Http(base) => {
+                Ok(Box::new(smart_http::Exchange::new(client, &runtime, patience, base, service)?))
+            }
+            Place::Ssh(target) => {
+                Ok(Box::new(ssh::Session::start(&runtime, patience, target, url, service)?))
+            }
             Place::Local(_) => Err(Failure::NoTransport),
         }
     }

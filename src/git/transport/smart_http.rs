@@ -1,19 +1,23 @@
 //! Git's smart HTTP protocol, stateless: each stream is one request (gitprotocol-http(5)).
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::{Buf as _, Bytes};
 use git2::transport::Service;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
 
 use crate::git::credentials::{self, Credentials};
 use crate::git::failure::Failure;
 use crate::wire;
 
-use super::limits::Limits;
+use super::limits::{Limits, Patience};
+
+/// How long a changing password may take to be had.
+const ASKING: Duration = Duration::from_secs(30);
 
 /// The largest request. We push notes and negotiate fetches; both are far smaller.
 const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
@@ -36,6 +40,7 @@ impl Exchange {
     pub(super) fn new(
         client: wire::Client,
         runtime: &Handle,
+        patience: Patience,
         base: &str,
         service: Service,
     ) -> Result<Self, Failure> {
@@ -45,7 +50,7 @@ impl Exchange {
             Service::ReceivePackLs => ("git-receive-pack", Phase::Advertisement),
             Service::ReceivePack => ("git-receive-pack", Phase::Result),
         };
-        let mut limits = Limits::new(runtime);
+        let mut limits = Limits::new(runtime, patience);
         let (mut request, expected_type) = match phase {
             Phase::Advertisement => (
                 http::Request::get(format!("{base}/info/refs?service={name}")),
@@ -60,7 +65,7 @@ impl Exchange {
                 (post, result)
             }
         };
-        if let Some(value) = authorization(base) {
+        if let Some(value) = authorization(base, &mut limits)? {
             request = request.header(AUTHORIZATION, value);
         }
         let (head, ()) = request
@@ -73,7 +78,7 @@ impl Exchange {
     /// Sends what was written and checks that a Git server answers.
     fn send(&mut self, head: http::request::Parts, body: Vec<u8>) -> Result<State, Failure> {
         let request = http::Request::from_parts(head, Bytes::from(body));
-        let answer = self.limits.wait(self.client.open(request))?.map_err(Failure::Wire)?;
+        let answer = self.limits.hear(self.client.open(request))?.map_err(Failure::Wire)?;
         let field = |name| {
             let value: Option<&HeaderValue> = answer.headers().get(name);
             value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -95,7 +100,7 @@ impl Exchange {
         }
         let State::Reading { mut answer, mut chunk } = state else { return Ok(0) };
         while chunk.is_empty() {
-            match self.limits.wait(answer.chunk())?.map_err(Failure::Wire)? {
+            match self.limits.hear(answer.chunk())?.map_err(Failure::Wire)? {
                 Some(next) => {
                     self.limits.count(next.len())?;
                     chunk = next;
@@ -138,15 +143,21 @@ impl Write for Exchange {
     }
 }
 
-fn authorization(base: &str) -> Option<HeaderValue> {
+fn authorization(base: &str, limits: &mut Limits) -> Result<Option<HeaderValue>, Failure> {
     match &*credentials::recall(base) {
-        Credentials::Basic { username, password } => {
-            let pair = format!("{username}:{}", password.expose_secret());
-            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
-            let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
-            value.set_sensitive(true);
-            Some(value)
+        Credentials::Basic { username, password } => Ok(basic(username, password)),
+        Credentials::Dynamic { username, password } => {
+            let asked = limits.wait_at_most(ASKING, "the password was not given", password.ask())?;
+            Ok(basic(username, &asked.map_err(Failure::NoPassword)?))
         }
-        Credentials::None | Credentials::Ssh { .. } => None,
+        Credentials::None | Credentials::Ssh { .. } => Ok(None),
     }
+}
+
+fn basic(username: &str, password: &SecretString) -> Option<HeaderValue> {
+    let pair = format!("{username}:{}", password.expose_secret());
+    let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+    let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }

@@ -20,10 +20,7 @@ use crate::git::address::SshTarget;
 use crate::git::credentials::{self, Credentials};
 use crate::git::failure::Failure;
 
-use super::limits::Limits;
-
-/// How long the other side may stay silent, as over https.
-const SILENCE: Duration = Duration::from_secs(60);
+use super::limits::{Limits, Patience};
 
 /// How long the client may take to end after its input has ended, before it is killed.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -43,6 +40,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn start(
         runtime: &Handle,
+        patience: Patience,
         target: &SshTarget,
         url: &str,
         service: Service,
@@ -50,9 +48,10 @@ impl Session {
         let credentials = credentials::recall(url);
         let program = match &*credentials {
             Credentials::Ssh { program: Some(program), .. } => program.as_path(),
-            Credentials::Ssh { program: None, .. } | Credentials::None | Credentials::Basic { .. } => {
-                Path::new("ssh")
-            }
+            Credentials::Ssh { program: None, .. }
+            | Credentials::None
+            | Credentials::Basic { .. }
+            | Credentials::Dynamic { .. } => Path::new("ssh"),
         };
         let _context = runtime.enter();
         let mut child = Command::new(program)
@@ -76,14 +75,14 @@ impl Session {
             let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
             kept
         });
-        Ok(Self { limits: Limits::new(runtime), child, stdin, stdout, stderr: Some(stderr) })
+        Ok(Self { limits: Limits::new(runtime, patience), child, stdin, stdout, stderr: Some(stderr) })
     }
 
     /// What ended the client, if that was not success.
     fn end(&mut self) -> Option<Failure> {
         self.stdin = None;
         let (child, stderr) = (&mut self.child, self.stderr.take());
-        let ended = self.limits.wait_at_most(FAREWELL, "the ssh client did not end", async {
+        let ended = self.limits.wait_at_most(FAREWELL, "the ssh client went on", async {
             let status = child.wait().await;
             let said = match stderr {
                 Some(reading) => reading.await.unwrap_or_default(),
@@ -105,7 +104,7 @@ impl Session {
 
 impl Read for Session {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let read = self.limits.wait_at_most(SILENCE, "it sent nothing for a minute", self.stdout.read(out));
+        let read = self.limits.hear(self.stdout.read(out));
         match read.map_err(Failure::leave)? {
             Ok(0) => self.end().map_or(Ok(0), |failure| Err(failure.leave())),
             Ok(count) => {
@@ -121,7 +120,7 @@ impl Write for Session {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.limits.expect_pack();
         let Some(stdin) = &mut self.stdin else { return Err(io::ErrorKind::BrokenPipe.into()) };
-        let written = self.limits.wait_at_most(SILENCE, "it took nothing for a minute", stdin.write(bytes));
+        let written = self.limits.hear(stdin.write(bytes));
         match written.map_err(Failure::leave)? {
             Ok(count) => Ok(count),
             Err(error) => Err(self.end().map_or(error, Failure::leave)),
@@ -139,7 +138,7 @@ impl Drop for Session {
         // for ever. Dropping the child kills what is left.
         self.stdin = None;
         let child = &mut self.child;
-        let _ = self.limits.wait_at_most(FAREWELL, "the ssh client did not end", child.wait());
+        let _ = self.limits.wait_at_most(FAREWELL, "the ssh client went on", child.wait());
     }
 }
 
