@@ -1,7 +1,10 @@
 //! Definitions out of a commit: read as blobs, never a checkout.
 
-use crate::definitions::{InputDigest, Loaded, MAX_FILE_BYTES, Role, SourceFile, defaults_for, load, role};
-use crate::git::{CommitId, GitError, Reader, RepoPath};
+use crate::definitions::{
+    InputDigest, Loaded, MAX_FILE_BYTES, Role, SourceFile, Unreadable, defaults_for, hides_definitions, load,
+    role,
+};
+use crate::git::{CommitId, EntryKind, GitError, Reader, RepoPath};
 
 /// A definition as one commit has it.
 #[derive(Debug)]
@@ -13,7 +16,8 @@ pub struct Definition {
 }
 
 /// Reads the environment file at `path` with the defaults it inherits. `None` when the commit has no
-/// such file. Blocking.
+/// such file. A link or submodule in the place of one of these files, or of a folder on the way to it, is
+/// an error of the definition: what it hides is not gone. Blocking.
 ///
 /// # Errors
 /// [`GitError`] when the mirror cannot be read.
@@ -23,28 +27,58 @@ pub fn load_at(
     root: &RepoPath,
     path: &str,
 ) -> Result<Option<Definition>, GitError> {
-    if reader.blob_at(commit, path)?.is_none() {
-        return Ok(None);
+    let Some(own) = read(reader, commit, path)? else { return Ok(None) };
+    let mut found: Vec<(String, Found)> = Vec::new();
+    for candidate in defaults_for(path, root.as_str()) {
+        if let Some(file) = read(reader, commit, &candidate)? {
+            found.push((candidate, file));
+        }
     }
-    let mut files = Vec::new();
-    let mut blobs = Vec::new();
-    let chain = defaults_for(path, root.as_str());
-    for candidate in chain.iter().map(String::as_str).chain([path]) {
-        let Some(blob) = reader.blob_at(commit, candidate)? else { continue };
-        let file = match reader.read(&blob, MAX_FILE_BYTES) {
-            Ok(bytes) => SourceFile::from_bytes(candidate, &bytes),
-            // `definitions` refuses it, by name.
-            Err(GitError::Limit { .. }) => SourceFile::too_large(candidate, MAX_FILE_BYTES as u64 + 1),
-            Err(error) => return Err(error),
-        };
-        files.push(file);
-        blobs.push((candidate, blob.to_string()));
-    }
-    let pairs: Vec<(&str, &str)> = blobs.iter().map(|(path, blob)| (*path, blob.as_str())).collect();
-    Ok(Some(Definition { loaded: load(&files), digest: InputDigest::of(&pairs) }))
+    found.push((path.to_owned(), own));
+    let pairs: Vec<(&str, &str)> =
+        found.iter().map(|(path, found)| (path.as_str(), found.identity.as_str())).collect();
+    let digest = InputDigest::of(&pairs);
+    let mut files: Vec<SourceFile> = found.into_iter().map(|(_, found)| found.file).collect();
+    // One link can stand in the way of several files.
+    files.dedup_by(|a, b| a.path() == b.path());
+    Ok(Some(Definition { loaded: load(&files), digest }))
 }
 
-/// The paths of all environment files in `folder` and below it. Blocking.
+/// A file, and what makes it another one.
+struct Found {
+    file: SourceFile,
+    identity: String,
+}
+
+fn read(reader: &Reader, commit: &CommitId, path: &str) -> Result<Option<Found>, GitError> {
+    let Some(blob) = reader.blob_at(commit, path)? else {
+        let obstacle = reader.obstacle(commit, path)?;
+        return Ok(obstacle.and_then(|(at, kind)| {
+            let file = SourceFile::refused(at, unreadable(kind)?);
+            Some(Found { file, identity: format!("{kind:?}") })
+        }));
+    };
+    let file = match reader.read(&blob, MAX_FILE_BYTES) {
+        Ok(bytes) => SourceFile::from_bytes(path, &bytes),
+        // `definitions` refuses it, by name.
+        Err(GitError::Limit { .. }) => SourceFile::too_large(path, MAX_FILE_BYTES as u64 + 1),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Found { file, identity: blob.to_string() }))
+}
+
+/// Why an entry of this kind is not read; `None` for a regular file.
+#[must_use]
+pub fn unreadable(kind: EntryKind) -> Option<Unreadable> {
+    match kind {
+        EntryKind::File => None,
+        EntryKind::Symlink => Some(Unreadable::SymbolicLink),
+        EntryKind::Submodule => Some(Unreadable::Submodule),
+    }
+}
+
+/// The paths of all environment files in `folder` and below it, and of the links and submodules there
+/// that hide some. Blocking.
 ///
 /// # Errors
 /// [`GitError`] when the mirror cannot be read.
@@ -54,9 +88,21 @@ pub fn environment_files(
     folder: &RepoPath,
     root: &RepoPath,
 ) -> Result<Vec<String>, GitError> {
-    let entries = reader.tree(commit, folder)?;
-    let environments = entries
-        .into_iter()
-        .filter(|entry| matches!(role(&entry.path, root.as_str()), Role::Environment { .. }));
+    if let Some((path, _)) = reader.obstacle(commit, folder.as_str())? {
+        return Ok(vec![path]);
+    }
+    let entries = reader.tree(commit, folder)?.into_iter();
+    let environments = entries.filter(|entry| is_environment(&entry.path, entry.kind, root));
     Ok(environments.map(|entry| entry.path).collect())
+}
+
+/// Whether an entry is an environment file, or hides some.
+pub(super) fn is_environment(path: &str, kind: EntryKind, root: &RepoPath) -> bool {
+    match role(path, root.as_str()) {
+        Role::Environment { .. } => true,
+        Role::Defaults { .. } => false,
+        Role::Other => {
+            unreadable(kind).is_some() && kind.is_relevant(path) && hides_definitions(path, root.as_str())
+        }
+    }
 }

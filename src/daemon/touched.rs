@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::daemon::source::{environment_files, load_at};
+use crate::daemon::source::{environment_files, is_environment, load_at};
 use crate::definitions::{InputDigest, Role, Touched, role, touched_by};
 use crate::git::{CommitId, GitError, Reader, RepoPath};
 use crate::resources::EnvironmentName;
@@ -105,13 +105,17 @@ fn changed_files(
     root: &RepoPath,
 ) -> Result<(BTreeSet<String>, BTreeSet<String>), GitError> {
     let (mut present, mut before) = (BTreeSet::new(), BTreeSet::new());
+    if let Some((path, _)) = reader.obstacle(to, root.as_str())? {
+        present.insert(path);
+    }
     for change in reader.changes(from, to, root)? {
         match touched_by(&change.path, root.as_str()) {
             Touched::Environment(path) => {
                 if change.before.is_some() {
                     before.insert(path.clone());
                 }
-                if change.after.is_some() {
+                // What a link or a submodule hides now is not gone.
+                if change.after.is_some() || reader.obstacle(to, &path)?.is_some() {
                     present.insert(path);
                 }
             }
@@ -119,6 +123,9 @@ fn changed_files(
                 if let Ok(folder) = folder.parse::<RepoPath>() {
                     present.extend(environment_files(reader, to, &folder, root)?);
                 }
+            }
+            Touched::Nothing if change.after.is_some() && is_environment(&change.path, change.kind, root) => {
+                present.insert(change.path);
             }
             Touched::Nothing => {}
         }
@@ -138,8 +145,18 @@ fn name_at(
 fn stem_name(path: &str, root: &RepoPath) -> Option<EnvironmentName> {
     match role(path, root.as_str()) {
         Role::Environment { stem } => stem.parse().ok(),
-        Role::Defaults { .. } | Role::Other => None,
+        Role::Defaults { .. } => None,
+        Role::Other => hidden_name(path),
     }
+}
+
+/// A name for what is hidden by a link or submodule at `path`, so that it can be spoken of. Not that of
+/// an environment which somebody could have.
+fn hidden_name(path: &str) -> Option<EnvironmentName> {
+    let segment = path.rsplit('/').next().unwrap_or(path);
+    let legal = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let word: String = segment.chars().map(legal).take(40).collect();
+    format!("unreadable-{}", word.trim_matches('-')).parse().ok()
 }
 
 #[cfg(test)]
@@ -224,6 +241,29 @@ mod tests {
         let before = story.head;
         story.commit(&[("a.yaml", "beamline: 1\nname: two\n")]);
         assert_eq!(story.touched(Some(&before)), ["+two a.yaml", "-one a.yaml"]);
+    }
+
+    #[test]
+    fn what_a_link_or_a_submodule_hides_is_not_gone() {
+        let named = "beamline: 1\nname: production\n";
+        let mut story = Story::new(&[("a.yaml", named), ("eu/b.yaml", "x: 1"), ("us/c.yaml", "x: 1")]);
+        let before = story.head;
+        let link = |target: &str, path: &str| {
+            let blob = story.repository.blob(target);
+            let entry = format!("120000,{blob},environments/{path}");
+            story.repository.git(&["update-index", "--add", "--replace", "--cacheinfo", &entry]);
+        };
+        link("b.yaml", "a.yaml");
+        link("../elsewhere", "eu");
+        let pinned = format!("160000,{},environments/us", "1".repeat(40));
+        story.repository.git(&["update-index", "--add", "--replace", "--cacheinfo", &pinned]);
+        story.repository.git(&["commit", "-q", "-m", "hidden"]);
+        story.head = story.repository.git(&["rev-parse", "HEAD"]).parse().unwrap();
+        assert_eq!(
+            story.touched(Some(&before)),
+            ["+production a.yaml", "+unreadable-eu eu", "+b eu/b.yaml", "+unreadable-us us", "+c us/c.yaml"]
+        );
+        assert_eq!(story.touched(None), ["+a a.yaml", "+unreadable-eu eu", "+unreadable-us us"]);
     }
 
     #[test]

@@ -170,6 +170,15 @@ fn refused(id: FileId, unreadable: Unreadable) -> Problem {
                 .rule("Definition files are UTF-8 text.")
                 .remedy("Save the file as UTF-8.")
         }
+        Unreadable::SymbolicLink => Problem::error(Code::Unreadable, at, "this is a symbolic link")
+            .rule("Definitions are regular files in real folders: links are not followed.")
+            .remedy("Put a copy here, or share what is alike in a `defaults` file of a common folder."),
+        Unreadable::Submodule => Problem::error(Code::Unreadable, at, "this is a submodule")
+            .rule("Definitions are in the repository itself: other repositories are not read.")
+            .remedy("Commit the files here, or move the submodule out of the definitions folder."),
+        Unreadable::LfsPointer => Problem::error(Code::Unreadable, at, "this is a Git LFS pointer")
+            .rule("Definitions are in the repository itself: what LFS keeps elsewhere is not read.")
+            .remedy("Run `git lfs untrack` for the file, then commit it again."),
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::claims::{Collision, claims, collisions};
 use super::diagnostic::Diagnostic;
 use super::environment::Environment;
-use super::layout::{Role, defaults_for, role};
+use super::layout::{Role, defaults_for, hides_definitions, role};
 use super::load::{Parsed, load_chain, parse_all};
-use super::source::{FileId, SourceFile, Sources};
+use super::source::{FileId, SourceFile, Sources, Unreadable};
 
 /// Every environment of a repository at one commit.
 #[derive(Clone, Debug, Default)]
@@ -20,18 +20,19 @@ pub struct Estate {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads all files below `root` that are definitions or defaults; others are passed over.
+/// Reads all files below `root` that are definitions or defaults, and refuses the links and submodules
+/// that hide some; others are passed over.
 #[must_use]
 pub fn load_all(files: Vec<SourceFile>, root: &str) -> Estate {
     let mut files: Vec<SourceFile> =
-        files.into_iter().filter(|file| role(file.path(), root) != Role::Other).collect();
+        files.into_iter().filter(|file| place(file, root) != Place::Elsewhere).collect();
     files.sort_by(|a, b| a.path().cmp(b.path()));
     let sources = Sources::new(files);
     let parsed = parse_all(&sources);
     let ids: HashMap<&str, FileId> = sources.ids().map(|id| (sources.file(id).path(), id)).collect();
     let mut estate = Estate::default();
     for (path, id) in sources.ids().map(|id| (sources.file(id).path(), id)) {
-        if matches!(role(path, root), Role::Environment { .. }) {
+        if place(sources.file(id), root) == Place::Environment {
             let defaults = defaults_for(path, root);
             let inherited = defaults.iter().filter_map(|path| ids.get(path.as_str()));
             let chain: Vec<FileId> = inherited.copied().chain([id]).collect();
@@ -43,6 +44,28 @@ pub fn load_all(files: Vec<SourceFile>, root: &str) -> Estate {
     collide(&mut estate);
     in_order(&mut estate.diagnostics);
     estate
+}
+
+/// What becomes of a file.
+#[derive(PartialEq, Eq)]
+enum Place {
+    /// It is an environment, or hides some.
+    Environment,
+    Defaults,
+    Elsewhere,
+}
+
+fn place(file: &SourceFile, root: &str) -> Place {
+    let hides = match file.unreadable() {
+        Some(Unreadable::SymbolicLink | Unreadable::Submodule) => hides_definitions(file.path(), root),
+        Some(Unreadable::TooLarge(_) | Unreadable::NotUtf8(_) | Unreadable::LfsPointer) | None => false,
+    };
+    match role(file.path(), root) {
+        Role::Environment { .. } => Place::Environment,
+        Role::Defaults { .. } => Place::Defaults,
+        Role::Other if hides => Place::Environment,
+        Role::Other => Place::Elsewhere,
+    }
 }
 
 fn add(

@@ -66,7 +66,7 @@ pub enum Touched {
 #[must_use]
 pub fn role(path: &str, root: &str) -> Role {
     let Some(below) = below_root(path, root) else { return Role::Other };
-    if below.split('/').any(|segment| segment.is_empty() || segment.starts_with(['.', '_'])) {
+    if is_passed_over(below) {
         return Role::Other;
     }
     let file = below.rsplit('/').next().unwrap_or(below);
@@ -79,6 +79,20 @@ pub fn role(path: &str, root: &str) -> Role {
     } else {
         Role::Environment { stem: stem.to_owned() }
     }
+}
+
+/// Whether a link or a submodule at `path` hides what could be definitions: below the root, unless it is
+/// passed over, and on the way to the root.
+#[must_use]
+pub fn hides_definitions(path: &str, root: &str) -> bool {
+    match below_root(path, root) {
+        Some(below) => !is_passed_over(below),
+        None => format!("{}/", trimmed(root)).starts_with(&format!("{path}/")),
+    }
+}
+
+fn is_passed_over(below: &str) -> bool {
+    below.split('/').any(|segment| segment.is_empty() || segment.starts_with(['.', '_']))
 }
 
 /// The paths where the defaults of an environment file may stand, outermost folder first. At most one

@@ -20,7 +20,17 @@ pub enum Unreadable {
     TooLarge(u64),
     /// It is not UTF-8 from this byte on.
     NotUtf8(usize),
+    /// It is a symbolic link.
+    SymbolicLink,
+    /// It is another repository.
+    Submodule,
+    /// The content is elsewhere: the repository has only a Git LFS pointer.
+    LfsPointer,
 }
+
+/// The first line of a Git LFS pointer file, and the size it stays below (the LFS specification).
+const LFS_FIRST_LINE: &[u8] = b"version https://git-lfs.github.com/spec/";
+const LFS_POINTER_MAX_BYTES: usize = 1024;
 
 /// One file of the repository.
 #[derive(Clone, Debug)]
@@ -37,21 +47,26 @@ impl SourceFile {
         if bytes.len() > MAX_FILE_BYTES {
             return Self::too_large(path, bytes.len() as u64);
         }
+        if bytes.len() < LFS_POINTER_MAX_BYTES && bytes.starts_with(LFS_FIRST_LINE) {
+            return Self::refused(path, Unreadable::LfsPointer);
+        }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         match std::str::from_utf8(bytes) {
             Ok(text) => Self { path: path.into(), text: text.into(), unreadable: None },
-            Err(error) => Self {
-                path: path.into(),
-                text: "".into(),
-                unreadable: Some(Unreadable::NotUtf8(error.valid_up_to())),
-            },
+            Err(error) => Self::refused(path, Unreadable::NotUtf8(error.valid_up_to())),
         }
     }
 
     /// A file that was not read because it has `bytes` bytes, more than [`MAX_FILE_BYTES`].
     #[must_use]
     pub fn too_large(path: impl Into<String>, bytes: u64) -> Self {
-        Self { path: path.into(), text: "".into(), unreadable: Some(Unreadable::TooLarge(bytes)) }
+        Self::refused(path, Unreadable::TooLarge(bytes))
+    }
+
+    /// A file, or what stands in the place of one or of a folder of them, that is not read.
+    #[must_use]
+    pub fn refused(path: impl Into<String>, why: Unreadable) -> Self {
+        Self { path: path.into(), text: "".into(), unreadable: Some(why) }
     }
 
     /// Where it is in the repository.

@@ -65,3 +65,44 @@ async fn a_file_too_broken_to_say_its_name_is_no_removal_of_the_environment_that
     assert!(note.contains("beamline/apply: production: success: As declared"), "{note}");
     world.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_links_submodules_and_lfs_pointers_hide_is_refused_and_stays() {
+    let files = ["environments/eu/one.yaml", "environments/us/two.yaml", "environments/three.yaml"];
+    let world = DaemonWorld::running(&files.map(|path| (path, small(1))).each_ref().map(as_strs)).await;
+    let groups = world.groups();
+    world.take_writes();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+    world.repository.write("environments/three.yaml", pointer);
+    world.repository.remove("environments/eu/one.yaml");
+    world.repository.remove("environments/us/two.yaml");
+    world.repository.link("environments/eu", "../elsewhere");
+    world.repository.pin("environments/us", "environments/new");
+    let note = world.push("what a checkout would follow\n\nBeamline-Consent: destroy */*").await;
+    for (name, place, rule) in [
+        ("one", "environments/eu:1:1", "this is a symbolic link"),
+        ("two", "environments/us:1:1", "this is a submodule"),
+        ("three", "environments/three.yaml:1:1", "this is a Git LFS pointer"),
+        ("unreadable-eu", "environments/eu:1:1", "this is a symbolic link"),
+        ("unreadable-new", "environments/new:1:1", "this is a submodule"),
+    ] {
+        let line = format!("beamline/apply: {name}: failure: {place}");
+        let line = note.lines().find(|found| found.starts_with(&line)).unwrap_or_else(|| panic!("{note}"));
+        assert!(line.contains(rule), "{line}");
+    }
+    assert!(world.take_writes().is_empty());
+    assert_eq!(world.groups(), groups);
+    for path in ["environments/eu", "environments/us", "environments/new"] {
+        world.repository.clear(path);
+    }
+    for path in files {
+        world.repository.write(path, &small(1));
+    }
+    let note = world.push("mended").await;
+    assert!(note.starts_with("beamline/apply: success: "), "{note}");
+    world.finish().await;
+}
+
+fn as_strs<'a>(file: &'a (&'static str, String)) -> (&'static str, &'a str) {
+    (file.0, &file.1)
+}

@@ -1,7 +1,7 @@
 //! Hostile input costs little and gets an answer.
 
 use super::*;
-use crate::definitions::MAX_FILE_BYTES;
+use crate::definitions::{MAX_FILE_BYTES, Unreadable, load_all};
 
 #[test]
 fn nesting_is_bounded_alike_in_both_notations() {
@@ -62,11 +62,34 @@ fn a_wrong_value_behind_an_anchor_is_marked_where_it_stands() {
 
 #[test]
 fn unreadable_files_are_errors_of_their_environment() {
-    for (bytes, word) in [(vec![b' '; MAX_FILE_BYTES + 1], "bytes"), (b"name: \xff".to_vec(), "UTF-8")] {
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+    for (bytes, word) in [
+        (vec![b' '; MAX_FILE_BYTES + 1], "bytes"),
+        (b"name: \xff".to_vec(), "UTF-8"),
+        (pointer.to_vec(), "Git LFS pointer"),
+    ] {
         let loaded = load(&[SourceFile::from_bytes("x.yaml", &bytes)]);
         assert_eq!(codes(&loaded.diagnostics), ["unreadable-file"]);
         assert!(loaded.diagnostics[0].message.contains(word));
     }
+}
+
+#[test]
+fn a_link_or_submodule_that_hides_definitions_is_refused_where_it_stands() {
+    let refused = |path: &str, why| SourceFile::refused(path, why);
+    let estate = load_all(
+        vec![
+            refused("environments/eu", Unreadable::Submodule),
+            refused("environments/x.yaml", Unreadable::SymbolicLink),
+            refused("environments/_parts", Unreadable::Submodule),
+            refused("elsewhere", Unreadable::SymbolicLink),
+        ],
+        "environments",
+    );
+    assert_eq!(estate.failed, ["environments/eu", "environments/x.yaml"]);
+    assert_eq!(codes(&estate.diagnostics), ["unreadable-file", "unreadable-file"]);
+    let root = load_all(vec![refused("a", Unreadable::SymbolicLink)], "a/environments");
+    assert_eq!(root.failed, ["a"]);
 }
 
 #[test]
