@@ -10,18 +10,44 @@
 //! elsewhere. May import `wire`, `clock`, and the ids of `git` and `resources`; nothing else, so a
 //! forge that writes into the repository itself is given a function that does it ([`NotesWriter`]).
 
+pub mod azure_devops;
+pub mod bitbucket;
+pub mod gitea;
 pub mod github;
+pub mod gitlab;
 
+mod api;
+mod check_run;
+mod comment;
 mod delivery;
+#[cfg(test)]
+mod exchange_fixture;
+#[cfg(test)]
+mod fixture;
+mod outcomes;
 mod outlet;
+mod pull_request;
 mod status;
 mod webhook;
 
+pub use api::OptionsError;
+pub use azure_devops::AzureDevOps;
+pub use bitbucket::Bitbucket;
+pub use check_run::{Annotation, CheckRun, Level, MAX_ANNOTATIONS};
+pub use comment::{
+    Author, Comment, CommentId, CommentIdError, MAX_COMMENTS, MAX_READ_BYTES, Marker, Permission,
+};
 pub use delivery::after_failure;
+pub use gitea::Gitea;
 pub use github::GitHub;
-pub use outlet::{Class, Forge, ForgeError, Note, NotesWriter};
+pub use gitlab::GitLab;
+pub use outlet::{Acknowledged, Class, Forge, ForgeError, Note, NotesWriter};
+pub use pull_request::{
+    ChangedFiles, Fate, MAX_PULL_REQUESTS, Origin, PullRequest, PullRequestNumber, PullRequestNumberError,
+    PullRequests, Stage, Validator,
+};
 pub use status::{Check, Context, ContextError, Description, State, Status};
 pub use webhook::{
-    DeliveryId, DeliveryIdError, Incoming, MAX_BODY_BYTES, PushEvent, Repository, RepositoryError,
-    SignatureError, verify,
+    DecodeError, DeliveryId, DeliveryIdError, Incoming, MAX_BODY_BYTES, PushEvent, Received, Refusal,
+    Repository, RepositoryError, SignatureError, Source, receive, verify,
 };

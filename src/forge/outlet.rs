@@ -1,4 +1,7 @@
-//! The one door through which statuses leave, whatever the forge.
+//! The one door through which everything leaves for a forge and is asked of it, whatever the forge.
+//!
+//! What a forge lacks is left out by its own file: an operation that it does not have answers with the
+//! value that says so ([`Acknowledged::ByNothing`], no pull requests), never with an error.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,17 +9,41 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+use super::azure_devops::AzureDevOps;
+use super::bitbucket::Bitbucket;
+use super::check_run::CheckRun;
+use super::comment::{Author, Comment, CommentId, Permission};
+use super::gitea::Gitea;
 use super::github::GitHub;
+use super::gitlab::GitLab;
+use super::pull_request::{ChangedFiles, Fate, PullRequestNumber, PullRequests, Validator};
 use super::status::Status;
 use crate::git::CommitId;
 
-/// Where statuses go.
+/// Where people look.
 #[derive(Clone, Debug)]
 pub enum Forge {
-    /// GitHub's commit-status API.
+    /// GitHub and GitHub Enterprise Server.
     GitHub(GitHub),
+    /// GitLab, hosted or self-managed.
+    GitLab(GitLab),
+    /// Gitea and Forgejo.
+    Gitea(Gitea),
+    /// Azure DevOps Repos.
+    AzureDevOps(AzureDevOps),
+    /// Bitbucket Cloud.
+    Bitbucket(Bitbucket),
     /// Notes in the repository itself, where there is no forge.
     Notes(NotesWriter),
+}
+
+/// How a comment was answered at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledged {
+    /// A reaction stands on it.
+    ByReaction,
+    /// The forge has no reactions: a reply says it.
+    ByNothing,
 }
 
 impl Forge {
@@ -26,7 +53,199 @@ impl Forge {
     pub async fn post(&self, statuses: &[Status]) -> Vec<Result<(), ForgeError>> {
         match self {
             Self::GitHub(github) => github.post(statuses).await,
+            Self::GitLab(gitlab) => gitlab.post(statuses).await,
+            Self::Gitea(gitea) => gitea.post(statuses).await,
+            Self::AzureDevOps(azure) => azure.post(statuses).await,
+            Self::Bitbucket(bitbucket) => bitbucket.post(statuses).await,
             Self::Notes(notes) => notes.post(statuses).await,
+        }
+    }
+
+    /// The pull requests that are open now; `validator` is what the last answer came with.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when the forge does not say.
+    pub async fn open_pull_requests(
+        &self,
+        validator: Option<&Validator>,
+    ) -> Result<PullRequests, ForgeError> {
+        match self {
+            Self::GitHub(github) => github.open_pull_requests(validator).await,
+            Self::GitLab(gitlab) => gitlab.open_pull_requests(validator).await,
+            Self::Gitea(gitea) => gitea.open_pull_requests(validator).await,
+            Self::AzureDevOps(azure) => azure.open_pull_requests(validator).await,
+            Self::Bitbucket(bitbucket) => bitbucket.open_pull_requests(validator).await,
+            Self::Notes(_) => {
+                Ok(PullRequests::Open { pull_requests: Vec::new(), truncated: false, validator: None })
+            }
+        }
+    }
+
+    /// What has become of a pull request.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when the forge does not say.
+    pub async fn fate(&self, number: PullRequestNumber) -> Result<Fate, ForgeError> {
+        match self {
+            Self::GitHub(github) => github.fate(number).await,
+            Self::GitLab(gitlab) => gitlab.fate(number).await,
+            Self::Gitea(gitea) => gitea.fate(number).await,
+            Self::AzureDevOps(azure) => azure.fate(number).await,
+            Self::Bitbucket(bitbucket) => bitbucket.fate(number).await,
+            Self::Notes(_) => Ok(Fate::Closed),
+        }
+    }
+
+    /// The paths that a pull request changes, as the forge lists them: for commits that cannot be
+    /// fetched.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when the forge does not say.
+    pub async fn changed_files(&self, number: PullRequestNumber) -> Result<ChangedFiles, ForgeError> {
+        match self {
+            Self::GitHub(github) => github.changed_files(number).await,
+            Self::GitLab(gitlab) => gitlab.changed_files(number).await,
+            Self::Gitea(gitea) => gitea.changed_files(number).await,
+            Self::AzureDevOps(azure) => azure.changed_files(number).await,
+            Self::Bitbucket(bitbucket) => bitbucket.changed_files(number).await,
+            Self::Notes(_) => Ok(ChangedFiles { paths: Vec::new(), truncated: false }),
+        }
+    }
+
+    /// The comments of a pull request, oldest first, at most [`super::MAX_COMMENTS`]. Deleted ones and
+    /// those that the forge itself wrote are left out.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when the forge does not say.
+    pub async fn comments(&self, number: PullRequestNumber) -> Result<Vec<Comment>, ForgeError> {
+        match self {
+            Self::GitHub(github) => github.comments(number).await,
+            Self::GitLab(gitlab) => gitlab.comments(number).await,
+            Self::Gitea(gitea) => gitea.comments(number).await,
+            Self::AzureDevOps(azure) => azure.comments(number).await,
+            Self::Bitbucket(bitbucket) => bitbucket.comments(number).await,
+            Self::Notes(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Writes a comment: in the place of `existing`, which is ours, or a new one. Answers its id, which
+    /// is another one when `existing` was deleted meanwhile. `body` has at most
+    /// [`Self::max_comment_chars`] characters.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when it was not accepted.
+    pub async fn write_comment(
+        &self,
+        number: PullRequestNumber,
+        existing: Option<&CommentId>,
+        body: &str,
+    ) -> Result<CommentId, ForgeError> {
+        match self {
+            Self::GitHub(github) => github.write_comment(number, existing, body).await,
+            Self::GitLab(gitlab) => gitlab.write_comment(number, existing, body).await,
+            Self::Gitea(gitea) => gitea.write_comment(number, existing, body).await,
+            Self::AzureDevOps(azure) => azure.write_comment(number, existing, body).await,
+            Self::Bitbucket(bitbucket) => bitbucket.write_comment(number, existing, body).await,
+            Self::Notes(_) => Err(ForgeError {
+                class: Class::Refused,
+                message: "Git notes have no pull requests to comment on".to_owned(),
+            }),
+        }
+    }
+
+    /// Shows the author of a comment at once that it was read: 👀, where the forge has reactions. A
+    /// second time changes nothing.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when it was not accepted.
+    pub async fn acknowledge(
+        &self,
+        number: PullRequestNumber,
+        comment: &CommentId,
+    ) -> Result<Acknowledged, ForgeError> {
+        match self {
+            Self::GitHub(github) => github.acknowledge(comment).await,
+            Self::GitLab(gitlab) => gitlab.acknowledge(number, comment).await,
+            Self::Gitea(gitea) => gitea.acknowledge(comment).await,
+            Self::AzureDevOps(_) | Self::Bitbucket(_) | Self::Notes(_) => Ok(Acknowledged::ByNothing),
+        }
+    }
+
+    /// What an account may do in the repository now.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when the forge does not say.
+    pub async fn permission(&self, author: &Author) -> Result<Permission, ForgeError> {
+        match self {
+            Self::GitHub(github) => github.permission(author).await,
+            Self::GitLab(gitlab) => gitlab.permission(author).await,
+            Self::Gitea(gitea) => gitea.permission(author).await,
+            Self::AzureDevOps(azure) => azure.permission(author).await,
+            Self::Bitbucket(bitbucket) => bitbucket.permission(author).await,
+            Self::Notes(_) => Ok(Permission::None),
+        }
+    }
+
+    /// Publishes a check run, where the forge has them for the credential that it was given; otherwise
+    /// nothing happens.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when it was not accepted.
+    pub async fn publish(&self, check: &CheckRun) -> Result<(), ForgeError> {
+        match self {
+            Self::GitHub(github) => github.publish(check).await,
+            Self::GitLab(_) | Self::Gitea(_) | Self::AzureDevOps(_) | Self::Bitbucket(_) | Self::Notes(_) => {
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether [`Self::publish`] does anything.
+    #[must_use]
+    pub fn has_check_runs(&self) -> bool {
+        match self {
+            Self::GitHub(github) => github.is_app(),
+            Self::GitLab(_) | Self::Gitea(_) | Self::AzureDevOps(_) | Self::Bitbucket(_) | Self::Notes(_) => {
+                false
+            }
+        }
+    }
+
+    /// Whether there are pull requests.
+    #[must_use]
+    pub fn has_pull_requests(&self) -> bool {
+        match self {
+            Self::GitHub(_)
+            | Self::GitLab(_)
+            | Self::Gitea(_)
+            | Self::AzureDevOps(_)
+            | Self::Bitbucket(_) => true,
+            Self::Notes(_) => false,
+        }
+    }
+
+    /// The refs under which the forge keeps the heads of pull requests, forks included, with `*` for the
+    /// number; `None` where it keeps none and only branches of the repository can be read.
+    #[must_use]
+    pub fn head_refs(&self) -> Option<&'static str> {
+        match self {
+            Self::GitHub(_) | Self::Gitea(_) => Some("refs/pull/*/head"),
+            Self::GitLab(_) => Some("refs/merge-requests/*/head"),
+            Self::AzureDevOps(_) | Self::Bitbucket(_) | Self::Notes(_) => None,
+        }
+    }
+
+    /// The longest comment, in characters: GitHub 65,536 (its API refuses more), GitLab 1,000,000
+    /// ("Application limits"), Gitea and Forgejo have no documented limit and get GitHub's, Azure DevOps
+    /// 150,000 and Bitbucket 32,768 (both as their services were seen to refuse more).
+    #[must_use]
+    pub fn max_comment_chars(&self) -> usize {
+        match self {
+            Self::GitHub(_) | Self::Gitea(_) => 65_536,
+            Self::GitLab(_) => 1_000_000,
+            Self::AzureDevOps(_) => 150_000,
+            Self::Bitbucket(_) => 32_768,
+            Self::Notes(_) => 0,
         }
     }
 }
@@ -121,6 +340,7 @@ mod tests {
             state,
             description: Description::new("3 created"),
             target_url: url.map(str::to_owned),
+            pull_request: None,
         }
     }
 

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::pull_request::PullRequestNumber;
 use crate::git::CommitId;
 use crate::resources::EnvironmentName;
 
@@ -32,6 +33,8 @@ pub struct Status {
     pub description: Description,
     /// Where there is more to see. Left out by forges that take only http and https when it is not.
     pub target_url: Option<String>,
+    /// The pull request that it is about, for forges that keep statuses of pull requests apart.
+    pub pull_request: Option<PullRequestNumber>,
 }
 
 /// How something stands.

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use beamline::clock::Clock;
-use beamline::forge::github::Options;
+use beamline::forge::github::{Access, Options};
 use beamline::forge::{Forge, GitHub};
 use beamline::wire;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ impl StatusApi {
         let options = Options {
             api: "https://api.github.invalid".to_owned(),
             repository: "team/environments".parse().unwrap(),
-            token: "token-1".into(),
+            access: Access::Token("token-1".into()),
         };
         Forge::GitHub(GitHub::new(wire::Client::in_process(router), clock.clone(), options).unwrap())
     }

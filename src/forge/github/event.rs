@@ -1,170 +1,204 @@
-//! Reading GitHub's webhook bodies: a pure function from bytes to what they say.
+//! Reading GitHub's webhooks: a pure function from headers and bytes to what they say.
 
+use http::HeaderMap;
+use secrecy::SecretString;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::forge::{Incoming, PushEvent};
-use crate::git::CommitId;
+use super::connection::NAME;
+use crate::forge::webhook::{DecodeError, DeliveryId, Received, Refusal, verify};
+use crate::forge::{Incoming, PullRequestNumber, PushEvent, Repository};
+use crate::git::{BranchName, CommitId};
 
 /// What `after` is when a ref was deleted.
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 
-/// Why a body says nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// It is not the JSON that the event is documented to have.
-    #[error(
-        "the body of the {event} event cannot be read: set the webhook's content type to application/json"
-    )]
-    Json {
-        /// The event, as its header says.
-        event: &'static str,
-        /// Where it stops making sense.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// A field has a value that it cannot have.
-    #[error("the {event} event has an impossible {field}")]
-    Field {
-        /// The event.
-        event: &'static str,
-        /// The field.
-        field: &'static str,
-    },
-}
+/// The longest name of an event that is kept.
+const MAX_EVENT_CHARS: usize = 64;
 
 #[derive(Deserialize)]
 struct Push {
     #[serde(rename = "ref")]
     reference: String,
     after: String,
-    repository: PushRepository,
+    repository: Named,
 }
 
 #[derive(Deserialize)]
-struct PushRepository {
+struct Named {
     full_name: String,
+}
+
+#[derive(Deserialize)]
+struct PullRequestEvent {
+    number: u64,
+    repository: Named,
+}
+
+#[derive(Deserialize)]
+struct IssueComment {
+    action: String,
+    issue: Issue,
+    repository: Named,
+}
+
+#[derive(Deserialize)]
+struct Issue {
+    number: u64,
+    /// There when the issue is a pull request.
+    pull_request: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Checked {
+    action: String,
+    check_run: Option<OfCommit>,
+    check_suite: Option<OfCommit>,
+    repository: Named,
+}
+
+#[derive(Deserialize)]
+struct OfCommit {
+    head_sha: String,
+}
+
+#[derive(Deserialize)]
+struct MergeGroupEvent {
+    action: String,
+    merge_group: MergeGroup,
+    repository: Named,
+}
+
+#[derive(Deserialize)]
+struct MergeGroup {
+    head_sha: String,
+    head_ref: String,
+}
+
+/// See [`crate::forge::receive`].
+pub(in crate::forge) fn receive(
+    secrets: &[SecretString],
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Received, Refusal> {
+    let header = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
+    let missing = |name| Refusal::Header { name, forge: NAME };
+    verify(secrets, body, header("x-hub-signature-256"))?;
+    let is_name = |event: &&str| {
+        (1..=MAX_EVENT_CHARS).contains(&event.len()) && event.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let event = header("x-github-event").filter(is_name).ok_or_else(|| missing("X-GitHub-Event"))?;
+    let delivery = header("x-github-delivery").and_then(|id| id.parse::<DeliveryId>().ok());
+    let delivery = delivery.ok_or_else(|| missing("X-GitHub-Delivery"))?;
+    Ok(Received { delivery, event: event.to_owned(), incoming: decode(event, body)? })
 }
 
 /// Reads the body of the event that `X-GitHub-Event` names. Events that do not concern us are
 /// [`Incoming::Ignored`], whatever their body.
 ///
 /// # Errors
-/// [`DecodeError`] when the body of an event that concerns us is not what GitHub documents.
+/// [`DecodeError`] when the body of an event that concerns us is not what GitHub documents ("Webhook
+/// events and payloads").
 pub fn decode(event: &str, body: &[u8]) -> Result<Incoming, DecodeError> {
+    let body = Body { event, bytes: body };
     match event {
         "ping" => Ok(Incoming::Ping),
-        "push" => decode_push(body).map(Incoming::Push),
+        "push" => body.push(),
+        "pull_request" => body.pull_request(),
+        "issue_comment" => body.issue_comment(),
+        "check_run" | "check_suite" => body.checked(),
+        "merge_group" => body.merge_group(),
         _ => Ok(Incoming::Ignored),
     }
 }
 
-fn decode_push(body: &[u8]) -> Result<PushEvent, DecodeError> {
-    let impossible = |field| DecodeError::Field { event: "push", field };
-    let push: Push =
-        serde_json::from_slice(body).map_err(|source| DecodeError::Json { event: "push", source })?;
-    let after: Option<CommitId> = match push.after.as_str() {
-        NO_COMMIT => None,
-        digits => Some(digits.parse().map_err(|_| impossible("after"))?),
-    };
-    let branch = match push.reference.strip_prefix("refs/heads/") {
-        None => None,
-        Some(name) => Some(name.parse().map_err(|_| impossible("ref"))?),
-    };
-    let repository = push.repository.full_name.parse().map_err(|_| impossible("repository.full_name"))?;
-    Ok(PushEvent { repository, branch, after })
+/// A body, and the event that it is of.
+struct Body<'a> {
+    event: &'a str,
+    bytes: &'a [u8],
+}
+
+impl Body<'_> {
+    fn push(&self) -> Result<Incoming, DecodeError> {
+        let push: Push = self.json()?;
+        let after = match push.after.as_str() {
+            NO_COMMIT => None,
+            digits => Some(self.commit(digits, "after")?),
+        };
+        let branch = match push.reference.strip_prefix("refs/heads/") {
+            None => None,
+            Some(name) => Some(self.branch(name, "ref")?),
+        };
+        Ok(Incoming::Push(PushEvent { repository: self.repository(&push.repository)?, branch, after }))
+    }
+
+    /// Whatever its action: what is true is asked for.
+    fn pull_request(&self) -> Result<Incoming, DecodeError> {
+        let event: PullRequestEvent = self.json()?;
+        self.about(event.number, "number", &event.repository)
+    }
+
+    /// A deleted comment commands nothing.
+    fn issue_comment(&self) -> Result<Incoming, DecodeError> {
+        let event: IssueComment = self.json()?;
+        match (event.action.as_str(), event.issue.pull_request) {
+            ("created" | "edited", Some(_)) => {
+                self.about(event.issue.number, "issue.number", &event.repository)
+            }
+            (_, _) => Ok(Incoming::Ignored),
+        }
+    }
+
+    /// GitHub sends `rerequested` only to the App whose run or suite it is.
+    fn checked(&self) -> Result<Incoming, DecodeError> {
+        let event: Checked = self.json()?;
+        if event.action != "rerequested" {
+            return Ok(Incoming::Ignored);
+        }
+        let checked = event.check_run.or(event.check_suite).ok_or_else(|| self.impossible("check"))?;
+        let commit = self.commit(&checked.head_sha, "head_sha")?;
+        Ok(Incoming::Rerun { repository: self.repository(&event.repository)?, commit })
+    }
+
+    /// A group of a merge queue is a branch of its own, which GitHub made.
+    fn merge_group(&self) -> Result<Incoming, DecodeError> {
+        let event: MergeGroupEvent = self.json()?;
+        if event.action != "checks_requested" {
+            return Ok(Incoming::Ignored);
+        }
+        let reference = &event.merge_group.head_ref;
+        let branch = self.branch(reference.strip_prefix("refs/heads/").unwrap_or(reference), "head_ref")?;
+        let after = self.commit(&event.merge_group.head_sha, "head_sha")?;
+        let repository = self.repository(&event.repository)?;
+        Ok(Incoming::Push(PushEvent { repository, branch: Some(branch), after: Some(after) }))
+    }
+
+    fn about(&self, number: u64, field: &'static str, named: &Named) -> Result<Incoming, DecodeError> {
+        let number = PullRequestNumber::new(number).ok_or_else(|| self.impossible(field))?;
+        Ok(Incoming::PullRequest { repository: self.repository(named)?, number })
+    }
+
+    fn json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        serde_json::from_slice(self.bytes)
+            .map_err(|source| DecodeError::Json { event: self.event.to_owned(), source })
+    }
+
+    fn repository(&self, named: &Named) -> Result<Repository, DecodeError> {
+        named.full_name.parse().map_err(|_| self.impossible("repository.full_name"))
+    }
+
+    fn branch(&self, name: &str, field: &'static str) -> Result<BranchName, DecodeError> {
+        name.parse().map_err(|_| self.impossible(field))
+    }
+
+    fn commit(&self, digits: &str, field: &'static str) -> Result<CommitId, DecodeError> {
+        digits.parse().map_err(|_| self.impossible(field))
+    }
+
+    fn impossible(&self, field: &'static str) -> DecodeError {
+        DecodeError::Field { event: self.event.to_owned(), field }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::{Path, PathBuf};
-
-    use super::*;
-
-    const AFTER: &str = "6113728f27ae82c7b1a177c8d03f9e96e0adf246";
-
-    fn push(reference: &str, after: &str) -> Vec<u8> {
-        serde_json::json!({
-            "ref": reference, "before": NO_COMMIT, "after": after,
-            "repository": { "id": 1, "full_name": "Codertocat/Hello-World" }, "commits": [],
-        })
-        .to_string()
-        .into_bytes()
-    }
-
-    fn decoded(reference: &str, after: &str) -> PushEvent {
-        match decode("push", &push(reference, after)).unwrap() {
-            Incoming::Push(push) => push,
-            Incoming::Ping | Incoming::Ignored => panic!("a push"),
-        }
-    }
-
-    #[test]
-    fn a_push_names_repository_branch_and_commit() {
-        let event = decoded("refs/heads/feature/x", AFTER);
-        assert_eq!(event.repository.as_str(), "Codertocat/Hello-World");
-        assert_eq!(event.branch.unwrap().as_str(), "feature/x");
-        assert_eq!(event.after.unwrap().to_string(), AFTER);
-    }
-
-    #[test]
-    fn a_tag_has_no_branch_and_a_deleted_branch_no_commit() {
-        assert_eq!(decoded("refs/tags/v1", AFTER).branch, None);
-        assert_eq!(decoded("refs/heads/gone", NO_COMMIT).after, None);
-    }
-
-    #[test]
-    fn other_events_are_acknowledged_and_ignored() {
-        assert_eq!(decode("ping", b"{}").unwrap(), Incoming::Ping);
-        assert_eq!(decode("check_run", b"not even json").unwrap(), Incoming::Ignored);
-    }
-
-    #[test]
-    fn what_github_never_sends_is_an_error_and_no_panic() {
-        let deep = "[".repeat(100_000);
-        for body in [&b""[..], b"{}", b"payload=%7B%7D", b"\xff\xfe", b"[]", deep.as_bytes()] {
-            assert!(matches!(decode("push", body), Err(DecodeError::Json { .. })));
-        }
-        for (reference, after) in [("refs/heads/..", AFTER), ("refs/heads/main", "abc")] {
-            assert!(matches!(decode("push", &push(reference, after)), Err(DecodeError::Field { .. })));
-        }
-    }
-
-    #[derive(Deserialize)]
-    struct Recorded {
-        forge: String,
-        file: String,
-        event: String,
-    }
-
-    /// The recorded payloads are not part of the repository: `shared/forge` beside it, or further up.
-    fn recordings() -> Option<PathBuf> {
-        let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-        folders.map(|folder| folder.join("shared/forge/webhooks")).find(|folder| folder.is_dir())
-    }
-
-    #[test]
-    fn recorded_payloads_are_understood() {
-        let Some(folder) = recordings() else {
-            eprintln!("skipped: the folder of recorded webhook payloads is absent");
-            return;
-        };
-        let manifest = std::fs::read(folder.join("manifest.json")).unwrap();
-        let recorded: Vec<Recorded> = serde_json::from_slice(&manifest).unwrap();
-        let mut pushes = 0;
-        for entry in recorded.iter().filter(|entry| entry.forge == "github") {
-            let body = std::fs::read(folder.join(&entry.file)).unwrap();
-            let incoming =
-                decode(&entry.event, &body).unwrap_or_else(|error| panic!("{}: {error}", entry.file));
-            match (entry.event.as_str(), incoming) {
-                ("push", Incoming::Push(push)) => {
-                    pushes += 1;
-                    assert_eq!(push.after.is_none(), entry.file.contains("deleted"), "{}", entry.file);
-                    assert_eq!(push.branch.is_none(), entry.file.contains("tag"), "{}", entry.file);
-                }
-                ("ping", Incoming::Ping) => {}
-                (event, incoming) => assert_eq!(incoming, Incoming::Ignored, "{event}"),
-            }
-        }
-        assert!(pushes > 0, "no push among the recorded payloads");
-    }
-}
+mod tests;

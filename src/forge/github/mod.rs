@@ -1,12 +1,20 @@
-//! GitHub (also GitHub Enterprise Server): commit statuses and the push webhook.
+//! GitHub (also GitHub Enterprise Server): statuses, pull requests, comments, check runs, webhooks.
 //!
-//! Contract: GitHub's published OpenAPI description, `repos/create-commit-status`; limits that it does
-//! not state come from its documentation: 140 characters of description, 1,000 statuses per commit and
-//! context, primary and secondary rate limits ("Best practices for using the REST API").
+//! Contract: GitHub's published OpenAPI description; what it does not state comes from its
+//! documentation, which is named where it is used. One request at a time ("Best practices for using the
+//! REST API"); lists in pages of 100.
 
-mod answer;
+mod app;
+mod check_runs;
+mod comments;
+mod connection;
 mod event;
+mod pull_requests;
 mod statuses;
 
-pub use event::{DecodeError, decode};
-pub use statuses::{GitHub, Options, OptionsError};
+#[cfg(test)]
+mod fixture;
+
+pub use connection::{Access, GitHub, Options};
+pub use event::decode;
+pub(super) use event::receive;

@@ -1,0 +1,434 @@
+//! Requests to a forge's REST API, over `wire`: one root, bounded answers, failures told apart.
+//!
+//! Every forge's file says which paths and headers; this one sends them, and turns whatever comes back
+//! into an [`Answer`] or a [`Failure`] that says whether trying again can help and how far it reaches.
+//!
+//! Guarantees: no credential is ever printed; nothing is sent unencrypted except to this machine; an
+//! answer is bounded by `wire`; the forge's own words are bounded and stand on one line.
+
+use std::error::Error as _;
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::outlet::{Class, ForgeError};
+use super::status::Description;
+use crate::clock::Clock;
+use crate::wire::{self, WireError};
+
+/// The wait after a limit that names none: GitHub asks for at least a minute after a secondary limit.
+const UNNAMED_LIMIT_WAIT: Duration = Duration::from_secs(60);
+
+/// The root of one forge's API. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Api {
+    client: wire::Client,
+    clock: Clock,
+    root: String,
+    /// The forge's name in messages: `GitHub`.
+    forge: &'static str,
+}
+
+/// Why a root or a credential cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// The root of the API is not a usable URL.
+    #[error("`{api}` is not the root of {forge}'s REST API: write it like {example}")]
+    Api {
+        /// As configured.
+        api: String,
+        /// The forge.
+        forge: &'static str,
+        /// One that works.
+        example: &'static str,
+    },
+    /// The credential would travel in the open.
+    #[error("`{api}` would send the token unencrypted: write https")]
+    Unencrypted {
+        /// As configured.
+        api: String,
+    },
+    /// The token is empty or cannot stand in a header.
+    #[error("the token of {forge} is empty or has characters that a token cannot have")]
+    Token {
+        /// The forge.
+        forge: &'static str,
+    },
+    /// The repository is not written as this forge names repositories.
+    #[error("`{repository}` is not a repository of {forge}: write it like {example}")]
+    Repository {
+        /// As configured.
+        repository: String,
+        /// The forge.
+        forge: &'static str,
+        /// One that fits.
+        example: &'static str,
+    },
+    /// The id of an App is none.
+    #[error("`{app_id}` is not the id of a GitHub App: write the App ID or the client ID of its page")]
+    AppId {
+        /// As configured.
+        app_id: String,
+    },
+    /// The private key of an App cannot be used.
+    #[error("the private key of the GitHub App is not an RSA key in PEM form: {problem}")]
+    PrivateKey {
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// A request below the root.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    /// Begins with `/`; segments that come from outside are encoded by [`segment`].
+    pub(super) path: String,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Option<&'a Value>,
+}
+
+/// A 2xx or a 304.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    body: Bytes,
+    forge: &'static str,
+}
+
+/// A request that did not do what it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// The answer's status; `None` when there was none.
+    pub(super) status: Option<StatusCode>,
+    /// How far it reaches.
+    pub(super) reach: Reach,
+    pub(super) error: ForgeError,
+}
+
+/// How far a failure reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Another request may fare better.
+    ThisRequest,
+    /// Every other one would fail the same way now.
+    Everything,
+}
+
+/// An answer that refuses, for those who know a better next step than the general one.
+pub(super) struct Refused<'a> {
+    pub(super) status: StatusCode,
+    pub(super) headers: &'a HeaderMap,
+    /// The forge's own words, on one line.
+    pub(super) words: &'a str,
+}
+
+/// The next step after a refusal, as a sentence without its full stop; `None`: the general one.
+pub(super) type Advice<'a> = &'a (dyn Fn(&Refused<'_>) -> Option<String> + Sync);
+
+impl From<Failure> for ForgeError {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
+impl Api {
+    /// The API at `root`, an https URL (plain http is accepted for this machine only).
+    pub(super) fn new(
+        client: wire::Client,
+        clock: Clock,
+        root: &str,
+        forge: &'static str,
+        example: &'static str,
+    ) -> Result<Self, OptionsError> {
+        Ok(Self { client, clock, root: checked_root(root, forge, example)?, forge })
+    }
+
+    pub(super) fn root(&self) -> &str {
+        &self.root
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Sends one request. `what` says in messages what it was about: `the status of a1b2c3d`.
+    pub(super) async fn send(&self, call: Call<'_>, what: &str) -> Result<Answer, Failure> {
+        self.send_advised(call, what, &|_| None).await
+    }
+
+    /// As [`Self::send`], with the forge's own next steps.
+    pub(super) async fn send_advised(
+        &self,
+        call: Call<'_>,
+        what: &str,
+        advice: Advice<'_>,
+    ) -> Result<Answer, Failure> {
+        let request = self.request(call).map_err(|()| self.unaddressable(what))?;
+        let response = self.client.send(request).await.map_err(|error| self.unreachable(&error))?;
+        let (parts, body) = response.into_parts();
+        if parts.status.is_success() || parts.status == StatusCode::NOT_MODIFIED {
+            return Ok(Answer { status: parts.status, headers: parts.headers, body, forge: self.forge });
+        }
+        let words = words_of(&body);
+        let refused = Refused { status: parts.status, headers: &parts.headers, words: &words };
+        Err(self.judge(&refused, what, advice))
+    }
+
+    /// Where the forge sends a GET on to, when that is a path below the same root. `None` for whatever
+    /// else it answers: [`Self::send`] says what that is.
+    pub(super) async fn sent_on(&self, call: Call<'_>, what: &str) -> Result<Option<String>, Failure> {
+        let request = self.request(call).map_err(|()| self.unaddressable(what))?;
+        let response = self.client.send(request).await.map_err(|error| self.unreachable(&error))?;
+        let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+        Ok(location.filter(|_| response.status().is_redirection()).and_then(|url| self.below(url)))
+    }
+
+    /// The path of an address that the forge gave, when it is below the root; credentials go nowhere
+    /// else.
+    pub(super) fn below(&self, url: &str) -> Option<String> {
+        let path = match url.strip_prefix(&self.root) {
+            Some(path) => path,
+            None => url.strip_prefix(self.root.parse::<Uri>().ok()?.path().trim_end_matches('/'))?,
+        };
+        (path.starts_with('/') && !path.starts_with("//")).then(|| path.to_owned())
+    }
+
+    fn request(&self, call: Call<'_>) -> Result<wire::Request, ()> {
+        let Call { method, path, headers, body } = call;
+        let mut request = http::Request::builder().method(method).uri(format!("{}{path}", self.root));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let body = match body {
+            None => Bytes::new(),
+            Some(json) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Bytes::from(json.to_string())
+            }
+        };
+        request.body(body).map_err(drop)
+    }
+
+    fn judge(&self, refusal: &Refused<'_>, what: &str, advice: Advice<'_>) -> Failure {
+        let (forge, code, words) = (self.forge, refusal.status, refusal.words);
+        let of = |reach, class, message: String| Failure {
+            status: Some(code),
+            reach,
+            error: ForgeError { class, message: message.trim_end().to_owned() },
+        };
+        let said = if words.is_empty() { String::new() } else { format!(": {words}") };
+        let refused = |reach, general: &str| {
+            let next = advice(refusal).unwrap_or_else(|| general.to_owned());
+            let message = format!("{forge} refused {what} ({}){said}. {next}", code.as_u16());
+            of(reach, Class::Refused, message)
+        };
+        if let Some(after) = rate_limit(code, refusal.headers, words, self.clock.now()) {
+            let seconds = after.as_secs();
+            let message =
+                format!("{forge} limits the rate of requests; it is tried again in {seconds} s. {words}");
+            return of(Reach::Everything, Class::Retry { after: Some(after) }, message);
+        }
+        match code {
+            StatusCode::UNAUTHORIZED => refused(Reach::Everything, "Give a valid token"),
+            StatusCode::FORBIDDEN => refused(Reach::Everything, "Give the token the permission for it"),
+            StatusCode::NOT_FOUND | StatusCode::GONE => {
+                refused(Reach::ThisRequest, "Check that the repository exists and that the token may see it")
+            }
+            code if code.is_redirection() => {
+                refused(Reach::Everything, "The repository has moved: configure its present name")
+            }
+            code if code.is_server_error() || code == StatusCode::REQUEST_TIMEOUT => {
+                let message =
+                    format!("{forge} has a problem ({}); it is tried again. {words}", code.as_u16());
+                of(Reach::Everything, Class::Retry { after: None }, message)
+            }
+            _ => refused(Reach::ThisRequest, "Check the address of the API and the repository's name"),
+        }
+    }
+
+    fn unreachable(&self, problem: &WireError) -> Failure {
+        let cause = problem.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        let message = format!("{} cannot be reached; it is tried again. {problem}{cause}", self.forge);
+        let error = ForgeError { class: Class::Retry { after: None }, message };
+        Failure { status: None, reach: Reach::Everything, error }
+    }
+
+    fn unaddressable(&self, what: &str) -> Failure {
+        let message = format!("{what} has no address at {}: check the names in it", self.forge);
+        let error = ForgeError { class: Class::Refused, message };
+        Failure { status: None, reach: Reach::ThisRequest, error }
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("forge", &self.forge).field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// The body as what the forge documents. `what` as in [`Api::send`].
+    pub(super) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let message = format!(
+                "{} answered {what} with something else than it documents ({error}). Check the address of its API",
+                self.forge
+            );
+            let error = ForgeError { class: Class::Retry { after: None }, message };
+            Failure { status: Some(self.status), reach: Reach::ThisRequest, error }
+        })
+    }
+
+    /// The text of a header.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether a `Link` header (RFC 8288) names a next page.
+    pub(super) fn has_next_link(&self) -> bool {
+        self.link("next").is_some()
+    }
+
+    /// The number of the last page, where a `Link` header has it in its `page` parameter.
+    pub(super) fn last_page(&self) -> Option<usize> {
+        let target = self.link("last")?.trim().trim_matches(['<', '>']);
+        target.split(['?', '&']).find_map(|pair| pair.strip_prefix("page=")?.parse().ok())
+    }
+
+    /// The target of the link with this relation; only its end, when it has a comma.
+    fn link(&self, relation: &str) -> Option<&str> {
+        let links = self.headers.get_all(header::LINK).iter().filter_map(|value| value.to_str().ok());
+        links.flat_map(|value| value.split(',')).find_map(|link| {
+            let (target, parameters) = link.split_once(';')?;
+            let is_meant = parameters.split(';').any(|parameter| {
+                matches!(parameter.trim().split_once('='), Some((name, value))
+                    if name.eq_ignore_ascii_case("rel") && value.trim_matches('"') == relation)
+            });
+            is_meant.then_some(target)
+        })
+    }
+}
+
+/// A header that carries a credential; `prefix` is `Bearer ` or the like.
+pub(super) fn secret_header(
+    prefix: &str,
+    token: &SecretString,
+    forge: &'static str,
+) -> Result<HeaderValue, OptionsError> {
+    let token = token.expose_secret().trim();
+    let refused = || OptionsError::Token { forge };
+    if token.is_empty() {
+        return Err(refused());
+    }
+    let mut value = HeaderValue::from_str(&format!("{prefix}{token}")).map_err(|_| refused())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A header for basic authentication (RFC 7617).
+pub(super) fn basic_header(
+    user: &str,
+    password: &SecretString,
+    forge: &'static str,
+) -> Result<HeaderValue, OptionsError> {
+    let password = password.expose_secret().trim();
+    if password.is_empty() || user.contains(':') || format!("{user}{password}").chars().any(char::is_control)
+    {
+        return Err(OptionsError::Token { forge });
+    }
+    let pair = SecretString::from(BASE64.encode(format!("{user}:{password}")));
+    secret_header("Basic ", &pair, forge)
+}
+
+/// One segment of a path or one value of a query, percent-encoded but for RFC 3986's unreserved ones.
+pub(super) fn segment(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// Forges refuse a target that is not a web address.
+pub(super) fn is_web(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
+}
+
+fn checked_root(api: &str, forge: &'static str, example: &'static str) -> Result<String, OptionsError> {
+    let root = api.trim_end_matches('/');
+    let invalid = || OptionsError::Api { api: api.to_owned(), forge, example };
+    let uri: Uri = root.parse().map_err(|_| invalid())?;
+    let host = uri.host().ok_or_else(invalid)?;
+    if uri.query().is_some()
+        || root.contains('#')
+        || uri.authority().is_some_and(|it| it.as_str().contains('@'))
+    {
+        return Err(invalid());
+    }
+    match uri.scheme_str() {
+        Some("https") => Ok(root.to_owned()),
+        Some("http") if is_this_machine(host) => Ok(root.to_owned()),
+        Some("http") => Err(OptionsError::Unencrypted { api: api.to_owned() }),
+        Some(_) | None => Err(invalid()),
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The forge's own words, on one line and bounded: whatever stands under the names that forges use.
+fn words_of(body: &[u8]) -> String {
+    let problem: Value = serde_json::from_slice(body).unwrap_or_default();
+    let first =
+        ["/message", "/error/message", "/error_description", "/error"].iter().find_map(
+            |pointer| match problem.pointer(pointer)? {
+                Value::String(text) => Some(text.clone()),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    (*pointer == "/message").then(|| problem["message"].to_string())
+                }
+            },
+        );
+    let errors = problem["errors"].as_array().into_iter().flatten().take(5);
+    let details = errors.filter_map(|detail| detail.as_str().or_else(|| detail["message"].as_str()));
+    let all: Vec<&str> = first.as_deref().into_iter().chain(details).collect();
+    Description::new(&all.join(" ")).to_string().trim_end_matches('.').to_owned()
+}
+
+/// How long to wait, when the answer says that requests come too fast: a 429, or GitHub's 403 with
+/// `retry-after`, with nothing remaining, or with words that say so. `ratelimit-*` are GitLab's names.
+fn rate_limit(code: StatusCode, headers: &HeaderMap, words: &str, now: Timestamp) -> Option<Duration> {
+    if code != StatusCode::FORBIDDEN && code != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    if let Some(seconds) = number("retry-after") {
+        return Some(Duration::from_secs(seconds));
+    }
+    let remaining = number("x-ratelimit-remaining").or_else(|| number("ratelimit-remaining"));
+    if remaining == Some(0) {
+        let reset = number("x-ratelimit-reset").or_else(|| number("ratelimit-reset"));
+        let end = reset.and_then(|second| Timestamp::from_second(i64::try_from(second).ok()?).ok());
+        let wait = end.and_then(|end| Duration::try_from(end.duration_since(now)).ok());
+        return Some(wait.unwrap_or(UNNAMED_LIMIT_WAIT));
+    }
+    let said = words.to_ascii_lowercase();
+    let secondary = said.contains("secondary rate limit") || said.contains("abuse detection");
+    (secondary || code == StatusCode::TOO_MANY_REQUESTS).then_some(UNNAMED_LIMIT_WAIT)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Reaching one repository of Azure DevOps.
+//!
+//! Guarantees: every request names its API version and carries the token as a password without a user
+//! ("Use personal access tokens"); a sign-in page in the place of an answer is a wrong token.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, Reach, basic_header, segment};
+use crate::forge::{Class, ForgeError, Repository};
+use crate::wire;
+
+/// The forge's name in messages.
+const FORGE: &str = "Azure DevOps";
+
+/// The version of the REST API that this folder was written against.
+const API_VERSION: &str = "7.1";
+
+/// A root that works, for messages.
+const EXAMPLE_ROOT: &str = "https://dev.azure.com/contoso";
+
+/// How to reach one repository.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The organization, `https://dev.azure.com/contoso`, or the collection of a server,
+    /// `https://host/tfs/DefaultCollection`. Plain http is accepted for this machine only.
+    pub api: String,
+    /// Project and repository: `project/repository`, spaces allowed.
+    pub repository: Repository,
+    /// A personal access token with the scopes Code (Read and Status, and Write for comments), and for
+    /// the permissions of those who comment Identity (Read) and Security (Manage).
+    pub token: SecretString,
+}
+
+/// One repository of Azure DevOps. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AzureDevOps {
+    api: Api,
+    /// Where identities are asked for: the service has a host of its own for them.
+    identities: Arc<Api>,
+    /// The path of the repository below the root.
+    base: String,
+    authorization: HeaderValue,
+}
+
+/// Every list of the API.
+#[derive(Deserialize)]
+pub(super) struct List<T> {
+    pub(super) value: Vec<T>,
+}
+
+impl AzureDevOps {
+    /// The repository of `options` over `client`; `clock` tells how far away the end of a rate limit is.
+    ///
+    /// # Errors
+    /// [`OptionsError`] when the options cannot work.
+    pub fn new(client: wire::Client, clock: Clock, options: Options) -> Result<Self, OptionsError> {
+        let api = Api::new(client.clone(), clock.clone(), &options.api, FORGE, EXAMPLE_ROOT)?;
+        let identities_root = identities_root(api.root()).ok_or_else(|| OptionsError::Api {
+            api: options.api.clone(),
+            forge: FORGE,
+            example: EXAMPLE_ROOT,
+        })?;
+        let identities = Arc::new(Api::new(client, clock, &identities_root, FORGE, EXAMPLE_ROOT)?);
+        let parts: Vec<&str> = options.repository.as_str().split('/').collect();
+        let [project, name] = parts[..] else {
+            return Err(OptionsError::Repository {
+                repository: options.repository.to_string(),
+                forge: FORGE,
+                example: "project/repository",
+            });
+        };
+        let base = format!("/{}/_apis/git/repositories/{}", segment(project), segment(name));
+        let authorization = basic_header("", &options.token, FORGE)?;
+        Ok(Self { api, identities, base, authorization })
+    }
+
+    /// Asks for what stands at `path` below the repository; `query` is without `?`, and may be empty.
+    pub(super) async fn get(&self, path: &str, query: &str, what: &str) -> Result<Answer, Failure> {
+        self.ask(&self.api, Method::GET, versioned(&format!("{}{path}", self.base), query), None, what).await
+    }
+
+    /// Writes `body` to `path` below the repository.
+    pub(super) async fn write(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+        what: &str,
+    ) -> Result<Answer, Failure> {
+        self.ask(&self.api, method, versioned(&format!("{}{path}", self.base), ""), Some(body), what).await
+    }
+
+    /// Asks for what stands at `path` below the organization.
+    pub(super) async fn get_of_organization(
+        &self,
+        path: &str,
+        query: &str,
+        what: &str,
+    ) -> Result<Answer, Failure> {
+        self.ask(&self.api, Method::GET, versioned(path, query), None, what).await
+    }
+
+    /// Asks for identities, which have a host of their own.
+    pub(super) async fn get_identities(&self, query: &str, what: &str) -> Result<Answer, Failure> {
+        self.ask(&self.identities, Method::GET, versioned("/_apis/identities", query), None, what).await
+    }
+
+    async fn ask(
+        &self,
+        api: &Api,
+        method: Method,
+        path: String,
+        body: Option<&Value>,
+        what: &str,
+    ) -> Result<Answer, Failure> {
+        let headers = vec![
+            (header::AUTHORIZATION, self.authorization.clone()),
+            (header::ACCEPT, HeaderValue::from_static("application/json")),
+        ];
+        match api.send(Call { method, path, headers, body }, what).await {
+            Ok(answer) if is_sign_in(answer.status) => Err(signed_out(answer.status, what)),
+            Err(Failure { status: Some(status), .. }) if is_sign_in(status) => Err(signed_out(status, what)),
+            outcome => outcome,
+        }
+    }
+}
+
+/// With the query and the version of the API.
+fn versioned(path: &str, query: &str) -> String {
+    let separator = if query.is_empty() { "" } else { "&" };
+    format!("{path}?{query}{separator}api-version={API_VERSION}")
+}
+
+/// A token that does not fit is answered with the sign-in page: as a redirect to it, or in the place of
+/// the answer with the status 203.
+fn is_sign_in(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NON_AUTHORITATIVE_INFORMATION | StatusCode::FOUND | StatusCode::SEE_OTHER)
+}
+
+fn signed_out(status: StatusCode, what: &str) -> Failure {
+    let message = format!(
+        "{FORGE} asks to sign in instead of answering {what} ({}): the token is wrong, has expired, or is of \
+         another organization. Give a valid token",
+        status.as_u16()
+    );
+    let error = ForgeError { class: Class::Refused, message };
+    Failure { status: Some(status), reach: Reach::Everything, error }
+}
+
+/// Where the identities of an organization are asked for ("Identities - Read Identities"); a server
+/// answers it where it answers everything. `None` when the service's root names no organization.
+fn identities_root(root: &str) -> Option<String> {
+    let uri: Uri = root.parse().ok()?;
+    let host = uri.host()?.to_ascii_lowercase();
+    if host == "dev.azure.com" {
+        let organization = uri.path().trim_matches('/');
+        return (!organization.is_empty()).then(|| format!("https://vssps.dev.azure.com/{organization}"));
+    }
+    match host.strip_suffix(".visualstudio.com") {
+        Some(organization) if !organization.contains('.') => {
+            Some(format!("https://{organization}.vssps.visualstudio.com"))
+        }
+        Some(_) | None => Some(root.to_owned()),
+    }
+}

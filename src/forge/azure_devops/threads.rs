@@ -1,0 +1,125 @@
+//! Comments, which stand in threads.
+//!
+//! Our own comment is the first of a thread of its own with the status *closed*: an open thread would
+//! hold up the merge where the branch policy "Check for comment resolution" is on. A comment is known by
+//! thread and comment, `12/1`, because the number of a comment is unique only in its thread.
+
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::connection::{AzureDevOps, List};
+use crate::forge::comment::{beginning, oldest_and_newest};
+use crate::forge::{Author, Class, Comment, CommentId, ForgeError, PullRequestNumber};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Thread {
+    id: u64,
+    #[serde(default)]
+    is_deleted: bool,
+    comments: Option<Vec<ThreadComment>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ThreadComment {
+    id: u64,
+    content: Option<String>,
+    comment_type: Option<String>,
+    #[serde(default)]
+    is_deleted: bool,
+    author: Option<IdentityRef>,
+    published_date: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IdentityRef {
+    id: Option<String>,
+    display_name: Option<String>,
+}
+
+impl AzureDevOps {
+    /// "Pull Request Threads - List", which gives all threads at once. What the service itself wrote
+    /// has the type `system`.
+    pub(in crate::forge) async fn comments(
+        &self,
+        number: PullRequestNumber,
+    ) -> Result<Vec<Comment>, ForgeError> {
+        let what = format!("the comments of pull request {number}");
+        let answer = self.get(&format!("/pullRequests/{number}/threads"), "", &what).await?;
+        let threads: List<Thread> = answer.json(&what)?;
+        let standing = threads.value.into_iter().filter(|thread| !thread.is_deleted);
+        let comments = standing.flat_map(|thread| {
+            let of_thread = thread.comments.into_iter().flatten();
+            of_thread.filter_map(move |comment| understood(thread.id, comment))
+        });
+        Ok(oldest_and_newest(comments.collect()))
+    }
+
+    pub(in crate::forge) async fn write_comment(
+        &self,
+        number: PullRequestNumber,
+        existing: Option<&CommentId>,
+        body: &str,
+    ) -> Result<CommentId, ForgeError> {
+        let place = existing.and_then(|id| id.as_str().split_once('/').map(|place| (id, place)));
+        if let Some((id, (thread, comment))) = place
+            && self.rewrite(number, thread, comment, body).await?
+        {
+            return Ok(id.clone());
+        }
+        self.begin_thread(number, body).await
+    }
+
+    /// "Pull Request Thread Comments - Update"; `false` when the comment is no longer there.
+    async fn rewrite(
+        &self,
+        number: PullRequestNumber,
+        thread: &str,
+        comment: &str,
+        body: &str,
+    ) -> Result<bool, ForgeError> {
+        let what = format!("the comment on pull request {number}");
+        let path = format!("/pullRequests/{number}/threads/{thread}/comments/{comment}");
+        match self.write(Method::PATCH, &path, &json!({ "content": body }), &what).await {
+            Ok(answer) => Ok(!answer.json::<ThreadComment>(&what)?.is_deleted),
+            Err(failure) if failure.status == Some(StatusCode::NOT_FOUND) => Ok(false),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// "Pull Request Threads - Create".
+    async fn begin_thread(&self, number: PullRequestNumber, body: &str) -> Result<CommentId, ForgeError> {
+        let what = format!("the comment on pull request {number}");
+        let thread = json!({
+            "comments": [{ "parentCommentId": 0, "content": body, "commentType": "text" }],
+            "status": "closed",
+        });
+        let path = format!("/pullRequests/{number}/threads");
+        let thread: Thread = self.write(Method::POST, &path, &thread, &what).await?.json(&what)?;
+        let first = thread.comments.iter().flatten().next().map_or(1, |comment| comment.id);
+        format!("{}/{first}", thread.id).parse().map_err(|_| ForgeError {
+            class: Class::Retry { after: None },
+            message: format!("Azure DevOps answered {what} with an impossible id"),
+        })
+    }
+}
+
+fn understood(thread: u64, comment: ThreadComment) -> Option<Comment> {
+    if comment.is_deleted || comment.comment_type.as_deref() == Some("system") {
+        return None;
+    }
+    let author = comment.author?;
+    Some(Comment {
+        id: format!("{thread}/{}", comment.id).parse().ok()?,
+        author: Author::new(&author.id?, author.display_name.as_deref().unwrap_or_default()),
+        created_at: comment
+            .published_date
+            .and_then(|date| date.parse().ok())
+            .unwrap_or(Timestamp::UNIX_EPOCH),
+        body: beginning(comment.content.as_deref().unwrap_or_default()),
+    })
+}

@@ -1,0 +1,239 @@
+//! A GitHub App: from its private key to a token for one repository.
+//!
+//! Form (GitHub's documentation, "Generating a JSON Web Token (JWT) for a GitHub App" and "Generating an
+//! installation access token"): a JWT signed with RS256, dated 60 s back because clocks differ, valid
+//! for at most 10 minutes, is exchanged for a token of the App's installation, which lives for an hour.
+//!
+//! Guarantees: however many wait, one request for a token is under way; a token is renewed five minutes
+//! before it expires (or after half of a shorter life); while the old one is valid, a failed renewal
+//! hurts nobody; a token is good for this one repository only; neither key nor token is ever printed.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderValue, Method, StatusCode};
+use jiff::Timestamp;
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::connection::{NAME, headers};
+use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, Reach, Refused, secret_header};
+use crate::forge::{Class, ForgeError, Repository};
+
+/// How far back a JWT is dated.
+const BACKDATED_SECS: i64 = 60;
+
+/// How long a JWT is valid from now; with the backdating the ten minutes that GitHub allows.
+const VALID_SECS: i64 = 540;
+
+/// How long before its end a token is renewed.
+const EARLY: Duration = Duration::from_secs(300);
+
+/// How long a failed renewal is not tried again while the old token is valid.
+const PAUSE: Duration = Duration::from_secs(20);
+
+/// The longest id of an App that is accepted; client ids have 20 characters.
+const MAX_ID_CHARS: usize = 100;
+
+/// An App, and the token that it has now.
+pub(super) struct App {
+    id: String,
+    key: RsaKeyPair,
+    installation_id: Option<u64>,
+    repository: Repository,
+    /// `/repos/<owner>/<name>`
+    base: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The installation that was looked up.
+    installation_id: Option<u64>,
+    cached: Option<Cached>,
+}
+
+#[derive(Clone)]
+struct Cached {
+    token: SecretString,
+    header: HeaderValue,
+    expires: Timestamp,
+    renew: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    token: SecretString,
+    expires_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Installation {
+    id: u64,
+}
+
+impl App {
+    pub(super) fn new(
+        id: String,
+        installation_id: Option<u64>,
+        private_key: &SecretString,
+        repository: &Repository,
+        base: String,
+    ) -> Result<Self, OptionsError> {
+        let is_id = (1..=MAX_ID_CHARS).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if !is_id {
+            return Err(OptionsError::AppId { app_id: id.chars().take(MAX_ID_CHARS).collect() });
+        }
+        let key = key_of(private_key).map_err(|problem| OptionsError::PrivateKey { problem })?;
+        let (repository, state) = (repository.clone(), Mutex::default());
+        Ok(Self { id, key, installation_id, repository, base, state })
+    }
+
+    /// Its App ID or client ID.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// A token that is valid now.
+    pub(super) async fn token(&self, api: &Api) -> Result<SecretString, Failure> {
+        Ok(self.current(api).await?.token)
+    }
+
+    /// The header that carries it.
+    pub(super) async fn header(&self, api: &Api) -> Result<HeaderValue, Failure> {
+        Ok(self.current(api).await?.header)
+    }
+
+    /// Forgets the token of `header`, which GitHub did not accept.
+    pub(super) async fn forget(&self, header: &HeaderValue) {
+        let mut state = self.state.lock().await;
+        if state.cached.as_ref().is_some_and(|cached| cached.header == header) {
+            state.cached = None;
+        }
+    }
+
+    async fn current(&self, api: &Api) -> Result<Cached, Failure> {
+        // Held while asking: whoever comes meanwhile waits for the same answer.
+        let mut state = self.state.lock().await;
+        let now = api.clock().now();
+        if let Some(cached) = state.cached.as_ref().filter(|cached| now < cached.renew) {
+            return Ok(cached.clone());
+        }
+        match self.fetch(api, &mut state).await {
+            Ok(fresh) => Ok(state.cached.insert(fresh).clone()),
+            Err(failure) => match state.cached.as_mut().filter(|old| api.clock().now() < old.expires) {
+                Some(old) => {
+                    tracing::warn!(error = %failure.error, "the App's token could not be renewed, the old one is still valid");
+                    let later = api.clock().now().checked_add(PAUSE).unwrap_or(old.expires);
+                    old.renew = later.min(old.expires);
+                    Ok(old.clone())
+                }
+                None => Err(failure),
+            },
+        }
+    }
+
+    async fn fetch(&self, api: &Api, state: &mut State) -> Result<Cached, Failure> {
+        let jwt = self.assertion(api.clock().now())?;
+        let id = match self.installation_id.or(state.installation_id) {
+            Some(id) => id,
+            None => *state.installation_id.insert(self.look_up(api, &jwt).await?),
+        };
+        let what = "a token for the App's installation";
+        let name = self.repository.as_str().rsplit('/').next();
+        let body = json!({ "repositories": [name] });
+        let path = format!("/app/installations/{id}/access_tokens");
+        let headers = headers(jwt);
+        let call = Call { method: Method::POST, path, headers, body: Some(&body) };
+        let outcome = self.ask(api, call, what).await;
+        if matches!(&outcome, Err(failure) if failure.status == Some(StatusCode::NOT_FOUND)) {
+            // Installed anew, it has another id.
+            state.installation_id = None;
+        }
+        let granted: Granted = outcome?.json(what)?;
+        Cached::new(granted, api.clock().now())
+    }
+
+    async fn look_up(&self, api: &Api, jwt: &HeaderValue) -> Result<u64, Failure> {
+        let what = "the App's installation";
+        let path = format!("{}/installation", self.base);
+        let call = Call { method: Method::GET, path, headers: headers(jwt.clone()), body: None };
+        let installation: Installation = self.ask(api, call, what).await?.json(what)?;
+        Ok(installation.id)
+    }
+
+    async fn ask(&self, api: &Api, call: Call<'_>, what: &str) -> Result<Answer, Failure> {
+        let repository = &self.repository;
+        let advice = |refused: &Refused<'_>| match refused.status {
+            StatusCode::UNAUTHORIZED => Some(
+                "Check the App's id, that the private key is its own, and this machine's clock".to_owned(),
+            ),
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::UNPROCESSABLE_ENTITY => {
+                Some(format!("Install the App on {repository}, or correct its installation id"))
+            }
+            _ => None,
+        };
+        // Without a token nothing else can be asked either.
+        let everything = |failure| Failure { reach: Reach::Everything, ..failure };
+        api.send_advised(call, what, &advice).await.map_err(everything)
+    }
+
+    /// The header with a JWT that says who the App is.
+    fn assertion(&self, now: Timestamp) -> Result<HeaderValue, Failure> {
+        let failed = || Failure {
+            status: None,
+            reach: Reach::Everything,
+            error: ForgeError {
+                class: Class::Refused,
+                message: "the private key of the GitHub App cannot sign: give another one".to_owned(),
+            },
+        };
+        let now = now.as_second();
+        let claims = json!({ "iat": now - BACKDATED_SECS, "exp": now + VALID_SECS, "iss": self.id });
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", part(&json!({ "alg": "RS256", "typ": "JWT" })), part(&claims));
+        let mut signature = vec![0; self.key.public().modulus_len()];
+        // This signature has no random part; ring asks for the generator to blind its arithmetic.
+        let random = SystemRandom::new();
+        self.key.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).map_err(|_| failed())?;
+        let jwt = SecretString::from(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)));
+        secret_header("Bearer ", &jwt, NAME).map_err(|_| failed())
+    }
+}
+
+impl Cached {
+    fn new(granted: Granted, now: Timestamp) -> Result<Self, Failure> {
+        let Granted { token, expires_at: expires } = granted;
+        let header = secret_header("Bearer ", &token, NAME).map_err(|error| Failure {
+            status: None,
+            reach: Reach::Everything,
+            error: ForgeError { class: Class::Retry { after: None }, message: error.to_string() },
+        })?;
+        let lifetime = Duration::try_from(expires.duration_since(now)).unwrap_or_default();
+        let renew = expires.checked_sub(EARLY.min(lifetime / 2)).unwrap_or(now);
+        Ok(Self { token, header, expires, renew })
+    }
+}
+
+/// Reads PEM text: one unencrypted RSA key, PKCS#1 or PKCS#8.
+fn key_of(pem: &SecretString) -> Result<RsaKeyPair, String> {
+    let key = PrivateKeyDer::from_pem_slice(pem.expose_secret().as_bytes())
+        .map_err(|_| "it has no unencrypted private key (BEGIN RSA PRIVATE KEY)".to_owned())?;
+    let pair = match &key {
+        PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
+        PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
+        PrivateKeyDer::Sec1(_) | _ => return Err("it is an elliptic-curve key".to_owned()),
+    };
+    pair.map_err(|reason| reason.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Pull requests, as every forge has them under its own name (GitLab: merge requests).
+//!
+//! What is read here only says which commits are proposed for which branch; what they contain is read
+//! from Git. Guarantees: numbers and texts from outside are bounded before anything else sees them.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::git::{BranchName, CommitId};
+
+/// Most open pull requests that are looked at. A repository of definitions has a few dozen.
+pub const MAX_PULL_REQUESTS: usize = 1000;
+
+/// The number by which people call a pull request: `7` (GitLab's `iid`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PullRequestNumber(NonZeroU64);
+
+/// The text is not the number of a pull request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a pull request has a number from 1")]
+pub struct PullRequestNumberError;
+
+impl PullRequestNumber {
+    /// The number; `None` for 0.
+    #[must_use]
+    pub fn new(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for PullRequestNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for PullRequestNumber {
+    type Err = PullRequestNumberError;
+
+    fn from_str(text: &str) -> Result<Self, PullRequestNumberError> {
+        text.parse().map(Self).map_err(|_| PullRequestNumberError)
+    }
+}
+
+/// An open pull request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullRequest {
+    /// Its number.
+    pub number: PullRequestNumber,
+    /// The commit that is proposed.
+    pub head: CommitId,
+    /// The branch that the commit is on, in the repository that it comes from.
+    pub head_branch: Option<BranchName>,
+    /// Where the commit comes from.
+    pub origin: Origin,
+    /// The branch that it is proposed for.
+    pub base: BranchName,
+    /// Whether it is meant to be merged yet.
+    pub stage: Stage,
+    /// Changes whenever anything about the pull request does, comments included, where the forge tells
+    /// (its `updated_at`); otherwise empty, and comments are read at every look.
+    pub activity: String,
+}
+
+/// Where a proposed commit comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// From a branch of the watched repository: its author may write there.
+    SameRepository,
+    /// From another repository: anybody may have written it.
+    Fork,
+}
+
+/// Whether a pull request is meant to be merged yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// It is.
+    Ready,
+    /// Its author still works on it.
+    Draft,
+}
+
+/// The open pull requests of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PullRequests {
+    /// Nothing has changed since the answer that `validator` came with.
+    Unchanged,
+    /// What is open now, by number.
+    Open {
+        /// At most [`MAX_PULL_REQUESTS`].
+        pull_requests: Vec<PullRequest>,
+        /// Whether there are more, which were left out.
+        truncated: bool,
+        /// For the next question.
+        validator: Option<Validator>,
+    },
+}
+
+/// What a forge gave with an answer so that it can say later that nothing changed (an `ETag`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validator(pub String);
+
+/// What has become of a pull request that is no longer among the open ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is open after all.
+    Open,
+    /// It was merged.
+    Merged,
+    /// It was closed without being merged, or deleted.
+    Closed,
+}
+
+/// The paths that a pull request changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedFiles {
+    /// Paths from the repository's root; of a renamed file both.
+    pub paths: Vec<String>,
+    /// Whether the forge lists no more although there are more.
+    pub truncated: bool,
+}
