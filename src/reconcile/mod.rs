@@ -8,6 +8,7 @@ pub mod apply;
 pub mod observe;
 pub mod plan;
 pub mod report;
+pub mod review;
 
 mod reconciliation;
 

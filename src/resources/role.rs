@@ -59,6 +59,18 @@ pub fn of_id(text: &str) -> Option<Uuid> {
     is_role.then(|| Uuid::parse_str(id.name()).ok()).flatten()
 }
 
+/// Whether who has this built-in role may give roles: Owner, User Access Administrator, Role Based Access
+/// Control Administrator.
+#[must_use]
+pub fn gives_roles(role: Uuid) -> bool {
+    const GIVING: [Uuid; 3] = [
+        uuid!("8e3af657-a8ff-443c-a75c-2fe8c4bcb635"),
+        uuid!("18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"),
+        uuid!("f58310d9-a9f6-439a-9e8d-f62e7b41a168"),
+    ];
+    GIVING.contains(&role)
+}
+
 /// The built-in names that are most like `text`.
 #[must_use]
 pub fn nearest(text: &str) -> Vec<&'static str> {

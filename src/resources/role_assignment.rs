@@ -7,6 +7,7 @@
 //! Sources: facts.md 8 (Role Assignments API 2022-04-01; Troubleshoot Azure RBAC, learn.microsoft.com).
 
 mod description;
+mod service;
 
 use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
@@ -27,6 +28,7 @@ use super::resource::{Reference, Resource, Resources};
 use super::role;
 
 pub use description::mark_of;
+pub use service::is_made_by_service;
 
 /// Role assignments.
 #[derive(Debug)]
@@ -161,13 +163,21 @@ pub fn id(scope: &ResourceId, role_definition: Uuid, principal: &str) -> Resourc
 /// and principal. `false` while the principal is not known.
 #[must_use]
 pub fn matches(resource: &Resource, observed: &Value, context: &Context<'_>) -> bool {
-    let text = |pointer: &str| pointer::get(observed, pointer).and_then(Value::as_str);
-    let own_scope = text("/id").and_then(|id| id.parse::<ResourceId>().ok()).and_then(|id| id.parent());
-    let observed_scope = text(SCOPE).and_then(|scope| scope.parse().ok()).or(own_scope);
     let Some(Principal::Known(principal)) = principal(resource, context) else { return false };
-    observed_scope.is_some_and(|found: ResourceId| found == scope(resource, context))
-        && text(ROLE).and_then(role::of_id).is_some_and(|role| Some(role) == declared_role(resource))
-        && text(PRINCIPAL).is_some_and(|found| found.eq_ignore_ascii_case(&principal))
+    let role = text(observed, ROLE).and_then(role::of_id);
+    scope_in(observed).is_some_and(|found| found == scope(resource, context))
+        && role.is_some_and(|role| Some(role) == declared_role(resource))
+        && text(observed, PRINCIPAL).is_some_and(|found| found.eq_ignore_ascii_case(&principal))
+}
+
+fn text<'a>(body: &'a Value, pointer: &str) -> Option<&'a str> {
+    pointer::get(body, pointer).and_then(Value::as_str)
+}
+
+/// What an observed assignment gives its role on.
+fn scope_in(observed: &Value) -> Option<ResourceId> {
+    let own_scope = || text(observed, "/id")?.parse::<ResourceId>().ok()?.parent();
+    text(observed, SCOPE).and_then(|scope| scope.parse().ok()).or_else(own_scope)
 }
 
 impl ResourceType for RoleAssignment {
@@ -258,6 +268,15 @@ enum Principal {
     Known(String),
     /// The identity of a resource that is yet to be made.
     Later(Placeholder),
+}
+
+/// The resource to whose identity the role is given, where that identity is not known yet.
+#[must_use]
+pub fn unknown_principal(resource: &Resource, context: &Context<'_>) -> Option<Address> {
+    match principal(resource, context)? {
+        Principal::Known(_) => None,
+        Principal::Later(placeholder) => Some(placeholder.address),
+    }
 }
 
 fn local_principal(resource: &Resource) -> Option<&Address> {

@@ -1,6 +1,6 @@
 //! What does not carry our mark is never changed or deleted: it is reported, and adopted on request.
 
-use beamline::reconcile::plan::{Action, Blocker, Style, render};
+use beamline::reconcile::plan::{Action, Blocker, Plan, Style, render};
 use beamline::resources::Kind;
 use serde_json::{Value, json};
 
@@ -124,7 +124,41 @@ async fn a_role_that_is_granted_already_is_a_note_and_stays_whoevers_it_is() {
     };
     let before = roles(&world);
     let plan = world.plan(&Definition::production().text()).await;
-    assert_eq!(plan.notes.iter().filter(|note| note.code == "granted-already").count(), 4);
+    let noted = plan.notes.iter().filter(|note| note.code == "granted-already");
+    let noted: Vec<_> = noted.filter_map(|note| Some(note.address.as_ref()?.local())).collect();
+    // The service would have given the others by itself: the workspace is made with what they are for.
+    assert_eq!(noted, ["role_assignments/workspace-data-lake"]);
     assert!(!plan.blockers.iter().any(|one| one.address().kind() == Kind::RoleAssignment));
     assert_eq!(roles(&world), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_service_gives_a_workspace_is_no_note_and_what_somebody_gives_is_one() {
+    let world = AzureWorld::new();
+    let production = Definition::production().text();
+    world.apply(&production).await;
+    let noted = |plan: &Plan| {
+        let notes = plan.notes.iter().filter(|note| ["not-ours", "granted-already"].contains(&&*note.code));
+        notes.map(|note| note.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(noted(&world.plan(&production).await), [""; 0]);
+    let workspace =
+        world.azure.get(&id("Microsoft.MachineLearningServices/workspaces/mlw-production")).unwrap();
+    let give = |name: &str, role: &str, principal: &Value| {
+        world.azure.put(
+            &id(&format!("Microsoft.Authorization/roleAssignments/{name}")),
+            json!({ "properties": {
+            "roleDefinitionId": format!("/providers/Microsoft.Authorization/roleDefinitions/{role}"),
+            "principalId": principal, "principalType": "ServicePrincipal",
+        } }),
+        );
+    };
+    let reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
+    let owner = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
+    let (somebody, too_much) =
+        ("00000000-0000-0000-0000-0000000000aa", "00000000-0000-0000-0000-0000000000bb");
+    give(somebody, reader, &json!("00000000-0000-0000-0000-000000000077"));
+    give(too_much, owner, &workspace["identity"]["principalId"]);
+    let expected = format!("in the group without our mark, left alone: {somebody}, {too_much}");
+    assert_eq!(noted(&world.plan(&production).await), [expected]);
 }

@@ -42,7 +42,8 @@ async fn a_cluster_of_another_size_brings_its_role_assignments_along() {
     assert_ne!(now, before);
     let granted = granted(&world);
     assert!(granted.contains(&now) && !granted.contains(&before), "{granted:?}");
-    assert_eq!(granted.len(), 5);
+    // Five are asked for; two of those, and two more, are the service's own for the workspace.
+    assert_eq!(granted.len(), 7);
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +79,8 @@ async fn a_workspace_that_is_made_again_brings_everything_in_it_along() {
     let workspace =
         world.azure.get(&id("Microsoft.MachineLearningServices/workspaces/mlw-production")).unwrap();
     assert!(granted(&world).contains(&workspace["identity"]["principalId"]));
-    assert_eq!(granted(&world).len(), 5);
+    // Seven as before, and two that the service left behind for the identity that is gone.
+    assert_eq!(granted(&world).len(), 9);
 }
 
 #[tokio::test(start_paused = true)]

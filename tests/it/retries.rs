@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use beamline::definitions::Environment;
+use beamline::reconcile::Planned;
 use beamline::reconcile::apply::RunEnd;
+use beamline::resources::id::ResourceId;
 use beamline::simulator::{Fault, FaultEffect};
 use serde_json::json;
 
@@ -121,12 +124,16 @@ async fn a_lost_purge_is_sent_again_and_the_vault_made_again() {
     world.apply(&base.with("key_vaults/spare/location", "westus").text()).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_role_that_the_service_grants_between_plan_and_write_is_granted() {
+/// A world in which the service grants a declared role after it was planned, and by which assignment.
+async fn granted_meanwhile() -> (AzureWorld, Environment, Planned, ResourceId) {
     let world = AzureWorld::new();
     let after = Definition::production();
     let before = after.clone().without("role_assignments/workspace-storage");
     world.apply(&before.text()).await;
+    let account = id("Microsoft.Storage/storageAccounts/stmlproduction001");
+    for role in world.azure.ids().iter().filter(|id| id.parent().as_ref() == Some(&account)) {
+        assert!(!role.arm_type().ends_with("roleAssignments") || world.azure.remove(role));
+    }
     let environment = after.environment();
     let planned = world.planned(&environment).await;
     let workspace =
@@ -138,10 +145,33 @@ async fn a_role_that_the_service_grants_between_plan_and_write_is_granted() {
         "roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/ba92f5b4-2d11-453d-a403-e96b0029c9fe",
         "principalId": workspace["identity"]["principalId"], "principalType": "ServicePrincipal",
     } }));
+    (world, environment, planned, theirs)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_the_service_grants_between_plan_and_write_is_granted() {
+    let (world, environment, planned, theirs) = granted_meanwhile().await;
     let body = world.azure.get(&theirs);
     let report = world.carry_out(&environment, &planned, &Default::default()).await;
     assert_eq!(report.end, RunEnd::Complete, "{}", failures(&report));
     world.stays_quiet(&environment).await;
     assert_eq!(world.azure.get(&theirs), body, "it stays theirs");
     let _ = end_of(&report, "role_assignments/workspace-storage");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_the_service_grants_meanwhile_is_found_again_after_a_crash() {
+    for writes in 0.. {
+        let (mut world, environment, planned, theirs) = granted_meanwhile().await;
+        let body = world.azure.get(&theirs);
+        world.die_after(writes, &environment, &planned).await;
+        if world.journal.unfinished().is_empty() {
+            assert!(writes >= 4, "only {writes} writes to the journal");
+            return;
+        }
+        let report = world.resume(&environment).await;
+        assert_eq!(report.end, RunEnd::Complete, "after {writes} writes: {}", failures(&report));
+        world.stays_quiet(&environment).await;
+        assert_eq!(world.azure.get(&theirs), body, "it stays theirs");
+    }
 }

@@ -59,6 +59,13 @@ impl<'a> StepRun<'_, 'a> {
                 self.pause(WATCH).await?;
                 continue;
             }
+            // One of ours that only the list shows yet is read again, and judged.
+            if body.is_none()
+                && let Some(theirs) = self.granted_by_others().await?
+                && !standing::is_of(&theirs, &id)
+            {
+                return self.shown(Some(theirs), Vec::new()).await;
+            }
             let unmet = self.verdict(self.step, body.as_ref()).await?;
             let carried = self.carried_in(body.as_ref()).await?;
             misses += 1;

@@ -203,7 +203,7 @@ impl<'s, 'a> StepRun<'s, 'a> {
     }
 
     /// Reads another resource, so that its properties are known.
-    async fn load(&self, address: &Address) -> Result<(), Break> {
+    pub(super) async fn load(&self, address: &Address) -> Result<(), Break> {
         let Some(id) = self.shared.bodies.id_of(address) else { return Ok(()) };
         let version = resources::of(address.kind()).spec().api_version;
         if let Some(body) = self.read(&id, version).await? {

@@ -86,7 +86,7 @@ pub struct Observed {
     pub orphans: Vec<Orphan>,
     /// Declared names that soft-deleted resources hold.
     pub soft_deleted: BTreeMap<Address, SoftDeleted>,
-    /// Neither ours nor declared, in the environment's lists.
+    /// Neither ours nor declared, in the environment's lists. Without what the service itself has made.
     pub foreign: Vec<ResourceId>,
     /// What the groups hold that would be deleted.
     pub group_contents: Vec<ResourceId>,
@@ -97,6 +97,17 @@ impl Observed {
     #[must_use]
     pub fn deletes_a_group(&self) -> bool {
         self.orphans.iter().any(|orphan| orphan.kind == Kind::ResourceGroup)
+    }
+
+    /// Whether `assignment` is a by-product: one that machine learning makes by itself for the identity
+    /// of a workspace that was seen here.
+    #[must_use]
+    pub fn is_made_by_service(&self, assignment: &Value) -> bool {
+        let is_workspace = |kind: Kind| kind == Kind::Workspace;
+        let present = self.present.iter().filter(|(address, _)| is_workspace(address.kind()));
+        let orphans = self.orphans.iter().filter(|orphan| is_workspace(orphan.kind));
+        let mut workspaces = present.map(|(_, found)| &found.body).chain(orphans.map(|orphan| &orphan.body));
+        workspaces.any(|workspace| role_assignment::is_made_by_service(assignment, workspace))
     }
 
     /// Digest (hex SHA-256) of every body that was seen.
@@ -136,6 +147,7 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
         rest.remove(&found.id);
         observed.present.insert(address.clone(), found);
     }
+    let mut foreign = Vec::new();
     for (id, (kind, body)) in rest {
         match mark_on(kind, body) {
             Some(mark) if site.owns(&mark) => {
@@ -143,9 +155,12 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
                 observed.orphans.push(Orphan { address, kind, id, body: body.clone() });
             }
             Some(_) | None if kind == Kind::ResourceGroup || is_inherited(&id, site) => {}
-            Some(_) | None => observed.foreign.push(id),
+            Some(_) | None => foreign.push((id, kind, body)),
         }
     }
+    // Only now is every workspace known.
+    foreign.retain(|(_, kind, body)| *kind != Kind::RoleAssignment || !observed.is_made_by_service(body));
+    observed.foreign = foreign.into_iter().map(|(id, _, _)| id).collect();
     orphaned_subnets(site, environment, lists, &mut observed);
     observed
 }

@@ -22,5 +22,6 @@ pub use action::{Action, Blocker, Note, Reason};
 pub use check::{Defect, check};
 pub use consent::Consents;
 pub use planner::{Input, plan};
+pub(in crate::reconcile) use render::render_step;
 pub use render::{Style, render, summary_line};
 pub use step::{FORMAT, Part, Plan, Precondition, ReadBack, RequestTemplate, Revision, Step, Summary, Verb};

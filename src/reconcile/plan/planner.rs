@@ -153,7 +153,9 @@ impl<'a> Planner<'a> {
             // A subnet is adopted with its network.
             None if resource.address.kind() == Kind::Subnet && self.adopts_network_of(resource) => true,
             // A role assignment is its scope, role and principal: one that the service or somebody else
-            // has made grants what is declared, and stays theirs (`facts.md` 6 and 8).
+            // has made grants what is declared, and stays theirs (`facts.md` 6 and 8). That the service
+            // makes some is known, and not worth a note in every plan.
+            None if self.input.observed.is_made_by_service(&found.body) => return None,
             Some(_) | None if resource.address.kind() == Kind::RoleAssignment => {
                 self.notes.push(Note {
                     code: "granted-already".to_owned(),

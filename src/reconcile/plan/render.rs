@@ -63,7 +63,8 @@ pub fn summary_line(plan: &Plan) -> String {
     }
 }
 
-fn render_step(step: &Step, style: Style, text: &mut String) {
+/// One step: a line for the resource, and one for every field.
+pub(in crate::reconcile) fn render_step(step: &Step, style: Style, text: &mut String) {
     let (sign, tone) = sign(step.action);
     let name = match &step.target {
         Target::Known(id) => id.name().to_owned(),

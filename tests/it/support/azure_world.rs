@@ -6,7 +6,7 @@ use std::sync::Arc;
 use beamline::azure::{Arm, Budget, Cloud, Tokens};
 use beamline::clock::Clock;
 use beamline::definitions::{Environment, SourceFile, load};
-use beamline::reconcile::apply::{Fence, MemoryJournal, RunEnd, RunKind};
+use beamline::reconcile::apply::{Fence, LastWrite, MemoryJournal, RunEnd, RunKind};
 use beamline::reconcile::plan::{Blocker, Consents, Plan, Style, render};
 use beamline::reconcile::report::{Progress, Report, StepEnd};
 use beamline::reconcile::{Means, Planned, Wanted, carry_out, make_plan, resume, run_record};
@@ -138,6 +138,17 @@ impl AzureWorld {
         let wanted = wanted(environment, &site, &consents);
         let run = run_record(&wanted, &planned.plan, RunKind::Apply, &self.arm);
         carry_out(&wanted, planned, &run, self.means(stop, &|_| {})).await.unwrap()
+    }
+
+    /// Carries out a plan in a process that dies in a write to the journal, after that many others.
+    pub(crate) async fn die_after(&mut self, writes: usize, environment: &Environment, planned: &Planned) {
+        self.journal.kill_after(writes, LastWrite::Durable);
+        let (site, consents) = (Self::site(environment), self.consents());
+        let wanted = wanted(environment, &site, &consents);
+        let run = run_record(&wanted, &planned.plan, RunKind::Apply, &self.arm);
+        let stop = CancellationToken::new();
+        carry_out(&wanted, planned, &run, self.means(&stop, &|_| {})).await.unwrap_err();
+        self.journal = Arc::new(self.journal.disk());
     }
 
     /// Plans and applies `environment`, and tells `observer` what happens.

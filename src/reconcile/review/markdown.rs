@@ -1,0 +1,323 @@
+//! The comment on a pull request.
+
+use std::fmt::Write as _;
+
+use super::section::{Danger, Outcome, Section};
+use crate::reconcile::plan::Summary;
+
+/// How much of the limit older plans may take, in characters.
+const OLDER_SHARE: usize = 4;
+
+/// What stands above the sections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heading {
+    /// One line: what was planned.
+    pub title: String,
+    /// Sentences below it, Markdown of our own making.
+    pub remarks: Vec<String>,
+}
+
+/// A plan that the comment said before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Older<'a> {
+    /// What it was of.
+    pub title: &'a str,
+    /// What it said.
+    pub text: &'a str,
+}
+
+/// The whole comment, at most `limit` characters: heading, table, what is destroyed, consent lines,
+/// problems; then the details, folded, cut in the middle where they are too long; then older plans,
+/// folded, as many as fit.
+#[must_use]
+pub fn comment(heading: &Heading, sections: &[Section], older: &[Older<'_>], limit: usize) -> String {
+    let mut text = overview(heading, sections);
+    if length(&text) > limit {
+        return middle_out(&text, limit);
+    }
+    let room = limit - length(&text);
+    let reserved = if older.is_empty() { 0 } else { room / OLDER_SHARE };
+    text.push_str(&details(sections, room - reserved));
+    for plan in older {
+        let folded = folded(&format!("Earlier: {}", escape(plan.title)), plan.text);
+        if length(&text) + length(&folded) <= limit {
+            text.push_str(&folded);
+        }
+    }
+    text
+}
+
+/// The part of the comment that is never left out: heading, table, what is destroyed, consent lines,
+/// problems and notes.
+#[must_use]
+pub fn overview(heading: &Heading, sections: &[Section]) -> String {
+    let mut text = format!("### {}\n\n", heading.title);
+    for remark in &heading.remarks {
+        let _ = writeln!(text, "{remark}\n");
+    }
+    if !sections.is_empty() {
+        table(sections, &mut text);
+    }
+    destroyed(sections, &mut text);
+    list("In the way", sections, |section| &section.problems, &mut text);
+    consents(sections, &mut text);
+    list("Notes", sections, |section| &section.notes, &mut text);
+    text
+}
+
+fn table(sections: &[Section], text: &mut String) {
+    text.push_str("| environment | create | change | replace | delete | result |\n");
+    text.push_str("|---|--:|--:|--:|--:|---|\n");
+    let mut total = Summary::default();
+    for section in sections {
+        let Summary { create, update, replace, delete, keep: _ } = section.summary;
+        total.create += create;
+        total.update += update;
+        total.replace += replace;
+        total.delete += delete;
+        let _ = writeln!(
+            text,
+            "| {} | {create} | {update} | {replace} | {delete} | {} |",
+            section.environment,
+            escape(&result(section)),
+        );
+    }
+    if sections.len() > 1 {
+        let Summary { create, update, replace, delete, keep: _ } = total;
+        let _ = writeln!(
+            text,
+            "| **{} environments** | **{create}** | **{update}** | **{replace}** | **{delete}** | |",
+            sections.len()
+        );
+    }
+    text.push('\n');
+}
+
+fn result(section: &Section) -> String {
+    match section.outcome {
+        Outcome::Changes => "ready to merge".to_owned(),
+        Outcome::NoChanges => "no changes".to_owned(),
+        Outcome::Blocked if section.consents.len() == section.problems.len() => "needs consent".to_owned(),
+        Outcome::Blocked => "blocked".to_owned(),
+        Outcome::Invalid | Outcome::Failed => section.headline.clone(),
+    }
+}
+
+fn destroyed(sections: &[Section], text: &mut String) {
+    let all: Vec<String> = sections
+        .iter()
+        .flat_map(|section| section.changes.iter().map(move |change| (section, change)))
+        .filter(|(_, change)| change.danger == Danger::Destroys)
+        .map(|(section, change)| {
+            let first = change.text.lines().next().unwrap_or_default().trim();
+            format!("{}: {first}", section.environment)
+        })
+        .collect();
+    if !all.is_empty() {
+        text.push_str("**Destroys**\n\n");
+        text.push_str(&fenced("diff", &all.iter().map(|line| format!("- {line}\n")).collect::<String>()));
+    }
+}
+
+fn consents(sections: &[Section], text: &mut String) {
+    let lines: Vec<&str> =
+        sections.iter().flat_map(|section| &section.consents).map(String::as_str).collect();
+    if !lines.is_empty() {
+        text.push_str("To consent, add to the message of a commit of this pull request:\n\n");
+        text.push_str(&fenced("text", &format!("{}\n", lines.join("\n"))));
+    }
+}
+
+fn list(title: &str, sections: &[Section], of: impl Fn(&Section) -> &Vec<String>, text: &mut String) {
+    let mut lines = String::new();
+    for section in sections {
+        for sentence in of(section) {
+            let _ = writeln!(lines, "- {}: {}", section.environment, escape(sentence));
+        }
+    }
+    if !lines.is_empty() {
+        let _ = writeln!(text, "**{title}**\n\n{lines}");
+    }
+}
+
+/// Every environment folded, each with its share of `room`.
+fn details(sections: &[Section], room: usize) -> String {
+    let told: Vec<&Section> = sections.iter().filter(|section| !section.changes.is_empty()).collect();
+    let Some(share) = room.checked_div(told.len()) else { return String::new() };
+    let mut text = String::new();
+    for section in told {
+        // A sign in the first column is what gives a line its colour.
+        let mut lines: String =
+            section.changes.iter().map(|change| format!("{}\n", change.text.trim_start())).collect();
+        if section.more_changes > 0 {
+            let _ = writeln!(lines, "… and {} more", section.more_changes);
+        }
+        let title = format!("{}: {}", section.environment, counts(&section.summary));
+        // What folding and fencing add.
+        let around = length(&folded(&title, &fenced("diff", "\n"))) + 16;
+        if share > 2 * around {
+            text.push_str(&folded(&title, &fenced("diff", &middle_out(&lines, share - around))));
+        }
+    }
+    text
+}
+
+/// `1 to create, 2 to change`: words without markup, because in a summary there is HTML and no Markdown.
+fn counts(summary: &Summary) -> String {
+    let Summary { create, update, replace, delete, keep: _ } = *summary;
+    let all = [(create, "create"), (update, "change"), (replace, "replace"), (delete, "delete")];
+    let counts: Vec<String> = all
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} to {what}"))
+        .collect();
+    counts.join(", ")
+}
+
+fn folded(title: &str, content: &str) -> String {
+    format!("<details><summary>{title}</summary>\n\n{content}\n</details>\n\n")
+}
+
+/// A fence that is longer than any run of backticks inside it.
+fn fenced(language: &str, content: &str) -> String {
+    let longest = content.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}{language}\n{}\n{fence}\n\n", content.trim_end_matches('\n'))
+}
+
+/// Text that is only text: no markup, no mention, no link, one line.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '@' => escaped.push_str("&#64;"),
+            '|' => escaped.push_str("&#124;"),
+            '#' => escaped.push_str("&#35;"),
+            '`' | '*' | '_' | '[' | ']' | '!' | '~' | '\\' => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// At most `limit` characters of `text`: whole lines from its beginning and its end, and between them
+/// how many were left out.
+fn middle_out(text: &str, limit: usize) -> String {
+    if length(text) <= limit {
+        return text.to_owned();
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    // The longest sentence that may have to stand between.
+    let mut left = limit.saturating_sub(40);
+    let (mut head, mut tail) = (0, 0);
+    while head + tail < lines.len() {
+        let from_head = head <= tail;
+        let line = if from_head { lines[head] } else { lines[lines.len() - 1 - tail] };
+        let Some(rest) = left.checked_sub(length(line) + 1) else { break };
+        left = rest;
+        if from_head {
+            head += 1;
+        } else {
+            tail += 1;
+        }
+    }
+    let omitted = lines.len() - head - tail;
+    let between = format!("… {omitted} lines left out …");
+    let kept = lines[..head]
+        .iter()
+        .copied()
+        .chain([between.as_str()])
+        .chain(lines[lines.len() - tail..].iter().copied());
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::section::Change;
+    use super::*;
+
+    fn section(environment: &str, changes: Vec<Change>) -> Section {
+        let mut section = Section::failed(&environment.parse().unwrap(), "");
+        section.outcome = Outcome::Changes;
+        section.headline = "1 to create, 1 to replace".to_owned();
+        section.summary = Summary { create: 1, replace: 1, ..Summary::default() };
+        section.problems.clear();
+        section.changes = changes;
+        section
+    }
+
+    fn change(danger: Danger, text: &str) -> Change {
+        Change { danger, text: text.to_owned() }
+    }
+
+    fn heading() -> Heading {
+        Heading { title: "Plan of `a1b2c3d`".to_owned(), remarks: vec!["Merged into `main`.".to_owned()] }
+    }
+
+    #[test]
+    fn the_comment_of_a_plan_reads_from_what_is_dangerous_to_the_details() {
+        let mut production = section(
+            "production",
+            vec![
+                change(
+                    Danger::Destroys,
+                    "-/+ compute_clusters/gpu  gpu  # vm_size cannot change\n        vm_size: A → B",
+                ),
+                change(Danger::Keeps, "  + datastores/lake  lake"),
+            ],
+        );
+        production.outcome = Outcome::Blocked;
+        production.problems = vec!["production/workspace needs consent".to_owned()];
+        production.consents = vec!["Beamline-Consent: destroy production/workspace".to_owned()];
+        let older = [Older { title: "0000000 into main", text: "what it said" }];
+        insta::assert_snapshot!(comment(
+            &heading(),
+            &[production, section("dev", Vec::new())],
+            &older,
+            65_536
+        ));
+    }
+
+    #[test]
+    fn what_a_definition_contains_is_only_text() {
+        let mut section = section("dev", vec![change(Danger::Keeps, "+ x\n``` @ada <b>")]);
+        section.notes = vec!["see @ada | <img> [x](y) #7 `c`".to_owned()];
+        let text = comment(&heading(), &[section], &[], 65_536);
+        assert!(text.contains("see &#64;ada &#124; &lt;img&gt; \\[x\\](y) &#35;7 \\`c\\`"), "{text}");
+        assert!(text.contains("````diff\n+ x\n``` @ada <b>\n````"), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_comment_fits_and_keeps_its_totals(
+            environments in 1_usize..6, changes in 0_usize..40, fields in 0_usize..30, limit in 2_000_usize..20_000,
+        ) {
+            let text = format!("  + x/y\n{}", "        field: value\n".repeat(fields));
+            let of = |at: usize| section(&format!("e{at}"), vec![change(Danger::Keeps, &text); changes]);
+            let sections: Vec<Section> = (0..environments).map(of).collect();
+            let old = "x".repeat(900);
+            let older = [Older { title: "old", text: &old }; 3];
+            let comment = comment(&heading(), &sections, &older, limit);
+            prop_assert!(length(&comment) <= limit, "{} > {limit}", length(&comment));
+            for at in 0..environments {
+                let row = format!("| e{at} | 1 | 0 | 1 | 0 | ready to merge |");
+                prop_assert!(comment.contains(&row));
+            }
+            prop_assert_eq!(comment.matches("<details>").count(), comment.matches("</details>").count());
+        }
+    }
+}

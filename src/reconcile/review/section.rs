@@ -1,0 +1,214 @@
+//! What is to be said of one environment.
+
+use serde::{Deserialize, Serialize};
+
+use crate::definitions::Diagnostic;
+use crate::reconcile::plan::{Action, Blocker, Part, Plan, Step, Style, Summary, render_step, summary_line};
+use crate::resources::EnvironmentName;
+
+/// Most changes of one environment that are kept; the rest is counted.
+const MAX_CHANGES: usize = 300;
+
+/// Most characters of one change; a creation lists every field.
+const MAX_CHANGE_CHARS: usize = 6_000;
+
+/// Most sentences of one kind.
+const MAX_SENTENCES: usize = 50;
+
+/// What is to be said of one environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// How its plan came out.
+    pub outcome: Outcome,
+    /// One line.
+    pub headline: String,
+    /// How many resources each action concerns.
+    pub summary: Summary,
+    /// What would be done, what destroys something first.
+    pub changes: Vec<Change>,
+    /// How many further changes there are.
+    pub more_changes: usize,
+    /// Lines that allow what needs consent, ready to copy.
+    pub consents: Vec<String>,
+    /// Why it cannot be applied, one sentence each.
+    pub problems: Vec<String>,
+    /// Advice and reports, one sentence each.
+    pub notes: Vec<String>,
+    /// Where in the files something is wrong or advised.
+    pub places: Vec<Place>,
+}
+
+/// How a plan came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// There is something to do.
+    Changes,
+    /// Azure is as declared.
+    NoChanges,
+    /// It must not be applied.
+    Blocked,
+    /// The definition has errors.
+    Invalid,
+    /// It could not be planned.
+    Failed,
+}
+
+/// What would be done to one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Whether something is lost.
+    pub danger: Danger,
+    /// Plain text: a line for the resource, and one for every field.
+    pub text: String,
+}
+
+/// Whether something is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Danger {
+    /// The resource is deleted or replaced.
+    Destroys,
+    /// It is not.
+    Keeps,
+}
+
+/// A place in a definition file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file.
+    pub path: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// Whether it must be mended.
+    pub is_error: bool,
+    /// The stable code.
+    pub code: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Section {
+    /// What a plan says.
+    #[must_use]
+    pub fn of_plan(plan: &Plan) -> Self {
+        let mut steps: Vec<&Step> = plan.steps.iter().filter(|step| step.part != Part::Removal).collect();
+        // A stable sort: within a kind the order of the plan.
+        steps.sort_by_key(|step| danger_of(step));
+        let outcome = match (plan.blockers.as_slice(), plan.steps.as_slice()) {
+            ([], []) => Outcome::NoChanges,
+            ([], _) => Outcome::Changes,
+            (_, _) => Outcome::Blocked,
+        };
+        Self {
+            outcome,
+            headline: summary_line(plan),
+            summary: plan.summary(),
+            more_changes: steps.len().saturating_sub(MAX_CHANGES),
+            changes: steps.into_iter().take(MAX_CHANGES).map(change_of).collect(),
+            consents: consents_of(plan),
+            problems: bounded(plan.blockers.iter().map(Blocker::message)),
+            notes: bounded(plan.notes.iter().map(|note| format!("{} [{}]", note.message, note.code))),
+            ..Self::empty(&plan.environment)
+        }
+    }
+
+    /// What a definition with errors says.
+    #[must_use]
+    pub fn of_diagnostics(environment: &EnvironmentName, diagnostics: &[Diagnostic]) -> Self {
+        let errors = diagnostics.iter().filter(|found| found.is_error());
+        let count = errors.clone().count();
+        let headline = if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
+        Self {
+            outcome: Outcome::Invalid,
+            headline: format!("the definition has {headline}"),
+            problems: bounded(errors.map(|found| format!("{found}. {}", found.remedy))),
+            places: diagnostics.iter().take(MAX_SENTENCES).map(place_of).collect(),
+            ..Self::empty(environment)
+        }
+    }
+
+    /// What is said of an environment of which there is nothing to do, and why.
+    #[must_use]
+    pub fn without_changes(environment: &EnvironmentName, headline: &str) -> Self {
+        Self { headline: cut(headline), ..Self::empty(environment) }
+    }
+
+    /// What is said of a plan that could not be made.
+    #[must_use]
+    pub fn failed(environment: &EnvironmentName, why: &str) -> Self {
+        Self {
+            outcome: Outcome::Failed,
+            headline: "could not be planned".to_owned(),
+            problems: vec![cut(why)],
+            ..Self::empty(environment)
+        }
+    }
+
+    fn empty(environment: &EnvironmentName) -> Self {
+        Self {
+            environment: environment.clone(),
+            outcome: Outcome::NoChanges,
+            headline: String::new(),
+            summary: Summary::default(),
+            changes: Vec::new(),
+            more_changes: 0,
+            consents: Vec::new(),
+            problems: Vec::new(),
+            notes: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+}
+
+fn danger_of(step: &Step) -> Danger {
+    match step.action {
+        Action::Replace | Action::Delete => Danger::Destroys,
+        Action::Create | Action::Update | Action::Adopt | Action::Recover | Action::Keep => Danger::Keeps,
+    }
+}
+
+fn change_of(step: &Step) -> Change {
+    let mut text = String::new();
+    render_step(step, Style::Plain, &mut text);
+    Change { danger: danger_of(step), text: cut(text.trim_end()) }
+}
+
+fn consents_of(plan: &Plan) -> Vec<String> {
+    let needed = plan.blockers.iter().filter_map(|blocker| match blocker {
+        Blocker::NeedsConsent { address, .. } => Some(address),
+        Blocker::NotOurs { .. }
+        | Blocker::Impossible { .. }
+        | Blocker::ExistingMissing { .. }
+        | Blocker::GroupNotEmpty { .. }
+        | Blocker::NameStaysTaken { .. }
+        | Blocker::InProgress { .. } => None,
+    });
+    bounded(needed.map(|address| format!("Beamline-Consent: destroy {address}")))
+}
+
+fn place_of(found: &Diagnostic) -> Place {
+    Place {
+        path: found.location.file.clone(),
+        line: found.location.line,
+        column: found.location.column,
+        is_error: found.is_error(),
+        code: found.code.to_string(),
+        message: cut(&format!("{}. {}", found.message, found.remedy)),
+    }
+}
+
+fn bounded(sentences: impl Iterator<Item = String>) -> Vec<String> {
+    sentences.take(MAX_SENTENCES).map(|sentence| cut(&sentence)).collect()
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MAX_CHANGE_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
