@@ -48,6 +48,10 @@ impl<'r> Columns<'r> {
         Ok(self.row.try_get(column)?)
     }
 
+    pub(super) fn optional_number(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
+        Ok(self.row.try_get(column)?)
+    }
+
     pub(super) fn text(&self, column: &'static str) -> Result<String, StoreError> {
         Ok(self.row.try_get(column)?)
     }

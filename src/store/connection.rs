@@ -236,11 +236,11 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("journal.db");
         let store = Store::open(&path).await.unwrap();
-        store.store_delivery(&delivery("1")).await.unwrap();
+        store.store_deliveries(&[delivery("1")]).await.unwrap();
         store.pending_deliveries().await.unwrap();
         store.close().await;
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(matches!(store.store_delivery(&delivery("2")).await, Err(StoreError::Database(_))));
+        assert!(matches!(store.store_deliveries(&[delivery("2")]).await, Err(StoreError::Database(_))));
         let store = Store::open(&path).await.unwrap();
         assert_eq!(store.pending_deliveries().await.unwrap().len(), 1);
     }
@@ -288,7 +288,7 @@ mod tests {
         newer.execute(writing.db()).await.unwrap();
         writing.commit().await.unwrap();
         let error = Store::open(&path).await.unwrap_err();
-        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 1, .. }), "{error:?}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2, .. }), "{error:?}");
     }
 
     #[tokio::test]
@@ -316,8 +316,8 @@ mod tests {
                 let (store, key) = (stores[writer % 2].clone(), key.clone());
                 tokio::spawn(async move {
                     for round in 0..4 {
-                        let stored = store.store_delivery(&delivery(&format!("{writer}-{round}"))).await;
-                        assert_eq!(stored.unwrap(), Stored::New);
+                        let stored = store.store_deliveries(&[delivery(&format!("{writer}-{round}"))]).await;
+                        assert_eq!(stored.unwrap(), [Stored::New]);
                         store
                             .acquire_lease(&key, "one", now(), Duration::from_secs(60))
                             .await
@@ -347,7 +347,7 @@ mod tests {
         let other = tokio::spawn(tokio::time::sleep(Duration::from_secs(1)));
         let store = Store::open(&folder.path().join("journal.db")).await.unwrap();
         for number in 0..20 {
-            store.store_delivery(&delivery(&number.to_string())).await.unwrap();
+            store.store_deliveries(&[delivery(&number.to_string())]).await.unwrap();
             store.pending_deliveries().await.unwrap();
         }
         assert_eq!(started.elapsed(), Duration::ZERO);

@@ -48,6 +48,7 @@ pub(super) fn delivery(id: &str) -> Delivery {
         delivery_id: id.parse().unwrap(),
         event: "push".to_owned(),
         body_digest: "abc".to_owned(),
+        about: None,
         received_at: now(),
     }
 }
@@ -110,7 +111,14 @@ pub(super) fn run_record(id: u128, environment: &str) -> RunRecord {
 }
 
 pub(super) fn status(commit: CommitId, context: Context, state: State, text: &str) -> Status {
-    Status { commit, context, state, description: Description::new(text), target_url: None }
+    Status {
+        commit,
+        context,
+        state,
+        description: Description::new(text),
+        target_url: None,
+        pull_request: None,
+    }
 }
 
 /// The statuses of nobody.

@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use sqlx::AnyConnection;
 
 use super::column::{Columns, micros, word};
+use super::line::Line;
+use super::pull_requests::{PullRequestRecord, put_pull_request};
 use super::work::{Aggregate, NewWork, Work, WorkState, work_of};
 use super::{Store, StoreError, outbox, queue};
 use crate::forge::Status;
@@ -20,16 +22,36 @@ use crate::resources::EnvironmentName;
 /// A new head of a watched branch, and everything that follows from it.
 #[derive(Clone, Debug)]
 pub struct Acceptance {
-    /// The branch.
-    pub branch: BranchName,
-    /// Its new head.
+    /// What has a new head.
+    pub arrival: Arrival,
+    /// The new head, on which the statuses stand.
     pub commit: CommitId,
+    /// The commit whose files are read: the head, or the merge result of a pull request.
+    pub reads: CommitId,
     /// When it was seen.
     pub now: Timestamp,
     /// What is to be looked at.
     pub work: Vec<NewWork>,
     /// What the forge is to be told of the new head.
     pub statuses: Vec<Status>,
+}
+
+/// What has a new head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// A branch.
+    Head(BranchName),
+    /// A pull request, as it is to be remembered. It may be the same head on a base that has moved.
+    PullRequest(Box<PullRequestRecord>),
+}
+
+impl Arrival {
+    fn line(&self) -> Line {
+        match self {
+            Self::Head(branch) => Line::Branch(branch.clone()),
+            Self::PullRequest(record) => Line::PullRequest(record.number),
+        }
+    }
 }
 
 /// What became of a new head.
@@ -68,16 +90,21 @@ impl Store {
         acceptance: Acceptance,
         aggregate: Aggregate<'_>,
     ) -> Result<Accepted, StoreError> {
-        let Acceptance { branch, commit, now, work, statuses } = acceptance;
+        let Acceptance { arrival, commit, reads, now, work, statuses } = acceptance;
+        let line = arrival.line();
         let mut writing = self.begin_write().await?;
         let db = writing.db();
-        if head_of(db, &branch).await? == Some(commit) {
-            return Ok(Accepted { work: present_work(db, &branch, &commit).await?, superseded: Vec::new() });
+        match &arrival {
+            Arrival::Head(branch) if head_of(db, branch).await? == Some(commit) => {
+                let work = present_work(db, branch, &commit).await?;
+                return Ok(Accepted { work, superseded: Vec::new() });
+            }
+            Arrival::Head(branch) => set_head(db, branch, &commit, now).await?,
+            Arrival::PullRequest(record) => put_pull_request(db, record).await?,
         }
-        set_head(db, &branch, &commit, now).await?;
         let replaced: BTreeSet<(EnvironmentName, String)> =
             work.iter().map(|item| (item.environment.clone(), word(item.kind))).collect();
-        let waiting = queued_work(db, &branch).await?.into_iter().filter(|item| {
+        let waiting = queued_work(db, &line).await?.into_iter().filter(|item| {
             // A plan of a head that is no longer one is of use to nobody; an apply may be all there is.
             let is_replaced = replaced.contains(&(item.environment.clone(), word(item.kind)));
             item.commit != commit && (is_replaced || item.kind == RunKind::Plan)
@@ -86,7 +113,7 @@ impl Store {
         let superseded = supersede(db, waiting.collect(), &summary, now, aggregate).await?;
         let mut queued = Vec::with_capacity(work.len());
         for item in &work {
-            queued.push(queue::insert(db, &branch, &commit, now, item).await?);
+            queued.push(queue::insert(db, &line, (&commit, &reads), now, item).await?);
         }
         outbox::put_all(db, &statuses, now).await?;
         writing.commit().await?;
@@ -107,7 +134,10 @@ impl Store {
         let mut writing = self.begin_write().await?;
         let db = writing.db();
         sqlx::query("DELETE FROM heads WHERE branch = $1").bind(branch.to_string()).execute(&mut *db).await?;
-        let plans = queued_work(db, branch).await?.into_iter().filter(|item| item.kind == RunKind::Plan);
+        let plans = queued_work(db, &Line::Branch(branch.clone()))
+            .await?
+            .into_iter()
+            .filter(|item| item.kind == RunKind::Plan);
         let superseded = supersede(db, plans.collect(), "Its branch was deleted", now, aggregate).await?;
         writing.commit().await?;
         Ok(superseded)
@@ -140,8 +170,8 @@ async fn set_head(
     Ok(())
 }
 
-async fn queued_work(db: &mut AnyConnection, branch: &BranchName) -> Result<Vec<Work>, StoreError> {
-    let open = queue::open_work_of(db, branch).await?;
+async fn queued_work(db: &mut AnyConnection, line: &Line) -> Result<Vec<Work>, StoreError> {
+    let open = queue::open_work_of(db, line).await?;
     Ok(open.into_iter().filter(|item| item.state == WorkState::Queued).collect())
 }
 
@@ -158,7 +188,8 @@ async fn present_work(
     rows.iter().map(work_of).collect()
 }
 
-async fn supersede(
+/// Ends work that waits as superseded, saying `summary`, and queues what `aggregate` makes of its commits.
+pub(super) async fn supersede(
     db: &mut AnyConnection,
     waiting: Vec<Work>,
     summary: &str,
@@ -186,8 +217,9 @@ mod tests {
     fn head(on: &str, digit: char, work: Vec<NewWork>) -> Acceptance {
         let context = if on == "main" { Context::apply() } else { Context::plan() };
         Acceptance {
-            branch: branch(on),
+            arrival: Arrival::Head(branch(on)),
             commit: commit(digit),
+            reads: commit(digit),
             now: now(),
             work,
             statuses: vec![status(commit(digit), context, State::Pending, "queued")],
@@ -275,7 +307,7 @@ mod tests {
         store.accept_head(head("one", 'a', plan()), &silent).await.unwrap();
         store.accept_head(head("two", 'b', plan()), &silent).await.unwrap();
         let drift = vec![new_work("dev", RunKind::Drift)];
-        store.enqueue_sweep(&branch("main"), &commit('c'), now(), drift).await.unwrap();
+        store.enqueue_sweep(&Line::Branch(branch("main")), &commit('c'), now(), drift).await.unwrap();
         let accepted = store.accept_head(head("main", 'd', applies(&["dev"])), &silent).await.unwrap();
         assert!(accepted.superseded.is_empty());
         assert_eq!(store.open_work().await.unwrap().len(), 4);

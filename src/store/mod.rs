@@ -14,6 +14,7 @@
 //! import the journal and report types of `reconcile`, the status types of `forge`, the ids of `git`.
 
 mod column;
+mod commands;
 mod connection;
 mod environments;
 mod error;
@@ -22,7 +23,10 @@ mod heads;
 mod inbox;
 mod journal;
 mod leases;
+mod line;
+mod messages;
 mod outbox;
+mod pull_requests;
 mod queue;
 mod retention;
 mod runs;
@@ -32,12 +36,16 @@ mod work;
 #[cfg(test)]
 mod fixture;
 
+pub use commands::{Command, Wish};
 pub use connection::Store;
 pub use environments::{Applied, Attempt, Claim, ClaimHolder, EnvironmentRecord};
 pub use error::StoreError;
-pub use heads::{Acceptance, Accepted};
-pub use inbox::{Delivery, DeliveryNumber, PendingDelivery, Stored};
+pub use heads::{Acceptance, Accepted, Arrival};
+pub use inbox::{About, AboutError, Delivery, DeliveryNumber, Inbox, PendingDelivery, Stored};
 pub use leases::environment_lease;
-pub use outbox::{Outgoing, OutgoingId};
+pub use line::{Line, LineError};
+pub use messages::{Message, OutgoingMessage};
+pub use outbox::{Outgoing, OutgoingId, Share};
+pub use pull_requests::{PullRequestRecord, SaidPlan};
 pub use runs::StoredRun;
 pub use work::{Aggregate, Ending, EnvironmentChange, NewWork, Work, WorkId, WorkState};

@@ -12,7 +12,8 @@ use sqlx::any::AnyRow;
 
 use super::column::{Columns, micros, word};
 use super::{Store, StoreError};
-use crate::forge::{Check, Description, State, Status};
+use crate::forge::{Check, Context, Description, PullRequestNumber, State, Status};
+use crate::git::CommitId;
 use crate::reconcile::apply::RunKind;
 
 /// The longest error text that is kept, in characters.
@@ -35,6 +36,15 @@ pub struct Outgoing {
     pub last_error: Option<String>,
 }
 
+/// Which statuses may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All.
+    All,
+    /// Last words only: what may be written to the forge within an hour is nearly used up.
+    Finals,
+}
+
 impl Store {
     /// Queues statuses, in their order. One that says nothing new is left out, and so is a pending that
     /// comes after the last word.
@@ -47,18 +57,34 @@ impl Store {
         writing.commit().await
     }
 
-    /// Statuses whose time has come, oldest first, at most `limit`; no two of one commit and context.
+    /// Statuses whose time has come: last words first, then those that were tried least, then the oldest,
+    /// at most `limit`; no two of one commit and context.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Outgoing>, StoreError> {
+        self.due_of(now, limit, Share::All).await
+    }
+
+    /// As [`Self::due`], of the statuses that `share` names.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn due_of(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        share: Share,
+    ) -> Result<Vec<Outgoing>, StoreError> {
         let mut reading = self.begin_read().await?;
         let rows = sqlx::query(
-            "SELECT * FROM outbox WHERE delivered_at IS NULL AND next_try_at <= $1
-             ORDER BY outbox_id LIMIT $2",
+            "SELECT * FROM outbox WHERE delivered_at IS NULL AND next_try_at <= $1 AND (state <> $3 OR $4 = 1)
+             ORDER BY CASE WHEN state = $3 THEN 1 ELSE 0 END, attempts, outbox_id LIMIT $2",
         )
         .bind(micros(now))
         .bind(i64::from(limit))
+        .bind(word(State::Pending))
+        .bind(i64::from(share == Share::All))
         .fetch_all(reading.db())
         .await?;
         rows.iter().map(outgoing_of).collect()
@@ -115,6 +141,22 @@ impl Store {
         writing.commit().await
     }
 
+    /// Whether a last word on a commit was queued or delivered under a context.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn has_spoken(&self, commit: &CommitId, context: &Context) -> Result<bool, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let row =
+            sqlx::query("SELECT 1 FROM outbox WHERE commit_id = $1 AND context = $2 AND state <> $3 LIMIT 1")
+                .bind(commit.to_string())
+                .bind(context.to_string())
+                .bind(word(State::Pending))
+                .fetch_optional(reading.db())
+                .await?;
+        Ok(row.is_some())
+    }
+
     /// How many statuses wait.
     ///
     /// # Errors
@@ -168,7 +210,7 @@ enum Admission {
 
 fn admit(newest: Option<&Newest>, status: &Status, generation: i64) -> Admission {
     let Some(newest) = newest else { return Admission::Take };
-    let Status { commit: _, context: _, state, description, target_url } = status;
+    let Status { commit: _, context: _, state, description, target_url, pull_request: _ } = status;
     let same =
         newest.state == *state && newest.description == *description && newest.target_url == *target_url;
     let late = newest.state.is_final() && !state.is_final() && generation <= newest.generation;
@@ -247,7 +289,7 @@ async fn replace(
         .await?;
     sqlx::query(
         "INSERT INTO outbox (commit_id, context, state, description, target_url, generation, queued_at,
-         attempts, next_try_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $7)",
+         attempts, next_try_at, pull_request) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $7, $8)",
     )
     .bind(status.commit.to_string())
     .bind(status.context.to_string())
@@ -256,6 +298,7 @@ async fn replace(
     .bind(status.target_url.clone())
     .bind(generation)
     .bind(micros(now))
+    .bind(status.pull_request.and_then(|number| i64::try_from(number.get()).ok()))
     .execute(db)
     .await?;
     Ok(())
@@ -271,10 +314,16 @@ fn outgoing_of(row: &AnyRow) -> Result<Outgoing, StoreError> {
             state: columns.word("state")?,
             description: Description::new(&columns.text("description")?),
             target_url: columns.optional_text("target_url")?,
+            pull_request: optional_number(&columns)?,
         },
         attempts: u32::try_from(columns.number("attempts")?).unwrap_or(u32::MAX),
         last_error: columns.optional_text("last_error")?,
     })
+}
+
+fn optional_number(columns: &Columns<'_>) -> Result<Option<PullRequestNumber>, StoreError> {
+    let number = columns.optional_number("pull_request")?;
+    Ok(number.and_then(|number| u64::try_from(number).ok()).and_then(PullRequestNumber::new))
 }
 
 #[cfg(test)]
@@ -283,10 +332,9 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::Line;
     use super::super::fixture::{branch, commit, later, name, new_work, now, status};
     use super::*;
-    use crate::forge::Context;
-    use crate::git::CommitId;
 
     fn apply(state: State, text: &str) -> Status {
         status(commit('a'), Context::apply(), state, text)
@@ -305,17 +353,24 @@ mod tests {
 
     async fn new_attempt(store: &Store) {
         let work = vec![new_work("production", RunKind::Apply)];
-        assert_eq!(store.enqueue_sweep(&branch("main"), &commit('a'), now(), work).await.unwrap().len(), 1);
+        assert_eq!(
+            store
+                .enqueue_sweep(&Line::Branch(branch("main")), &commit('a'), now(), work)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
     }
 
     #[tokio::test]
-    async fn statuses_wait_in_order_and_only_the_newest_of_a_context() {
+    async fn last_words_leave_first_and_only_the_newest_of_a_context() {
         let store = Store::in_memory().await.unwrap();
         let dev = status(commit('a'), Context::apply_of(&name("dev")), State::Pending, "dev waits");
         let other = status(commit('b'), Context::apply(), State::Pending, "other commit");
         let first = apply(State::Pending, "first");
         store.enqueue(&[first, dev, other, apply(State::Success, "second")], now()).await.unwrap();
-        assert_eq!(waiting(&store).await, ["dev waits", "other commit", "second"]);
+        assert_eq!(waiting(&store).await, ["second", "dev waits", "other commit"]);
         assert_eq!(store.pending_count().await.unwrap(), 3);
         assert_eq!(store.due(now(), 2).await.unwrap().len(), 2);
     }
@@ -427,7 +482,10 @@ mod tests {
                     // Other branches, so that no attempt is left out because one waits.
                     let elsewhere = branch(&format!("b{}", self.moment));
                     let work = vec![new_work("production", RunKind::Apply)];
-                    store.enqueue_sweep(&elsewhere, &commit(digit), now(), work).await.unwrap();
+                    store
+                        .enqueue_sweep(&Line::Branch(elsewhere.clone()), &commit(digit), now(), work)
+                        .await
+                        .unwrap();
                     self.attempts.insert(commit(digit), self.moment);
                 }
                 Step::Deliver => self.deliver(store, 1).await,

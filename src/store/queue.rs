@@ -11,9 +11,11 @@ use sqlx::AnyConnection;
 
 use super::column::{micros, word};
 use super::environments::{delete_environment, upsert_environment};
+use super::line::Line;
+use super::pull_requests::put_section;
 use super::work::{Aggregate, Ending, EnvironmentChange, NewWork, Work, WorkId, WorkState, work_of};
 use super::{Store, StoreError, outbox};
-use crate::git::{BranchName, CommitId};
+use crate::git::CommitId;
 use crate::reconcile::apply::{RunEnd, RunId, RunKind};
 use crate::resources::EnvironmentName;
 
@@ -113,6 +115,9 @@ impl Store {
             }
             EnvironmentChange::Remove(name) => delete_environment(writing.db(), &name).await?,
         }
+        if let Some(section) = &ending.section {
+            put_section(writing.db(), &work, section).await?;
+        }
         outbox::put_all(writing.db(), &ending.statuses, ending.now).await?;
         tell_of(writing.db(), &work.commit, work.kind, ending.now, aggregate).await?;
         writing.commit().await?;
@@ -126,13 +131,13 @@ impl Store {
     /// [`StoreError`] when the store fails.
     pub async fn enqueue_sweep(
         &self,
-        branch: &BranchName,
+        line: &Line,
         commit: &CommitId,
         now: Timestamp,
         work: Vec<NewWork>,
     ) -> Result<Vec<Work>, StoreError> {
         let mut writing = self.begin_write().await?;
-        let open = open_work_of(writing.db(), branch).await?;
+        let open = open_work_of(writing.db(), line).await?;
         let waiting: BTreeSet<(&EnvironmentName, String)> = open
             .iter()
             .filter(|item| item.state == WorkState::Queued || item.commit == *commit)
@@ -140,7 +145,7 @@ impl Store {
             .collect();
         let mut queued = Vec::new();
         for item in work.iter().filter(|item| !waiting.contains(&(&item.environment, word(item.kind)))) {
-            queued.push(insert(writing.db(), branch, commit, now, item).await?);
+            queued.push(insert(writing.db(), line, (commit, commit), now, item).await?);
         }
         writing.commit().await?;
         Ok(queued)
@@ -148,12 +153,9 @@ impl Store {
 }
 
 /// The work of a branch that has not ended, oldest first.
-pub(super) async fn open_work_of(
-    db: &mut AnyConnection,
-    branch: &BranchName,
-) -> Result<Vec<Work>, StoreError> {
+pub(super) async fn open_work_of(db: &mut AnyConnection, line: &Line) -> Result<Vec<Work>, StoreError> {
     let rows = sqlx::query("SELECT * FROM work WHERE state <> 'ended' AND branch = $1 ORDER BY work_id")
-        .bind(branch.to_string())
+        .bind(line.to_string())
         .fetch_all(db)
         .await?;
     rows.iter().map(work_of).collect()
@@ -161,23 +163,24 @@ pub(super) async fn open_work_of(
 
 pub(super) async fn insert(
     db: &mut AnyConnection,
-    branch: &BranchName,
-    commit: &CommitId,
+    line: &Line,
+    (commit, reads): (&CommitId, &CommitId),
     now: Timestamp,
     item: &NewWork,
 ) -> Result<Work, StoreError> {
     let row = sqlx::query(
-        "INSERT INTO work (commit_id, branch, kind, environment, path, removed, input_digest, state, queued_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8) RETURNING *",
+        "INSERT INTO work (commit_id, branch, kind, environment, path, removed, input_digest, state, queued_at,
+         reads_commit) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9) RETURNING *",
     )
     .bind(commit.to_string())
-    .bind(branch.to_string())
+    .bind(line.to_string())
     .bind(word(item.kind))
     .bind(item.environment.to_string())
     .bind(item.path.as_str())
     .bind(i64::from(item.removed))
     .bind(item.input_digest.as_ref().map(ToString::to_string))
     .bind(micros(now))
+    .bind((commit != reads).then(|| reads.to_string()))
     .fetch_one(db)
     .await?;
     work_of(&row)
@@ -254,7 +257,7 @@ mod tests {
 
     async fn queued(store: &Store, environments: &[&str]) -> Vec<Work> {
         let work = environments.iter().map(|environment| new_work(environment, RunKind::Apply)).collect();
-        store.enqueue_sweep(&branch("main"), &commit('a'), now(), work).await.unwrap()
+        store.enqueue_sweep(&Line::Branch(branch("main")), &commit('a'), now(), work).await.unwrap()
     }
 
     fn ending(end: RunEnd) -> Ending {
@@ -264,6 +267,7 @@ mod tests {
             now: later(9),
             statuses: Vec::new(),
             environment: EnvironmentChange::None,
+            section: None,
         }
     }
 
@@ -362,7 +366,7 @@ mod tests {
         let mut gone = new_work("dev", RunKind::Apply);
         gone.removed = true;
         gone.input_digest = None;
-        store.enqueue_sweep(&branch("main"), &commit('a'), now(), vec![gone]).await.unwrap();
+        store.enqueue_sweep(&Line::Branch(branch("main")), &commit('a'), now(), vec![gone]).await.unwrap();
         let item = store.open_work().await.unwrap().remove(0);
         assert!(item.removed);
         assert_eq!(item.input_digest, None);

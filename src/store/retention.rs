@@ -1,7 +1,7 @@
 //! Forgetting: what keeps the store bounded over years.
 //!
-//! Guarantees: nothing is forgotten that is still to be done, except a status that no forge has accepted
-//! although it was offered again and again until its time was over. Of every environment the newest run
+//! Guarantees: nothing is forgotten that is still to be done or that an open pull request shows, except a
+//! status that no forge has accepted although it was offered again and again until its time was over. Of every environment the newest run
 //! stays. Space that becomes free is used again.
 
 use std::time::Duration;
@@ -15,14 +15,23 @@ use super::{Store, StoreError};
 const ROWS_AT_ONCE: u64 = 500;
 
 /// Each deletes at most [`ROWS_AT_ONCE`] rows (`$2`) that are older than `$1`.
-const STATEMENTS: [&str; 6] = [
+const STATEMENTS: [&str; 9] = [
     "DELETE FROM inbox WHERE inbox_id IN (SELECT inbox_id FROM inbox
      WHERE received_at < $1 AND handled_at IS NOT NULL LIMIT $2)",
     "DELETE FROM outbox WHERE outbox_id IN (SELECT outbox_id FROM outbox
      WHERE queued_at < $1 AND delivered_at < $1 LIMIT $2)",
     "DELETE FROM outbox WHERE outbox_id IN (SELECT outbox_id FROM outbox
      WHERE queued_at < $1 AND delivered_at IS NULL AND attempts > 0 LIMIT $2)",
-    "DELETE FROM work WHERE work_id IN (SELECT work_id FROM work WHERE ended_at < $1 LIMIT $2)",
+    "DELETE FROM messages WHERE message_id IN (SELECT message_id FROM messages
+     WHERE queued_at < $1 AND (delivered_at < $1 OR attempts > 0) LIMIT $2)",
+    "DELETE FROM commands WHERE (pull_request, comment_id) IN (SELECT pull_request, comment_id FROM commands
+     WHERE read_at < $1 AND handled_at < $1 AND NOT EXISTS (SELECT 1 FROM pull_requests p
+     WHERE p.pull_request = commands.pull_request AND p.closed_at IS NULL) LIMIT $2)",
+    "DELETE FROM pull_requests WHERE pull_request IN (SELECT pull_request FROM pull_requests
+     WHERE closed_at < $1 LIMIT $2)",
+    // What the comment of an open pull request is made of stays.
+    "DELETE FROM work WHERE work_id IN (SELECT work_id FROM work WHERE ended_at < $1
+     AND commit_id NOT IN (SELECT head FROM pull_requests WHERE closed_at IS NULL) LIMIT $2)",
     "DELETE FROM reports WHERE run_id IN (SELECT run_id FROM reports WHERE ended_at < $1 LIMIT $2)",
     "DELETE FROM runs WHERE run_id IN (SELECT r.run_id FROM runs r
      WHERE r.began_at < $1 AND r.ended_at < $1 AND EXISTS
@@ -61,6 +70,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Line;
     use super::super::environment_lease;
     use super::super::fixture::{
         branch, commit, delivery, later, name, new_work, now, run_record, silent, status,
@@ -77,19 +87,21 @@ mod tests {
     async fn what_is_over_is_forgotten_and_what_is_open_stays() {
         let store = Store::in_memory().await.unwrap();
         for id in ["1", "2"] {
-            store.store_delivery(&delivery(id)).await.unwrap();
+            store.store_deliveries(&[delivery(id)]).await.unwrap();
         }
         let first = store.pending_deliveries().await.unwrap()[0].number;
         store.deliveries_handled(first, now()).await.unwrap();
 
         let works = ["dev", "production"].map(|it| new_work(it, RunKind::Apply)).to_vec();
-        let works = store.enqueue_sweep(&branch("main"), &commit('a'), now(), works).await.unwrap();
+        let works =
+            store.enqueue_sweep(&Line::Branch(branch("main")), &commit('a'), now(), works).await.unwrap();
         let ending = Ending {
             end: RunEnd::Complete,
             summary: String::new(),
             now: now(),
             statuses: Vec::new(),
             environment: EnvironmentChange::None,
+            section: None,
         };
         store.end_work(works[0].id, ending, &silent).await.unwrap();
 
@@ -134,7 +146,7 @@ mod tests {
     async fn a_year_of_deliveries_goes_in_small_bites() {
         let store = Store::in_memory().await.unwrap();
         for id in 0..1203 {
-            store.store_delivery(&delivery(&id.to_string())).await.unwrap();
+            store.store_deliveries(&[delivery(&id.to_string())]).await.unwrap();
         }
         while let Some(last) = store.pending_deliveries().await.unwrap().last() {
             store.deliveries_handled(last.number, now()).await.unwrap();

@@ -9,10 +9,12 @@ use uuid::Uuid;
 use super::StoreError;
 use super::column::Columns;
 use super::environments::EnvironmentRecord;
+use super::line::Line;
 use crate::definitions::InputDigest;
 use crate::forge::Status;
-use crate::git::{BranchName, CommitId};
+use crate::git::CommitId;
 use crate::reconcile::apply::{RunEnd, RunId, RunKind};
+use crate::reconcile::review::Section;
 use crate::resources::EnvironmentName;
 
 /// The id of a work item; a later item has a larger one.
@@ -47,8 +49,10 @@ pub struct Work {
     pub id: WorkId,
     /// The commit.
     pub commit: CommitId,
-    /// The branch on which the commit was seen.
-    pub branch: BranchName,
+    /// The commit whose files are read: the commit itself, or the merge result of a pull request.
+    pub reads: CommitId,
+    /// What the commit was seen on.
+    pub line: Line,
     /// What for.
     pub kind: RunKind,
     /// The environment.
@@ -137,6 +141,8 @@ pub struct Ending {
     pub statuses: Vec<Status>,
     /// What is to be remembered of the environment.
     pub environment: EnvironmentChange,
+    /// What is to be said of it where it was proposed.
+    pub section: Option<Box<Section>>,
 }
 
 pub(super) fn work_of(row: &AnyRow) -> Result<Work, StoreError> {
@@ -144,7 +150,8 @@ pub(super) fn work_of(row: &AnyRow) -> Result<Work, StoreError> {
     Ok(Work {
         id: WorkId(columns.number("work_id")?),
         commit: columns.parsed("commit_id")?,
-        branch: columns.parsed("branch")?,
+        reads: columns.optional_parsed("reads_commit")?.map_or_else(|| columns.parsed("commit_id"), Ok)?,
+        line: columns.parsed("branch")?,
         kind: columns.word("kind")?,
         environment: columns.parsed("environment")?,
         path: columns.text("path")?,

@@ -1,0 +1,162 @@
+//! What people ask for in comments: each comment is acted on once.
+//!
+//! Guarantees: a comment that was read is remembered together with the acknowledgement that it gets; a
+//! command that was read and not acted on is found again after a crash.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::column::{Columns, json, micros};
+use super::messages::put_messages;
+use super::{Message, Store, StoreError};
+use crate::forge::{Author, CommentId, PullRequestNumber};
+use crate::resources::EnvironmentName;
+
+/// Something that somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The pull request that it is about.
+    pub pull_request: PullRequestNumber,
+    /// The comment in which it stands.
+    pub comment: CommentId,
+    /// Who asks.
+    pub author: Author,
+    /// What for.
+    pub wish: Wish,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "wish")]
+pub enum Wish {
+    /// `/beamline plan`: plan once more.
+    Plan {
+        /// Of one environment only.
+        environment: Option<EnvironmentName>,
+    },
+    /// `/beamline retry`: try again what failed.
+    Retry {
+        /// Of one environment only.
+        environment: Option<EnvironmentName>,
+    },
+    /// `/beamline cancel`: drop what waits.
+    Cancel {
+        /// Of one environment only.
+        environment: Option<EnvironmentName>,
+    },
+    /// `/beamline help`.
+    Help,
+    /// Something that is no command, with what is wrong about it.
+    Unclear {
+        /// A sentence.
+        problem: String,
+    },
+}
+
+impl Store {
+    /// Notes commands that were read, with the acknowledgements that they get. Those that are known
+    /// already are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails; then none is noted.
+    pub async fn note_commands(&self, commands: &[Command], now: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        for command in commands {
+            let inserted = sqlx::query(
+                "INSERT INTO commands (pull_request, comment_id, command, read_at) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (pull_request, comment_id) DO NOTHING",
+            )
+            .bind(key_of(command.pull_request))
+            .bind(command.comment.to_string())
+            .bind(json(command))
+            .bind(micros(now))
+            .execute(writing.db())
+            .await?;
+            if inserted.rows_affected() == 1 {
+                let seen = Message::Acknowledgement {
+                    pull_request: command.pull_request,
+                    comment: command.comment.clone(),
+                };
+                put_messages(writing.db(), &[seen], now).await?;
+            }
+        }
+        writing.commit().await
+    }
+
+    /// Commands that were not acted on, in the order in which they were read, and of those that were read at
+    /// the same time in the order in which they were written.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn open_commands(&self) -> Result<Vec<Command>, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let rows =
+            sqlx::query("SELECT * FROM commands WHERE handled_at IS NULL").fetch_all(reading.db()).await?;
+        let mut open = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let columns = Columns::of("command", row);
+            let command: Command = columns.json("command")?;
+            open.push((columns.time("read_at")?, command));
+        }
+        open.sort_by(|(one_at, one), (other_at, other)| {
+            let key = |command: &Command| (command.pull_request, command.comment.clone());
+            one_at.cmp(other_at).then_with(|| key(one).cmp(&key(other)))
+        });
+        Ok(open.into_iter().map(|(_, command)| command).collect())
+    }
+
+    /// Notes that a command was acted on, and queues the answer to it, where it gets one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails; then nothing has changed.
+    pub async fn command_handled(
+        &self,
+        command: &Command,
+        reply: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        sqlx::query("UPDATE commands SET handled_at = $1 WHERE pull_request = $2 AND comment_id = $3")
+            .bind(micros(now))
+            .bind(key_of(command.pull_request))
+            .bind(command.comment.to_string())
+            .execute(writing.db())
+            .await?;
+        let (pull_request, comment) = (command.pull_request, command.comment.clone());
+        let reply = reply.map(|body| Message::Reply { pull_request, comment, body });
+        put_messages(writing.db(), &reply.into_iter().collect::<Vec<_>>(), now).await?;
+        writing.commit().await
+    }
+}
+
+fn key_of(number: PullRequestNumber) -> i64 {
+    i64::try_from(number.get()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{later, now};
+    use super::*;
+
+    fn command(comment: u64) -> Command {
+        Command {
+            pull_request: PullRequestNumber::new(7).unwrap(),
+            comment: comment.into(),
+            author: Author::new("1", "ada"),
+            wish: Wish::Plan { environment: None },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_comment_is_acknowledged_and_acted_on_once() {
+        let store = Store::in_memory().await.unwrap();
+        store.note_commands(&[command(9), command(10)], now()).await.unwrap();
+        store.note_commands(&[command(9)], later(1)).await.unwrap();
+        assert_eq!(store.pending_messages().await.unwrap(), 2);
+        assert_eq!(store.open_commands().await.unwrap(), [command(9), command(10)]);
+        store.command_handled(&command(9), Some("done".to_owned()), later(2)).await.unwrap();
+        store.note_commands(&[command(9)], later(3)).await.unwrap();
+        assert_eq!(store.open_commands().await.unwrap(), [command(10)]);
+        assert_eq!(store.pending_messages().await.unwrap(), 3);
+    }
+}

@@ -1,0 +1,376 @@
+//! Open pull requests, as they were last planned, and what their comments say.
+//!
+//! The truth about a pull request is at its forge; this remembers what was made of it, so that a plan is
+//! made once, its comment is edited and not repeated, and what disappears while nobody looks is noticed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::column::{Columns, json, micros, word};
+use super::heads::supersede;
+use super::line::Line;
+use super::messages::put_messages;
+use super::work::{Aggregate, NewWork, Work, WorkState};
+use super::{Message, Store, StoreError, queue};
+use crate::forge::{Origin, PullRequestNumber};
+use crate::git::{BranchName, CommitId};
+use crate::reconcile::apply::RunKind;
+use crate::reconcile::review::Section;
+use crate::resources::EnvironmentName;
+
+/// A pull request, as it was last planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullRequestRecord {
+    /// Its number.
+    pub number: PullRequestNumber,
+    /// The proposed commit, on which its statuses stand.
+    pub head: CommitId,
+    /// The branch that it is proposed for.
+    pub base_branch: BranchName,
+    /// The head of that branch that it was last compared with.
+    pub base_commit: CommitId,
+    /// Where the commit comes from.
+    pub origin: Origin,
+    /// Why it is not planned, where it is not.
+    pub refusal: Option<String>,
+    /// The head that a maintainer has asked a plan of.
+    pub approved_head: Option<CommitId>,
+    /// Up to which change of it its comments were read.
+    pub activity: String,
+    /// What its comment says, newest first.
+    pub said: Vec<SaidPlan>,
+    /// When it was first seen.
+    pub first_seen_at: Timestamp,
+    /// When it was last planned anew.
+    pub changed_at: Timestamp,
+}
+
+/// A plan that stands in a comment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaidPlan {
+    /// The proposed commit.
+    pub head: CommitId,
+    /// The head of the base branch that it was merged into.
+    pub base: CommitId,
+    /// Markdown.
+    pub text: String,
+}
+
+impl Store {
+    /// The open pull requests that were accepted, by number.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn open_pull_requests(
+        &self,
+    ) -> Result<BTreeMap<PullRequestNumber, PullRequestRecord>, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let rows = sqlx::query("SELECT * FROM pull_requests WHERE closed_at IS NULL ORDER BY pull_request")
+            .fetch_all(reading.db())
+            .await?;
+        rows.iter().map(|row| record_of(row).map(|record| (record.number, record))).collect()
+    }
+
+    /// The pull requests that were closed or merged since `since`, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn pull_requests_closed_since(
+        &self,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<PullRequestNumber>, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let rows = sqlx::query(
+            "SELECT pull_request FROM pull_requests WHERE closed_at >= $1 ORDER BY closed_at DESC LIMIT $2",
+        )
+        .bind(micros(since))
+        .bind(i64::from(limit))
+        .fetch_all(reading.db())
+        .await?;
+        rows.iter().map(|row| number_of(&Columns::of("pull request", row))).collect()
+    }
+
+    /// An open pull request.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn pull_request(
+        &self,
+        number: PullRequestNumber,
+    ) -> Result<Option<PullRequestRecord>, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let row = sqlx::query("SELECT * FROM pull_requests WHERE pull_request = $1 AND closed_at IS NULL")
+            .bind(key_of(number))
+            .fetch_optional(reading.db())
+            .await?;
+        row.as_ref().map(record_of).transpose()
+    }
+
+    /// Notes up to which change of a pull request its comments were read.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn note_activity(&self, number: PullRequestNumber, activity: &str) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        sqlx::query("UPDATE pull_requests SET activity = $1 WHERE pull_request = $2")
+            .bind(activity)
+            .bind(key_of(number))
+            .execute(writing.db())
+            .await?;
+        writing.commit().await
+    }
+
+    /// Notes that the base of a pull request moved without changing anything about its plan.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn note_base(&self, number: PullRequestNumber, base: &CommitId) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        sqlx::query("UPDATE pull_requests SET base_commit = $1 WHERE pull_request = $2")
+            .bind(base.to_string())
+            .bind(key_of(number))
+            .execute(writing.db())
+            .await?;
+        writing.commit().await
+    }
+
+    /// Notes what the comment of a pull request says from now on, and queues `messages` that say it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails; then nothing has changed.
+    pub async fn say_plan(
+        &self,
+        number: PullRequestNumber,
+        said: &[SaidPlan],
+        messages: &[Message],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        sqlx::query("UPDATE pull_requests SET said = $1 WHERE pull_request = $2")
+            .bind(json(&said))
+            .bind(key_of(number))
+            .execute(writing.db())
+            .await?;
+        put_messages(writing.db(), messages, now).await?;
+        writing.commit().await
+    }
+
+    /// Forgets a pull request that is no longer open, and supersedes the plans that wait for it, saying
+    /// `why`; queues what `aggregate` makes of its commit.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails; then nothing has changed.
+    pub async fn close_pull_request(
+        &self,
+        number: PullRequestNumber,
+        why: &str,
+        now: Timestamp,
+        aggregate: Aggregate<'_>,
+    ) -> Result<Vec<Work>, StoreError> {
+        let mut writing = self.begin_write().await?;
+        let db = writing.db();
+        sqlx::query("UPDATE pull_requests SET closed_at = $1 WHERE pull_request = $2")
+            .bind(micros(now))
+            .bind(key_of(number))
+            .execute(&mut *db)
+            .await?;
+        let open = queue::open_work_of(db, &Line::PullRequest(number)).await?;
+        let waiting = open.into_iter().filter(|item| item.state == WorkState::Queued).collect();
+        let superseded = supersede(db, waiting, why, now, aggregate).await?;
+        writing.commit().await?;
+        Ok(superseded)
+    }
+
+    /// Queues plans of a pull request once more, with their statuses. Left out are environments that wait
+    /// already.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails; then nothing has changed.
+    pub async fn plan_again(
+        &self,
+        plans: &[Work],
+        now: Timestamp,
+        statuses: Aggregate<'_>,
+    ) -> Result<Vec<Work>, StoreError> {
+        let mut writing = self.begin_write().await?;
+        let mut queued = Vec::new();
+        for plan in plans {
+            let waits = queue::open_work_of(writing.db(), &plan.line).await?.into_iter().any(|open| {
+                open.state == WorkState::Queued
+                    && open.commit == plan.commit
+                    && open.environment == plan.environment
+            });
+            if !waits {
+                let item = NewWork {
+                    kind: plan.kind,
+                    environment: plan.environment.clone(),
+                    path: plan.path.clone(),
+                    removed: plan.removed,
+                    input_digest: plan.input_digest.clone(),
+                };
+                let commits = (&plan.commit, &plan.reads);
+                queued.push(queue::insert(writing.db(), &plan.line, commits, now, &item).await?);
+            }
+        }
+        if let Some(first) = queued.first() {
+            let (commit, kind) = (first.commit, first.kind);
+            queue::tell_of(writing.db(), &commit, kind, now, statuses).await?;
+        }
+        writing.commit().await?;
+        Ok(queued)
+    }
+
+    /// Drops what waits of a pull request, or of one environment of it, saying `why`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails; then nothing has changed.
+    pub async fn cancel(
+        &self,
+        number: PullRequestNumber,
+        environment: Option<&EnvironmentName>,
+        why: &str,
+        now: Timestamp,
+        aggregate: Aggregate<'_>,
+    ) -> Result<Vec<Work>, StoreError> {
+        let mut writing = self.begin_write().await?;
+        let db = writing.db();
+        let open = queue::open_work_of(db, &Line::PullRequest(number)).await?;
+        let is_meant = |item: &Work| {
+            item.state == WorkState::Queued && environment.is_none_or(|name| item.environment == *name)
+        };
+        let waiting = open.into_iter().filter(is_meant).collect();
+        let cancelled = supersede(db, waiting, why, now, aggregate).await?;
+        writing.commit().await?;
+        Ok(cancelled)
+    }
+
+    /// The plans of a pull request's head, in the order in which its environments were first queued, with
+    /// what is to be said of those that have ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn plans_of(&self, commit: &CommitId) -> Result<Vec<(Work, Option<Section>)>, StoreError> {
+        let work = self.work_of_commit(commit, RunKind::Plan).await?;
+        let mut reading = self.begin_read().await?;
+        let mut plans = Vec::with_capacity(work.len());
+        for item in work {
+            let row = sqlx::query("SELECT section FROM sections WHERE work_id = $1")
+                .bind(item.id.0)
+                .fetch_optional(reading.db())
+                .await?;
+            let section = row.map(|row| Columns::of("section", &row).json("section")).transpose()?;
+            plans.push((item, section));
+        }
+        Ok(plans)
+    }
+
+    /// Which open pull requests touch which environments, at their present heads.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn proposed_environments(
+        &self,
+    ) -> Result<BTreeMap<EnvironmentName, BTreeSet<PullRequestNumber>>, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let rows = sqlx::query(
+            "SELECT DISTINCT p.pull_request, w.environment FROM pull_requests p
+             JOIN work w ON w.commit_id = p.head AND w.kind = $1
+             WHERE p.closed_at IS NULL ORDER BY w.environment, p.pull_request",
+        )
+        .bind(word(RunKind::Plan))
+        .fetch_all(reading.db())
+        .await?;
+        let mut proposed: BTreeMap<EnvironmentName, BTreeSet<PullRequestNumber>> = BTreeMap::new();
+        for row in &rows {
+            let columns = Columns::of("pull request", row);
+            let environment = columns.parsed("environment")?;
+            proposed.entry(environment).or_default().insert(number_of(&columns)?);
+        }
+        Ok(proposed)
+    }
+}
+
+/// Replaces the memory of a pull request inside the caller's transaction, and forgets the plans of its
+/// head that have ended or wait: they were made against another base. What runs is left to its worker.
+pub(super) async fn put_pull_request(
+    db: &mut AnyConnection,
+    record: &PullRequestRecord,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO pull_requests (pull_request, head, base_branch, base_commit, origin, approved_head,
+         activity, said, first_seen_at, changed_at, refusal, closed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL)
+         ON CONFLICT (pull_request) DO UPDATE SET head = excluded.head, base_branch = excluded.base_branch,
+         base_commit = excluded.base_commit, origin = excluded.origin,
+         approved_head = excluded.approved_head, activity = excluded.activity, said = excluded.said,
+         changed_at = excluded.changed_at, refusal = excluded.refusal, closed_at = NULL",
+    )
+    .bind(key_of(record.number))
+    .bind(record.head.to_string())
+    .bind(record.base_branch.to_string())
+    .bind(record.base_commit.to_string())
+    .bind(word(record.origin))
+    .bind(record.approved_head.as_ref().map(ToString::to_string))
+    .bind(record.activity.as_str())
+    .bind(json(&record.said))
+    .bind(micros(record.first_seen_at))
+    .bind(micros(record.changed_at))
+    .bind(record.refusal.as_deref())
+    .execute(&mut *db)
+    .await?;
+    sqlx::query("DELETE FROM work WHERE commit_id = $1 AND kind = $2 AND state <> 'running'")
+        .bind(record.head.to_string())
+        .bind(word(RunKind::Plan))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Notes inside the caller's transaction what is to be said of a plan.
+pub(super) async fn put_section(
+    db: &mut AnyConnection,
+    work: &Work,
+    section: &Section,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO sections (work_id, section) VALUES ($1, $2)
+         ON CONFLICT (work_id) DO UPDATE SET section = excluded.section",
+    )
+    .bind(work.id.0)
+    .bind(json(section))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+fn key_of(number: PullRequestNumber) -> i64 {
+    i64::try_from(number.get()).unwrap_or(i64::MAX)
+}
+
+fn number_of(columns: &Columns<'_>) -> Result<PullRequestNumber, StoreError> {
+    let number = columns.number("pull_request")?;
+    let known = u64::try_from(number).ok().and_then(PullRequestNumber::new);
+    known.ok_or_else(|| columns.unreadable("pull_request", format!("{number} is no pull request")))
+}
+
+fn record_of(row: &AnyRow) -> Result<PullRequestRecord, StoreError> {
+    let columns = Columns::of("pull request", row);
+    Ok(PullRequestRecord {
+        number: number_of(&columns)?,
+        head: columns.parsed("head")?,
+        base_branch: columns.parsed("base_branch")?,
+        base_commit: columns.parsed("base_commit")?,
+        origin: columns.word("origin")?,
+        refusal: columns.optional_text("refusal")?,
+        approved_head: columns.optional_parsed("approved_head")?,
+        activity: columns.text("activity")?,
+        said: columns.json("said")?,
+        first_seen_at: columns.time("first_seen_at")?,
+        changed_at: columns.time("changed_at")?,
+    })
+}
