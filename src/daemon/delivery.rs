@@ -1,16 +1,26 @@
 //! Drains the outbox to the forge: at least once, in order per commit and context, until accepted.
+//!
+//! However much waits, a forge that accepts nothing is asked with one thing at a time and growing waits.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::allowance::{Allowance, WINDOW, allowance};
 use super::happening::Happening;
+use super::messenger::deliver_message;
 use super::service::Shared;
-use crate::forge::{Class, after_failure};
+use super::weather::{Tally, Weather};
+use crate::forge::{Class, Forge, ForgeError, Status, after_failure};
+use crate::store::{Outgoing, Share, StoreError};
 
 /// Most statuses that are taken out at once. One Git push carries them all.
 const BATCH: u32 = 50;
+
+/// Most messages that are taken out at once.
+const MESSAGES: u32 = 10;
 
 /// How long an outbox in which nothing is due is left alone. Whoever puts something in wakes it; this is
 /// the backstop.
@@ -21,13 +31,25 @@ const BREATH: Duration = Duration::from_millis(100);
 
 /// Delivers until `stop`, then once more whatever is due.
 pub(super) async fn deliver(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut weather = Weather::default();
     loop {
         let woken = shared.outbox.notified();
-        let delivered = deliver_due(&shared).await;
+        let round = match deliver_due(&shared, &mut weather).await {
+            Ok(round) => round,
+            Err(error) => {
+                tracing::error!(%error, "the outbox cannot be read");
+                Round::Rest
+            }
+        };
         if stop.is_cancelled() {
             return;
         }
-        let pause = if delivered == BATCH as usize { BREATH } else { pause(&shared).await };
+        let pause = match round {
+            Round::More => BREATH,
+            Round::Rest => pause(&shared).await,
+            Round::Spent => IDLE,
+            Round::Failed(wait) => wait,
+        };
         tokio::select! {
             () = woken => {}
             () = shared.clock.sleep(pause) => {}
@@ -36,50 +58,127 @@ pub(super) async fn deliver(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
-/// Until the next status is due.
-async fn pause(shared: &Shared) -> Duration {
-    match shared.store.next_due().await {
-        Ok(Some(next)) => shared.clock.until(next).clamp(BREATH, IDLE),
-        Ok(None) | Err(_) => IDLE,
-    }
+/// What a round of deliveries leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// There may be more that is due.
+    More,
+    /// Nothing is due.
+    Rest,
+    /// What may be written within an hour is used up.
+    Spent,
+    /// The forge has accepted nothing; how long to leave it alone.
+    Failed(Duration),
 }
 
-/// Delivers what is due now; answers how many statuses were taken out.
-async fn deliver_due(shared: &Shared) -> usize {
-    let due = match shared.store.due(shared.clock.now(), BATCH).await {
-        Ok(due) => due,
-        Err(error) => {
-            tracing::error!(%error, "the outbox cannot be read");
-            return 0;
+/// Until the next status or message is due.
+async fn pause(shared: &Shared) -> Duration {
+    let next = match (shared.store.next_due().await, shared.store.next_due_message().await) {
+        (Ok(status), Ok(message)) => status.into_iter().chain(message).min(),
+        (Err(_), _) | (_, Err(_)) => None,
+    };
+    next.map_or(IDLE, |next| shared.clock.until(next).clamp(BREATH, IDLE))
+}
+
+/// Delivers what is due now; one thing only, while the forge accepts nothing.
+async fn deliver_due(shared: &Shared, weather: &mut Weather) -> Result<Round, StoreError> {
+    let now = shared.clock.now();
+    if let Some(wait) = weather.asked_to_wait(now) {
+        return Ok(Round::Failed(wait));
+    }
+    let Allowance { pending, finals, messages } = match shared.forge {
+        // Notes are written where no forge counts.
+        Forge::Notes(_) => Allowance { pending: u32::MAX, finals: u32::MAX, messages: u32::MAX },
+        Forge::GitHub(_)
+        | Forge::GitLab(_)
+        | Forge::Gitea(_)
+        | Forge::AzureDevOps(_)
+        | Forge::Bitbucket(_) => {
+            allowance(shared.store.writes_since(now.checked_sub(WINDOW).unwrap_or(now)).await?)
         }
     };
-    let statuses: Vec<_> = due.iter().map(|outgoing| outgoing.status.clone()).collect();
+    if finals == 0 {
+        tracing::warn!("what may be written to the forge within an hour is used up; the rest waits");
+        return Ok(Round::Spent);
+    }
+    let (share, limit) = if pending == 0 { (Share::Finals, finals) } else { (Share::All, pending) };
+    let limit = limit.min(weather.at_once(BATCH));
+    let due = shared.store.due_of(now, limit, share).await?;
+    let mut tally = post(shared, &due).await;
+    let mut is_full = due.len() == limit as usize;
+    if tally.failure.is_none() || tally.accepted > 0 {
+        let limit = messages.min(weather.at_once(MESSAGES));
+        let told = shared.store.due_messages(now, limit).await?;
+        is_full |= !told.is_empty() && told.len() == limit as usize;
+        for message in &told {
+            match deliver_message(shared, message).await? {
+                Ok(()) => tally.accepted += 1,
+                Err(class) => {
+                    // What else waits is tried in the next round, which knows whether this was the forge.
+                    tally.failure = Some(class);
+                    is_full = true;
+                    break;
+                }
+            }
+        }
+    }
+    if let Some(wait) = weather.after(&tally, &shared.clock) {
+        return Ok(Round::Failed(wait));
+    }
+    Ok(match (is_full, share) {
+        (true, _) => Round::More,
+        (false, Share::All) if messages > 0 => Round::Rest,
+        (false, Share::All | Share::Finals) => Round::Spent,
+    })
+}
+
+async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
+    let mut tally = Tally::default();
+    let statuses: Vec<Status> = due
+        .iter()
+        .map(|Outgoing { status, .. }| Status { target_url: shared.target_of(status), ..status.clone() })
+        .collect();
     if statuses.is_empty() {
-        return 0;
+        return tally;
     }
     let answers = shared.forge.post(&statuses).await;
+    // What failed together is tried again together, so that a forge that refuses all of them is asked once.
+    let tries = due.iter().map(|outgoing| outgoing.attempts).max().unwrap_or(0) + 1;
+    let mut known: Option<(ForgeError, Timestamp)> = None;
     for (outgoing, answer) in due.iter().zip(answers) {
-        let now = shared.clock.now();
         let recorded = match answer {
             Ok(()) => {
+                tally.accepted += 1;
                 shared.tell(Happening::Delivered(outgoing.status.clone()));
-                shared.store.delivered(outgoing.id, now).await
+                shared.store.delivered(outgoing.id, shared.clock.now()).await
             }
             Err(error) => {
-                let retry_at = after_failure(outgoing.attempts + 1, &error.class, &shared.clock);
-                match error.class {
-                    Class::Refused => {
-                        tracing::error!(commit = %outgoing.status.commit.short(), %error, "the forge refuses a status");
-                        shared.tell(Happening::Trouble(error.to_string()));
-                    }
-                    Class::Retry { .. } => tracing::warn!(%error, %retry_at, "a status is delivered later"),
-                }
-                shared.store.delivery_failed(outgoing.id, &error.to_string(), retry_at).await
+                complain(shared, &error, &format!("a status of {}", outgoing.status.commit.short()));
+                tally.failure = Some(error.class);
+                let retry_at = match &known {
+                    Some((same, at)) if *same == error => *at,
+                    Some(_) | None => after_failure(tries, &error.class, &shared.clock),
+                };
+                let recorded = shared.store.delivery_failed(outgoing.id, &error.to_string(), retry_at).await;
+                known = Some((error, retry_at));
+                recorded
             }
         };
         if let Err(error) = recorded {
             tracing::error!(%error, "the outbox cannot be written; the status will be delivered again");
         }
     }
-    statuses.len()
+    tally
+}
+
+/// Says that something was not accepted: to the operator, when somebody has to act.
+pub(super) fn complain(shared: &Shared, error: &ForgeError, what: &str) {
+    match error.class {
+        Class::Refused => {
+            if shared.tell_trouble(error.to_string()) {
+                tracing::error!(what, %error, "the forge refuses it");
+            }
+        }
+        Class::Retry { .. } => tracing::warn!(what, %error, "it is delivered later"),
+    }
 }

@@ -18,12 +18,17 @@ use super::event::{Because, Event};
 use super::look::{LookError, Looked, look, sweep};
 use super::queue::Queue;
 use super::service::Shared;
+use super::tally::Counted;
 use super::worker::{Verdict, give_up, work_on};
 use crate::store::{StoreError, Work, WorkId};
 
 /// The first and the longest wait before a failed look is tried again by itself.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const LOOK_AGAIN_AT_LAST: Duration = Duration::from_secs(5 * 60);
+
+/// The first and the longest rest between looks while something happens during each of them.
+const REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// What the loop must do next.
 #[derive(Debug, PartialEq)]
@@ -47,6 +52,8 @@ enum Looking {
     Yes,
     /// It is, and something has happened since that look began.
     AndAgain,
+    /// It is not, and will be after a rest, whatever happens meanwhile.
+    Resting,
 }
 
 /// The state of the loop.
@@ -54,6 +61,8 @@ struct Dispatcher {
     queue: Queue,
     tries: BTreeMap<WorkId, u32>,
     looking: Looking,
+    /// During how many looks, one after the other, something has happened.
+    busy_looks: u32,
     /// How many looks have failed one after the other.
     failed_looks: u32,
     /// Whether the next try of a failed look is on its way. There is never more than one.
@@ -67,6 +76,7 @@ impl Dispatcher {
             queue: Queue::new(parallel),
             tries: BTreeMap::new(),
             looking: Looking::No,
+            busy_looks: 0,
             failed_looks: 0,
             is_retry_due: false,
             is_sweeping: false,
@@ -86,6 +96,11 @@ impl Dispatcher {
                         self.looking = Looking::AndAgain;
                         Response::Nothing
                     }
+                    Looking::Resting if because == Because::Rested => {
+                        self.looking = Looking::Yes;
+                        Response::Look
+                    }
+                    Looking::Resting => Response::Nothing,
                 }
             }
             Event::Sweep if self.is_sweeping => Response::Nothing,
@@ -117,9 +132,15 @@ impl Dispatcher {
             return Response::Later(doubled.min(LOOK_AGAIN_AT_LAST), Event::Look(Because::Failed));
         }
         self.failed_looks = 0;
-        if asked || looked.is_partial {
+        self.busy_looks = if asked { self.busy_looks.saturating_add(1) } else { 0 };
+        if looked.is_partial || self.busy_looks == 1 {
             self.looking = Looking::Yes;
             return Response::Look;
+        }
+        if asked {
+            self.looking = Looking::Resting;
+            let rest = REST.saturating_mul(1 << (self.busy_looks - 2).min(16)).min(LONGEST_REST);
+            return Response::Later(rest, Event::Look(Because::Rested));
         }
         Response::Nothing
     }
@@ -197,6 +218,7 @@ pub(super) async fn run(
         };
         match response {
             Response::Look => {
+                shared.tally.count(Counted::Look);
                 let (shared, stop) = (shared.clone(), stop.clone());
                 tasks.spawn(async move {
                     let looked = stop.run_until_cancelled(caught(look(&shared))).await;
@@ -248,8 +270,9 @@ fn settle(
             match &looked.error {
                 None => shared.looked(),
                 Some(error) => {
-                    tracing::warn!(%error, "the repository could not be looked at; tried again");
-                    shared.tell(super::Happening::Trouble(error.to_string()));
+                    if shared.tell_trouble(error.to_string()) {
+                        tracing::warn!(%error, "the repository could not be looked at; tried again");
+                    }
                 }
             }
             state.looked(looked)
@@ -314,6 +337,28 @@ mod tests {
         }
         assert_eq!(state.looked(Looked::default()), Response::Look);
         assert_eq!(state.looked(Looked::default()), Response::Nothing);
+    }
+
+    #[test]
+    fn a_storm_of_webhooks_is_looked_at_with_growing_rests() {
+        let mut state = dispatcher();
+        let mut rests = Vec::new();
+        for round in 0..9 {
+            assert_eq!(state.handle(Event::Look(Because::Webhook)), Response::Nothing);
+            let response = state.looked(Looked::default());
+            if round == 0 {
+                assert_eq!(response, Response::Look, "the first time at once");
+                continue;
+            }
+            let Response::Later(rest, again) = response else { panic!("no rest") };
+            assert_eq!(again, Event::Look(Because::Rested));
+            assert_eq!(state.handle(Event::Look(Because::Webhook)), Response::Nothing);
+            assert_eq!(state.handle(again), Response::Look);
+            rests.push(rest.as_millis());
+        }
+        assert_eq!(rests, [100, 200, 400, 800, 1600, 2000, 2000, 2000]);
+        assert_eq!(state.looked(Looked::default()), Response::Nothing);
+        assert_eq!(state.handle(Event::Look(Because::Webhook)), Response::Look, "the storm is over");
     }
 
     #[test]

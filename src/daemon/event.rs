@@ -26,4 +26,6 @@ pub enum Because {
     Polled,
     /// The last look failed.
     Failed,
+    /// Much happens: looks were put off for a while.
+    Rested,
 }

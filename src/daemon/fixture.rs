@@ -11,7 +11,8 @@ pub(super) fn work(id: i64, environment: &str, kind: RunKind) -> Work {
     Work {
         id: WorkId(id),
         commit: commit(),
-        branch: "main".parse().unwrap(),
+        reads: commit(),
+        line: "main".parse().unwrap(),
         kind,
         environment: environment.parse().unwrap(),
         path: format!("environments/{environment}.yaml"),

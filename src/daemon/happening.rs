@@ -1,12 +1,12 @@
 //! What the daemon tells those who watch it: the demo's terminal, tests. Nothing depends on it.
 
 use crate::definitions::Diagnostic;
-use crate::forge::Status;
+use crate::forge::{PullRequestNumber, Status};
 use crate::git::{BranchName, CommitId};
 use crate::reconcile::plan::Plan;
 use crate::reconcile::report::{Progress, Report};
 use crate::resources::EnvironmentName;
-use crate::store::Work;
+use crate::store::{Message, Work};
 
 /// Something worth showing.
 #[derive(Clone, Debug)]
@@ -20,6 +20,17 @@ pub enum Happening {
         /// The environments it touches.
         work: Vec<Work>,
     },
+    /// A pull request was accepted as it is now.
+    Proposed {
+        /// Its number.
+        number: PullRequestNumber,
+        /// Its head.
+        commit: CommitId,
+        /// The environments it touches.
+        work: Vec<Work>,
+    },
+    /// The forge has accepted a message.
+    Said(Box<Message>),
     /// A definition has errors.
     Invalid {
         /// The work.

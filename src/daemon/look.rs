@@ -9,14 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::definitions::Environment;
-use crate::forge::Status;
+use crate::forge::{ForgeError, PullRequestNumber};
 use crate::git::{BranchName, CommitId, GitError, Heads, Reader};
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
-use crate::store::{Acceptance, Accepted, Claim, EnvironmentRecord, NewWork, StoreError, Work};
+use crate::store::{
+    Acceptance, Accepted, Arrival, Claim, EnvironmentRecord, Line, NewWork, StoreError, Work,
+};
 
 use super::happening::Happening;
 use super::orphans::orphans;
+use super::pull_requests::{Listing, look_at};
 use super::service::Shared;
 use super::touched::{Candidate, Extent, Found, touched};
 use super::wording;
@@ -36,6 +39,9 @@ pub(super) enum LookError {
     /// The store cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The forge does not answer.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
     /// A task was cancelled by the runtime.
     #[error("the look was cut short")]
     Cut(#[from] tokio::task::JoinError),
@@ -66,11 +72,14 @@ pub(super) async fn look(shared: &Arc<Shared>) -> Looked {
 
 async fn try_look(shared: &Arc<Shared>, looked: &mut Looked) -> Result<(), LookError> {
     // What arrived before the fetch is answered by it.
-    let delivered = shared.store.pending_deliveries().await?;
-    let mirror = shared.mirror.clone();
-    let heads = tokio::task::spawn_blocking(move || mirror.fetch()).await??;
+    let inbox = shared.store.inbox().await?;
+    let (heads, listing) = fetch(shared).await?;
+    let listing = listing.map_err(|error| {
+        tracing::warn!(%error, "the forge does not say which pull requests are open");
+        LookError::from(error)
+    });
     let seen = shared.store.seen_heads().await?;
-    for branch in seen.keys().filter(|branch| !heads.0.contains_key(*branch)) {
+    for branch in seen.keys().filter(|branch| !heads.branches.contains_key(*branch)) {
         let superseded = shared.store.forget_branch(branch, shared.clock.now(), &wording::superseded).await?;
         looked.accepted.superseded.extend(superseded);
     }
@@ -78,7 +87,8 @@ async fn try_look(shared: &Arc<Shared>, looked: &mut Looked) -> Result<(), LookE
     looked.is_partial = new.len() > MAX_BRANCHES_PER_LOOK;
     let mut failed = None;
     for (branch, commit) in new.into_iter().take(MAX_BRANCHES_PER_LOOK) {
-        match accept(shared, &heads, &seen, &branch, &commit).await {
+        let is_proposed = listing.as_ref().is_ok_and(|listing| listing.proposes(&commit));
+        match accept(shared, &heads, &seen, (&branch, &commit), is_proposed).await {
             Ok(accepted) => {
                 looked.accepted.work.extend(accepted.work);
                 looked.accepted.superseded.extend(accepted.superseded);
@@ -89,10 +99,41 @@ async fn try_look(shared: &Arc<Shared>, looked: &mut Looked) -> Result<(), LookE
             }
         }
     }
-    if let Some(last) = delivered.last().filter(|_| failed.is_none() && !looked.is_partial) {
-        shared.store.deliveries_handled(last.number, shared.clock.now()).await?;
+    match listing {
+        Ok(listing) => {
+            let seen = look_at(shared, &heads, &listing, &inbox.about).await;
+            looked.accepted.work.extend(seen.accepted.work);
+            looked.accepted.superseded.extend(seen.accepted.superseded);
+            looked.is_partial |= seen.is_partial;
+            failed = failed.or(seen.error);
+        }
+        Err(error) => drop(failed.get_or_insert(error)),
+    }
+    if let Some(newest) = inbox.newest.filter(|_| failed.is_none() && !looked.is_partial) {
+        shared.store.deliveries_handled(newest, shared.clock.now()).await?;
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// The branches and the open pull requests, asked for at the same time; then the heads of pull requests
+/// that came with neither.
+async fn fetch(shared: &Arc<Shared>) -> Result<(Heads, Result<Arc<Listing>, ForgeError>), LookError> {
+    let known: BTreeSet<u64> =
+        shared.store.open_pull_requests().await?.into_keys().map(PullRequestNumber::get).collect();
+    let fetched = {
+        let (mirror, known) = (shared.mirror.clone(), known.clone());
+        tokio::task::spawn_blocking(move || mirror.fetch(&known))
+    };
+    let (fetched, listing) = tokio::join!(fetched, shared.listed.ask(&shared.forge));
+    let heads = fetched??;
+    let Ok(open) = &listing else { return Ok((heads, listing)) };
+    let shared_heads: BTreeSet<&CommitId> = heads.branches.values().chain(heads.pulls.values()).collect();
+    if shared.forge.head_refs().is_none() || open.heads().all(|head| shared_heads.contains(head)) {
+        return Ok((heads, listing));
+    }
+    let (mirror, numbers) = (shared.mirror.clone(), open.numbers());
+    let heads = tokio::task::spawn_blocking(move || mirror.fetch(&numbers)).await??;
+    Ok((heads, listing))
 }
 
 /// Heads that were not seen yet, the main branch first.
@@ -103,7 +144,7 @@ fn new_heads(
 ) -> Vec<(BranchName, CommitId)> {
     let is_new = |(branch, commit): &(&BranchName, &CommitId)| seen.get(*branch) != Some(*commit);
     let mut new: Vec<(BranchName, CommitId)> =
-        heads.0.iter().filter(is_new).map(|(branch, commit)| (branch.clone(), *commit)).collect();
+        heads.branches.iter().filter(is_new).map(|(branch, commit)| (branch.clone(), *commit)).collect();
     new.sort_by_key(|(branch, _)| *branch != shared.branch);
     new
 }
@@ -112,22 +153,32 @@ async fn accept(
     shared: &Arc<Shared>,
     heads: &Heads,
     seen: &BTreeMap<BranchName, CommitId>,
-    branch: &BranchName,
-    commit: &CommitId,
+    (branch, commit): (&BranchName, &CommitId),
+    is_proposed: bool,
 ) -> Result<Accepted, LookError> {
     let kind = if *branch == shared.branch { RunKind::Apply } else { RunKind::Plan };
-    let main = heads.0.get(&shared.branch).copied();
+    let main = heads.branches.get(&shared.branch).copied();
     let (from, head) = (seen.get(branch).copied(), *commit);
     let found = {
         let shared = shared.clone();
         let looked = move || find(&shared, kind, main.as_ref(), from.as_ref(), &head);
         tokio::task::spawn_blocking(looked).await??
     };
-    let work = new_work(shared, kind, commit, found).await?;
-    let statuses = first_statuses(commit, kind, &work);
+    // A proposed head is planned as the pull request that it is of, merged into its base.
+    let is_left_out = kind == RunKind::Plan && is_proposed;
+    let work = if is_left_out { Vec::new() } else { new_work(shared, kind, commit, found).await? };
+    let ahead = match kind {
+        RunKind::Apply => open_environments(shared).await?.len(),
+        RunKind::Plan | RunKind::Drift => 0,
+    };
+    let head = wording::Head { commit: *commit, kind, pull_request: None, ahead, again: None };
+    let names: Vec<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
+    let statuses = if is_left_out { Vec::new() } else { wording::first(&head, &names) };
     let now = shared.clock.now();
-    let acceptance = Acceptance { branch: branch.clone(), commit: *commit, now, work, statuses };
+    let arrival = Arrival::Head(branch.clone());
+    let acceptance = Acceptance { arrival, commit: *commit, reads: *commit, now, work, statuses };
     let accepted = shared.store.accept_head(acceptance, &wording::superseded).await?;
+    shared.outbox.notify_one();
     tracing::info!(%branch, commit = %commit.short(), touched = accepted.work.len(), "accepted a new head");
     shared.tell(Happening::NewHead { branch: branch.clone(), commit: *commit, work: accepted.work.clone() });
     Ok(accepted)
@@ -213,7 +264,7 @@ async fn open_environments(shared: &Shared) -> Result<BTreeSet<EnvironmentName>,
     Ok(open.into_iter().filter(|work| work.kind == RunKind::Apply).map(|work| work.environment).collect())
 }
 
-fn work_for(kind: RunKind, candidate: Candidate) -> NewWork {
+pub(super) fn work_for(kind: RunKind, candidate: Candidate) -> NewWork {
     let Candidate { name, path, digest } = candidate;
     NewWork { kind, environment: name, path, removed: digest.is_none(), input_digest: digest }
 }
@@ -238,29 +289,67 @@ fn again(record: &EnvironmentRecord) -> NewWork {
     }
 }
 
-/// Queues another attempt for what failed at the newest head of the main branch. What is blocked or
-/// invalid needs a commit, not another attempt.
+/// Queues another attempt for what failed at the newest head of the main branch, and forgets what is old.
+/// What is blocked or invalid needs a commit, not another attempt.
 pub(super) async fn sweep(shared: &Shared) -> Result<Vec<Work>, StoreError> {
     shared.store.prune(shared.clock.now(), RETENTION).await?;
+    forget_merges(shared).await;
     let Some(head) = shared.store.seen_heads().await?.get(&shared.branch).copied() else {
         return Ok(Vec::new());
     };
     let mut work = orphans(shared, &head, &open_environments(shared).await?).await?;
-    let failed =
-        shared.store.touched_environments().await?.into_iter().filter(|record| {
-            record.last_attempt.as_ref().is_some_and(|attempt| attempt.end == RunEnd::Failed)
-        });
-    work.extend(failed.map(|record| again(&record)));
-    shared.store.enqueue_sweep(&shared.branch, &head, shared.clock.now(), work).await
+    work.extend(failed(shared, None).await?);
+    enqueue(shared, &head, work).await
 }
 
-/// The first statuses of a new head.
-fn first_statuses(commit: &CommitId, kind: RunKind, work: &[NewWork]) -> Vec<Status> {
-    let names: Vec<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
-    let mut statuses = vec![wording::first(commit, kind, &names)];
-    let named = names.into_iter().take(wording::MAX_CONTEXTS);
-    statuses.extend(named.map(|name| wording::queued(commit, kind, name)));
-    statuses
+/// Queues another attempt for what failed; of one environment, or of all.
+pub(super) async fn retry_failed(
+    shared: &Shared,
+    environment: Option<&EnvironmentName>,
+) -> Result<Vec<Work>, StoreError> {
+    let Some(head) = shared.store.seen_heads().await?.get(&shared.branch).copied() else {
+        return Ok(Vec::new());
+    };
+    let work = failed(shared, environment).await?;
+    enqueue(shared, &head, work).await
+}
+
+/// Whether there is something to try again.
+pub(super) async fn has_failed_applies(shared: &Shared) -> Result<bool, StoreError> {
+    Ok(!failed(shared, None).await?.is_empty())
+}
+
+async fn failed(shared: &Shared, environment: Option<&EnvironmentName>) -> Result<Vec<NewWork>, StoreError> {
+    let touched = shared.store.touched_environments().await?;
+    let is_meant = |record: &&EnvironmentRecord| {
+        environment.is_none_or(|name| record.environment == *name)
+            && record.last_attempt.as_ref().is_some_and(|attempt| attempt.end == RunEnd::Failed)
+    };
+    Ok(touched.iter().filter(is_meant).map(again).collect())
+}
+
+async fn enqueue(shared: &Shared, head: &CommitId, work: Vec<NewWork>) -> Result<Vec<Work>, StoreError> {
+    let line = Line::Branch(shared.branch.clone());
+    shared.store.enqueue_sweep(&line, head, shared.clock.now(), work).await
+}
+
+/// Lets go of merge results that nobody needs. They can be made again.
+async fn forget_merges(shared: &Shared) {
+    if !shared.forge.has_pull_requests() {
+        return;
+    }
+    let open = match shared.store.open_pull_requests().await {
+        Ok(open) => open.into_keys().map(PullRequestNumber::get).collect::<BTreeSet<u64>>(),
+        Err(error) => {
+            tracing::warn!(%error, "merge results stay until the next sweep");
+            return;
+        }
+    };
+    let (mirror, now) = (shared.mirror.clone(), shared.clock.now());
+    let forgotten = tokio::task::spawn_blocking(move || mirror.forget_merges(&open, now)).await;
+    if let Ok(Err(error)) = forgotten {
+        tracing::warn!(%error, "merge results stay until the next sweep");
+    }
 }
 
 /// An environment whose file is gone, as far as the store remembers it.

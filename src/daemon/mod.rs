@@ -22,19 +22,25 @@ pub mod queue;
 pub mod source;
 pub mod wording;
 
+mod allowance;
 mod delivery;
 mod dispatcher;
 mod http;
 mod look;
+mod messenger;
 mod notes;
 mod orphans;
 mod pass;
+mod pull_requests;
 mod rivals;
 mod sentences;
 mod service;
 mod subject;
+mod tally;
 mod touched;
 mod triggers;
+mod trouble;
+mod weather;
 mod worker;
 
 #[cfg(test)]
@@ -42,4 +48,6 @@ mod fixture;
 
 pub use estate::{Account, Estate, EstateError};
 pub use happening::Happening;
+pub use pull_requests::Forks;
 pub use service::{DaemonError, ForgeChoice, HttpOptions, Parts, run, watchers};
+pub use tally::{Counted, Tally};

@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,8 @@ use crate::definitions::Diagnostic;
 use crate::git::CommitId;
 use crate::reconcile::apply::{Fence, Journal as _, RunEnd, RunKind, RunRecord};
 use crate::reconcile::plan::{Blocker, Plan, Revision};
-use crate::reconcile::report::Progress;
+use crate::reconcile::report::{Progress, StepEnd};
+use crate::reconcile::review::Section;
 use crate::reconcile::{Means, Planned, ReconcileError, carry_out, make_plan, resume, run_record};
 use crate::store::{Applied, Attempt, Claim, EnvironmentChange, EnvironmentRecord, StoreError, Work};
 
@@ -47,6 +49,8 @@ pub(super) struct Outcome {
     pub(super) summary: String,
     /// What is remembered of the environment from now on.
     pub(super) change: EnvironmentChange,
+    /// What is said of it where it was proposed.
+    pub(super) section: Option<Box<Section>>,
 }
 
 /// What an attempt has found out about its environment.
@@ -65,6 +69,8 @@ pub(super) struct Pass<'a> {
     pub(super) work: &'a Work,
     pub(super) fence: Fence,
     pub(super) stop: CancellationToken,
+    /// How many steps are done.
+    pub(super) done: AtomicUsize,
 }
 
 impl Pass<'_> {
@@ -76,7 +82,7 @@ impl Pass<'_> {
         {
             return Ok(not_yet);
         }
-        let outcome = match read(self.shared, self.work, &self.work.commit).await? {
+        let outcome = match read(self.shared, self.work, &self.work.reads).await? {
             Reading::Subject(subject) => return self.reconcile(&subject).await,
             Reading::Invalid { diagnostics, claims } => self.invalid(&diagnostics, &claims).await?,
             Reading::Nothing => {
@@ -156,7 +162,14 @@ impl Pass<'_> {
                 return self.apply(subject, &planned, &run).await;
             }
         };
-        Ok(Passed::Ended(self.outcome(subject, end, summary).await?))
+        let section = self.is_kept().then(|| Box::new(Section::of_plan(plan)));
+        Ok(Passed::Ended(Outcome { section, ..self.outcome(subject, end, summary).await? }))
+    }
+
+    /// Whether what comes of this is kept: a plan of a pull request is said in its comment, and every plan
+    /// on the page of its commit. An apply has its run.
+    fn is_kept(&self) -> bool {
+        self.work.kind == RunKind::Plan
     }
 
     async fn apply(
@@ -207,52 +220,68 @@ impl Pass<'_> {
     }
 
     fn observe(&self, progress: &Progress) {
+        if let Progress::Ended { end: StepEnd::Done, .. } = progress {
+            self.done.fetch_add(1, Ordering::Relaxed);
+        }
         self.shared.tell(Happening::Progress {
             environment: self.work.environment.clone(),
             progress: progress.clone(),
         });
     }
 
-    /// Says that the apply is under way, half a minute after the commit got its first status; then waits
-    /// for ever. A status that cannot be stored is no reason to stop applying.
+    /// Says how far the apply is: first half a minute after the commit got its first status, then
+    /// whenever more is done, at least half a minute apart; never comes back. A status that cannot be
+    /// stored is no reason to stop applying.
     async fn announce(&self, plan: &Plan) -> Infallible {
-        let due = self.work.queued_at.checked_add(PROGRESS_INTERVAL).unwrap_or(self.work.queued_at);
-        self.shared.clock.sleep_until(due).await;
-        let announced: Result<(), StoreError> = async {
-            let all = self.shared.store.work_of_commit(&self.work.commit, self.work.kind).await?;
-            if wording::has_context(&all, &self.work.environment) {
-                let status = wording::pending(self.work, &sentences::applying(plan));
-                self.shared.store.enqueue(&[status], self.shared.clock.now()).await?;
-                self.shared.outbox.notify_one();
+        let mut due = self.work.queued_at;
+        let mut told = None;
+        loop {
+            due = due.checked_add(PROGRESS_INTERVAL).unwrap_or(due).max(self.shared.clock.now());
+            self.shared.clock.sleep_until(due).await;
+            let done = self.done.load(Ordering::Relaxed);
+            if told == Some(done) {
+                continue;
             }
-            Ok(())
+            if let Err(error) = self.tell_progress(&sentences::applying(plan, done)).await {
+                tracing::warn!(%error, "a status could not be stored");
+            }
+            told = Some(done);
         }
-        .await;
-        if let Err(error) = announced {
-            tracing::warn!(%error, "a status could not be stored");
+    }
+
+    async fn tell_progress(&self, text: &str) -> Result<(), StoreError> {
+        let all = self.shared.store.work_of_commit(&self.work.commit, self.work.kind).await?;
+        if wording::has_context(&all, &self.work.environment) {
+            let status = wording::pending(self.work, text);
+            self.shared.store.enqueue(&[status], self.shared.clock.now()).await?;
+            self.shared.outbox.notify_one();
         }
-        std::future::pending().await
+        Ok(())
     }
 
     async fn invalid(&self, diagnostics: &[Diagnostic], claims: &[Claim]) -> Result<Outcome, StoreError> {
         self.shared.tell(Happening::Invalid { work: self.work.clone(), diagnostics: diagnostics.to_vec() });
         let change = self.change(RunEnd::Invalid, About::Claims(claims)).await?;
-        Ok(Outcome { end: RunEnd::Invalid, summary: sentences::invalid(diagnostics), change })
+        let section = Section::of_diagnostics(&self.work.environment, diagnostics);
+        let section = self.is_kept().then(|| Box::new(section));
+        Ok(Outcome { end: RunEnd::Invalid, summary: sentences::invalid(diagnostics), change, section })
     }
 
     /// Nothing is to be done.
     fn at_rest(&self, summary: String, change: EnvironmentChange) -> Outcome {
         match self.work.kind {
-            RunKind::Apply => Outcome { end: RunEnd::Complete, summary, change },
+            RunKind::Apply => Outcome { end: RunEnd::Complete, summary, change, section: None },
             RunKind::Plan | RunKind::Drift => {
-                Outcome { end: RunEnd::Planned, summary, change: EnvironmentChange::None }
+                let section = Section::without_changes(&self.work.environment, &summary);
+                let section = self.is_kept().then(|| Box::new(section));
+                Outcome { end: RunEnd::Planned, summary, change: EnvironmentChange::None, section }
             }
         }
     }
 
     async fn outcome(&self, subject: &Subject, end: RunEnd, summary: String) -> Result<Outcome, StoreError> {
         let change = self.change(end, About::Subject(subject)).await?;
-        Ok(Outcome { end, summary, change })
+        Ok(Outcome { end, summary, change, section: None })
     }
 
     /// The environment's record with this attempt noted.

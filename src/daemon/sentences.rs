@@ -21,9 +21,12 @@ pub(super) fn planned(plan: &Plan) -> String {
     if plan.steps.is_empty() { "No changes".to_owned() } else { format!("Would be: {}", summary_line(plan)) }
 }
 
-/// A plan that is being carried out.
-pub(super) fn applying(plan: &Plan) -> String {
-    format!("Applying: {}", summary_line(plan))
+/// A plan that is being carried out, so many steps of which are done.
+pub(super) fn applying(plan: &Plan, done: usize) -> String {
+    match done {
+        0 => format!("Applying: {}", summary_line(plan)),
+        done => format!("Applying: {done} of {} steps done", plan.steps.len()),
+    }
 }
 
 /// A plan that must not be carried out, and what would allow it.

@@ -12,12 +12,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{Because, Event};
 use super::happening::Happening;
+use super::pull_requests::{Forks, Listed};
 use super::rivals::KnownRivals;
+use super::tally::Tally;
 use super::triggers::{Watching, poll, sweep_by_cron, watch_files};
+use super::trouble::Troubles;
 use super::{Estate, delivery, dispatcher, http};
 use crate::azure::Arm;
 use crate::clock::Clock;
-use crate::forge::Forge;
+use crate::forge::{Forge, Repository, Status};
 use crate::git::{BranchName, Mirror, RepoPath};
 use crate::store::{Store, StoreError};
 
@@ -32,7 +35,7 @@ const HAPPENINGS: usize = 4096;
 const WALKING_PACE: f64 = 0.25;
 
 /// How long requests that are being answered may take when the service stops.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
+pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// How long statuses that are due may take to leave when the service stops.
 const LAST_DELIVERY: Duration = Duration::from_secs(5);
@@ -51,6 +54,10 @@ pub struct Parts {
     pub store: Store,
     /// Where statuses go.
     pub forge: ForgeChoice,
+    /// Whose pull requests are planned without being asked to.
+    pub forks: Forks,
+    /// Where people reach what is served, as `https://beamline.example`; statuses lead there.
+    pub public_url: Option<String>,
     /// Time and ids.
     pub clock: Clock,
     /// Environments at the same time.
@@ -65,6 +72,8 @@ pub struct Parts {
     pub http: Option<HttpOptions>,
     /// Those who watch.
     pub watchers: broadcast::Sender<Happening>,
+    /// Where it is counted what happens.
+    pub tally: Tally,
 }
 
 /// Where statuses go.
@@ -81,6 +90,9 @@ pub struct HttpOptions {
     pub address: SocketAddr,
     /// The webhook secrets that are valid.
     pub secrets: Vec<SecretString>,
+    /// The repository on its forge; webhooks of others are acknowledged and left alone. `None`: all of
+    /// them wake.
+    pub repository: Option<Repository>,
 }
 
 /// Why the daemon stopped by itself.
@@ -116,6 +128,12 @@ pub(super) struct Shared {
     pub(super) root: RepoPath,
     pub(super) store: Store,
     pub(super) forge: Forge,
+    pub(super) forks: Forks,
+    pub(super) public_url: Option<String>,
+    /// What the forge said last about open pull requests.
+    pub(super) listed: Listed,
+    /// Whether everything was said since the start that is to be said about them.
+    pub(super) pull_requests_told: AtomicBool,
     pub(super) clock: Clock,
     pub(super) parallel: usize,
     pub(super) holder: String,
@@ -127,7 +145,9 @@ pub(super) struct Shared {
     walking: BTreeMap<String, Arm>,
     /// Something was put into the outbox.
     pub(super) outbox: Notify,
+    troubles: Troubles,
     watchers: broadcast::Sender<Happening>,
+    pub(super) tally: Tally,
     looked_once: AtomicBool,
 }
 
@@ -137,8 +157,27 @@ impl Shared {
         let _ = self.watchers.send(happening);
     }
 
+    /// Says that something does not work; `false` when that was said lately.
+    pub(super) fn tell_trouble(&self, text: String) -> bool {
+        let is_news = self.troubles.is_news(&text, self.clock.now());
+        if is_news {
+            self.tell(Happening::Trouble(text));
+        }
+        is_news
+    }
+
     pub(super) fn looked(&self) {
         self.looked_once.store(true, Ordering::Release);
+    }
+
+    /// Where a status leads.
+    pub(super) fn target_of(&self, status: &Status) -> Option<String> {
+        let root = self.public_url.as_ref()?.trim_end_matches('/');
+        let page = format!("{root}/commits/{}", status.commit);
+        Some(match status.context.environment() {
+            None => page,
+            Some(environment) => format!("{page}#{}-{environment}", status.context.check().as_str()),
+        })
     }
 
     /// Whether the repository was looked at since the start.
@@ -175,9 +214,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()
         scheduled.map_err(|_| DaemonError::Sweep { expression })?;
     }
     let served = match http {
-        Some(HttpOptions { address, secrets }) => {
-            Some(http::serve(shared.clone(), address, secrets, sender.clone(), stop.clone()).await?)
-        }
+        Some(options) => Some(http::serve(shared.clone(), options, sender.clone(), stop.clone()).await?),
         None => None,
     };
     let _watching = watch(&shared, &sender, &stop);
@@ -224,7 +261,21 @@ fn watch(shared: &Shared, sender: &mpsc::Sender<Event>, stop: &CancellationToken
 }
 
 fn share(parts: Parts) -> Shared {
-    let Parts { estate, mirror, branch, root, store, forge, clock, parallel, watchers, .. } = parts;
+    let Parts {
+        estate,
+        mirror,
+        branch,
+        root,
+        store,
+        forge,
+        forks,
+        public_url,
+        clock,
+        parallel,
+        watchers,
+        tally,
+        ..
+    } = parts;
     let mirror = Arc::new(mirror);
     let forge = match forge {
         ForgeChoice::Forge(forge) => forge,
@@ -241,6 +292,10 @@ fn share(parts: Parts) -> Shared {
         root,
         store,
         forge,
+        forks,
+        public_url,
+        listed: Listed::default(),
+        pull_requests_told: AtomicBool::new(false),
         clock,
         parallel,
         holder,
@@ -248,7 +303,9 @@ fn share(parts: Parts) -> Shared {
         orphans_found: AtomicBool::new(false),
         walking,
         outbox: Notify::new(),
+        troubles: Troubles::default(),
         watchers,
+        tally,
         looked_once: AtomicBool::new(false),
     }
 }

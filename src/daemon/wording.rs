@@ -3,7 +3,9 @@
 //! Per commit one aggregate context and at most [`MAX_CONTEXTS`] contexts of environments; the
 //! aggregate names the rest. Never success before it is success; a superseded commit says by which.
 
-use crate::forge::{Context, Description, State, Status};
+use jiff::Timestamp;
+
+use crate::forge::{Context, Description, PullRequestNumber, State, Status};
 use crate::git::CommitId;
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
@@ -46,24 +48,57 @@ pub fn status_of(work: &Work) -> Status {
         WorkState::Running { .. } => (State::Pending, running(work.kind).to_owned()),
         WorkState::Ended { end, summary } => (state_of(*end), summary.clone()),
     };
-    status(work.commit, context_of(work.kind, &work.environment), state, &text)
+    of_work(work, state, &text)
 }
 
-/// The first status of a new head.
+/// A new head, of which the first statuses speak.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// The commit on which they stand.
+    pub commit: CommitId,
+    /// What is done about it.
+    pub kind: RunKind,
+    /// The pull request that it is the head of.
+    pub pull_request: Option<PullRequestNumber>,
+    /// How many applies of earlier commits have not ended.
+    pub ahead: usize,
+    /// When it was queued once more, for a head whose last word was spoken already.
+    pub again: Option<Timestamp>,
+}
+
+/// The first statuses of a new head: the aggregate, and one for each of the first environments.
 #[must_use]
-pub fn first(commit: &CommitId, kind: RunKind, environments: &[&EnvironmentName]) -> Status {
+pub fn first(head: &Head, environments: &[&EnvironmentName]) -> Vec<Status> {
+    let place = match (head.ahead, head.again) {
+        (_, Some(at)) => format!(" again at {}", at.strftime("%H:%M:%S UTC")),
+        (0, None) => String::new(),
+        (ahead, None) => format!(" behind {ahead}"),
+    };
     let (state, text) = if environments.is_empty() {
         (State::Success, "No environments changed".to_owned())
     } else {
-        (State::Pending, format!("{} queued: {}", count_of(environments.len()), names(environments)))
+        let (count, names) = (count_of(environments.len()), names(environments));
+        (State::Pending, format!("{count} queued{place}: {names}"))
     };
-    status(*commit, aggregate_context(kind), state, &text)
+    let aggregate = of_head(head, aggregate_context(head.kind), state, &text);
+    let named = environments.iter().take(MAX_CONTEXTS).map(|environment| {
+        of_head(head, context_of(head.kind, environment), State::Pending, &format!("Queued{place}"))
+    });
+    std::iter::once(aggregate).chain(named).collect()
 }
 
-/// The first status of a touched environment.
+/// The last word on a new head that is not worked on, and why.
 #[must_use]
-pub fn queued(commit: &CommitId, kind: RunKind, environment: &EnvironmentName) -> Status {
-    status(*commit, context_of(kind, environment), State::Pending, "Queued")
+pub fn refused(head: &Head, why: &str) -> Status {
+    of_head(head, aggregate_context(head.kind), State::Failure, why)
+}
+
+/// The last word on environments that an earlier plan of the same head spoke of and this one does not.
+#[must_use]
+pub fn untouched(head: &Head, environments: &[EnvironmentName]) -> Vec<Status> {
+    let text = "No longer changed";
+    let of = |name: &EnvironmentName| of_head(head, context_of(head.kind, name), State::Success, text);
+    environments.iter().map(of).collect()
 }
 
 /// What is to be said of a commit some of whose work was superseded.
@@ -74,16 +109,29 @@ pub fn superseded(work: &[Work]) -> Vec<Status> {
     of_environments.map(status_of).chain(of_commit(work)).collect()
 }
 
-/// The aggregate of a commit's work, where there is any.
+/// The aggregate of a commit's work, where there is any. Plans take seconds: of them only the first and
+/// the last word is said.
 #[must_use]
 pub fn of_commit(work: &[Work]) -> Vec<Status> {
-    work.first().map(|first| aggregate(&first.commit, first.kind, work)).into_iter().collect()
+    let is_said = |first: &&Work| first.kind != RunKind::Plan || work.iter().all(|one| one.state.is_ended());
+    work.first().filter(is_said).map(|first| aggregate(&head_of(first), work)).into_iter().collect()
+}
+
+/// What is to be said of a commit some of whose work was queued again at `now`.
+#[must_use]
+pub fn queued_again(work: &[Work], now: Timestamp) -> Vec<Status> {
+    let Some(head) = work.first().map(|first| Head { again: Some(now), ..head_of(first) }) else {
+        return Vec::new();
+    };
+    let waiting: Vec<&EnvironmentName> =
+        work.iter().filter(|work| !work.state.is_ended()).map(|work| &work.environment).collect();
+    first(&head, &waiting)
 }
 
 /// A pending status with a sentence of its own.
 #[must_use]
 pub fn pending(work: &Work, text: &str) -> Status {
-    status(work.commit, context_of(work.kind, &work.environment), State::Pending, text)
+    of_work(work, State::Pending, text)
 }
 
 fn running(kind: RunKind) -> &'static str {
@@ -106,7 +154,7 @@ pub fn state_of(end: RunEnd) -> State {
 
 /// The aggregate status of a commit from all of its work.
 #[must_use]
-pub fn aggregate(commit: &CommitId, kind: RunKind, work: &[Work]) -> Status {
+pub fn aggregate(head: &Head, work: &[Work]) -> Status {
     let open = work.iter().filter(|work| !matches!(work.state, WorkState::Ended { .. })).count();
     let (state, text) = if work.is_empty() {
         (State::Success, "No environments changed".to_owned())
@@ -114,9 +162,9 @@ pub fn aggregate(commit: &CommitId, kind: RunKind, work: &[Work]) -> Status {
         let done = work.len() - open;
         (State::Pending, format!("{done} of {} done: {}", count_of(work.len()), all_names(work)))
     } else {
-        ended(kind, work)
+        ended(head.kind, work)
     };
-    status(*commit, aggregate_context(kind), state, &text)
+    of_head(head, aggregate_context(head.kind), state, &text)
 }
 
 fn ended(kind: RunKind, work: &[Work]) -> (State, String) {
@@ -176,8 +224,25 @@ fn names(environments: &[&EnvironmentName]) -> String {
     rest.iter().chain(own).map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn status(commit: CommitId, context: Context, state: State, text: &str) -> Status {
-    Status { commit, context, state, description: Description::new(text), target_url: None }
+/// The head that a piece of work is about.
+#[must_use]
+pub fn head_of(work: &Work) -> Head {
+    Head {
+        commit: work.commit,
+        kind: work.kind,
+        pull_request: work.line.pull_request(),
+        ahead: 0,
+        again: None,
+    }
+}
+
+fn of_work(work: &Work, state: State, text: &str) -> Status {
+    of_head(&head_of(work), context_of(work.kind, &work.environment), state, text)
+}
+
+fn of_head(head: &Head, context: Context, state: State, text: &str) -> Status {
+    let (commit, pull_request) = (head.commit, head.pull_request);
+    Status { commit, context, state, description: Description::new(text), target_url: None, pull_request }
 }
 
 #[cfg(test)]
@@ -185,8 +250,12 @@ mod tests {
     use super::super::fixture::{commit, ended, work};
     use super::*;
 
+    fn head(kind: RunKind) -> Head {
+        Head { commit: commit(), kind, pull_request: None, ahead: 0, again: None }
+    }
+
     fn line(work: &[Work]) -> String {
-        let status = aggregate(&commit(), RunKind::Apply, work);
+        let status = aggregate(&head(RunKind::Apply), work);
         format!("{}: {}", status.state.as_str(), status.description)
     }
 
@@ -247,10 +316,13 @@ mod tests {
     fn the_first_status_counts_and_names() {
         let names: Vec<EnvironmentName> = ["a", "b"].iter().map(|name| name.parse().unwrap()).collect();
         let names: Vec<&EnvironmentName> = names.iter().collect();
-        let text =
-            |names: &[&EnvironmentName]| first(&commit(), RunKind::Plan, names).description.to_string();
+        let text = |names: &[&EnvironmentName]| first(&head(RunKind::Plan), names)[0].description.to_string();
         assert_eq!(text(&names), "2 environments queued: a, b");
         assert_eq!(text(&names[..1]), "1 environment queued: a");
         assert_eq!(text(&[]), "No environments changed");
+        let behind = Head { ahead: 3, ..head(RunKind::Apply) };
+        let lines: Vec<String> =
+            first(&behind, &names).iter().map(|status| status.description.to_string()).collect();
+        assert_eq!(lines, ["2 environments queued behind 3: a, b", "Queued behind 3", "Queued behind 3"]);
     }
 }

@@ -6,18 +6,20 @@
 //! for ever.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::happening::Happening;
 use super::pass::{About, Outcome, Pass, Passed};
+use super::pull_requests;
 use super::service::Shared;
 use super::wording;
 use crate::azure::ErrorClass;
 use crate::git::GitError;
 use crate::reconcile::ReconcileError;
-use crate::reconcile::apply::{Fence, JournalError, LEASE_DURATION, RunEnd};
+use crate::reconcile::apply::{Fence, JournalError, LEASE_DURATION, RunEnd, RunKind};
 use crate::store::{Ending, StoreError, Work, WorkState, environment_lease};
 
 /// How often work is tried before it counts as failed for this commit. With the waits below that is
@@ -86,7 +88,7 @@ pub(super) async fn work_on(
 /// Ends work that failed for a reason of our own.
 pub(super) async fn give_up(shared: &Arc<Shared>, work: &Work, summary: &str) -> Verdict {
     let stop = CancellationToken::new();
-    let pass = Pass { shared, work, fence: Fence(0), stop };
+    let pass = Pass { shared, work, fence: Fence(0), stop, done: AtomicUsize::new(0) };
     fail(&pass, summary.to_owned()).await
 }
 
@@ -98,7 +100,7 @@ async fn with_lease(shared: &Arc<Shared>, work: &Work, tries: u32, stop: &Cancel
         Ok(None) => return Verdict::Busy(FIRST_WAIT),
         Err(error) => return again(shared, work, tries, &error),
     };
-    let pass = Pass { shared, work, fence, stop: stop.child_token() };
+    let pass = Pass { shared, work, fence, stop: stop.child_token(), done: AtomicUsize::new(0) };
     let passed = tokio::select! {
         passed = pass.run() => passed,
         // Whoever holds the lease now does the work.
@@ -107,11 +109,11 @@ async fn with_lease(shared: &Arc<Shared>, work: &Work, tries: u32, stop: &Cancel
     let verdict = match passed {
         Ok(Passed::Ended(outcome)) => record(&pass, outcome).await,
         Ok(Passed::Stopped) => Verdict::Stopped,
-        Ok(Passed::Waiting(why)) if tries >= MAX_TRIES => fail(&pass, not_finished(&why)).await,
+        Ok(Passed::Waiting(why)) if tries >= MAX_TRIES => fail(&pass, not_finished(work.kind, &why)).await,
         Ok(Passed::Waiting(_)) => Verdict::Again(wait_before(tries, &shared.clock)),
         Err(_) if stop.is_cancelled() => Verdict::Stopped,
         Err(error) if tries >= MAX_TRIES || !passes(&error) => {
-            fail(&pass, not_finished(&chain(&error))).await
+            fail(&pass, not_finished(work.kind, &chain(&error))).await
         }
         Err(error) => again(shared, work, tries, &error),
     };
@@ -121,38 +123,56 @@ async fn with_lease(shared: &Arc<Shared>, work: &Work, tries: u32, stop: &Cancel
     verdict
 }
 
-fn not_finished(why: &str) -> String {
-    format!("Not finished, tried again at the next sweep: {why}")
+fn not_finished(kind: RunKind, why: &str) -> String {
+    match kind {
+        RunKind::Apply => format!("Not finished, tried again at the next sweep: {why}"),
+        // Nothing tries it again by itself.
+        RunKind::Plan => format!("Not planned: {why}"),
+        RunKind::Drift => format!("Not compared: {why}"),
+    }
 }
 
 /// Ends work that came to nothing.
 async fn fail(pass: &Pass<'_>, summary: String) -> Verdict {
     match pass.change(RunEnd::Failed, About::Unread).await {
-        Ok(change) => record(pass, Outcome { end: RunEnd::Failed, summary, change }).await,
+        Ok(change) => record(pass, Outcome { end: RunEnd::Failed, summary, change, section: None }).await,
         Err(error) => unstored(pass.work, &error),
     }
 }
 
 /// Stores the end of the work with its final statuses, in one transaction.
 async fn record(pass: &Pass<'_>, outcome: Outcome) -> Verdict {
-    let Outcome { end, summary, change } = outcome;
+    let Outcome { end, summary, change, section } = outcome;
     let shared = pass.shared;
     let mut ended = pass.work.clone();
     ended.state = WorkState::Ended { end, summary: summary.clone() };
     let stored = async {
         let all = shared.store.work_of_commit(&ended.commit, ended.kind).await?;
-        let named = wording::has_context(&all, &ended.environment);
+        // When it was queued once more meanwhile, the last word is that of the newer item.
+        let is_newest = all.iter().any(|one| one.id == ended.id);
+        let named = is_newest && wording::has_context(&all, &ended.environment);
         let statuses = named.then(|| wording::status_of(&ended)).into_iter().collect();
-        let ending = Ending { end, summary, now: shared.clock.now(), statuses, environment: change };
+        let ending = Ending { end, summary, now: shared.clock.now(), statuses, environment: change, section };
         shared.store.end_work(ended.id, ending, &wording::of_commit).await
     };
     match stored.await {
         Ok(_) => {
             shared.outbox.notify_one();
+            say(shared, &ended).await;
             shared.tell(Happening::Ended { work: ended });
             Verdict::Ended
         }
         Err(error) => unstored(&ended, &error),
+    }
+}
+
+/// Says what has come of a pull request, when this was the last of its plans. What is not said now is
+/// said after the next start.
+async fn say(shared: &Shared, work: &Work) {
+    if let (RunKind::Plan, Some(number)) = (work.kind, work.line.pull_request())
+        && let Err(error) = pull_requests::say(shared, number).await
+    {
+        tracing::error!(%error, %number, "what has come of a pull request is said after the next start");
     }
 }
 

@@ -1,11 +1,17 @@
 //! The list of routes, and the server that answers them.
+//!
+//! Guarantees: a request is bounded in its headers, its body and its time, also one that never ends; a
+//! webhook that is not accepted is counted, also when its sender hangs up.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
+use axum_server::Handle;
 use secrecy::SecretString;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
@@ -14,13 +20,22 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::{health, webhooks};
+use super::intake::Intake;
+use super::{commits, health, webhooks};
 use crate::daemon::event::Event;
-use crate::daemon::service::{DaemonError, Shared};
-use crate::forge::MAX_BODY_BYTES;
+use crate::daemon::service::{DaemonError, HttpOptions, LAST_ANSWERS, Shared};
+use crate::daemon::tally::{Counted, Tally};
+use crate::forge::{MAX_BODY_BYTES, Repository};
 
-/// The longest a request may take.
+/// The longest a request may take, and the longest a new connection may take to send one.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest a connection is kept for the headers of its next request.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// From how many bytes on the headers of a request are refused; what arrives in one go with the last of
+/// them may be as much again.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// What handlers know.
 #[derive(Clone)]
@@ -28,6 +43,9 @@ pub(super) struct Web {
     pub(super) shared: Arc<Shared>,
     pub(super) secrets: Arc<[SecretString]>,
     pub(super) events: Sender<Event>,
+    /// The repository on its forge, where webhooks of others are to be left alone.
+    pub(super) repository: Option<Repository>,
+    pub(super) intake: Intake,
 }
 
 /// Listens on `address` and serves until `stop`.
@@ -36,28 +54,69 @@ pub(super) struct Web {
 /// [`DaemonError::Listen`].
 pub(in crate::daemon) async fn serve(
     shared: Arc<Shared>,
-    address: SocketAddr,
-    secrets: Vec<SecretString>,
+    options: HttpOptions,
     events: Sender<Event>,
     stop: CancellationToken,
 ) -> Result<JoinHandle<()>, DaemonError> {
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .map_err(|source| DaemonError::Listen { address, source })?;
-    let web = Web { shared, secrets: secrets.into(), events };
-    let router = Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/webhooks/github", post(webhooks::github))
-        .layer(CatchPanicLayer::new())
-        .layer(TimeoutLayer::with_status_code(http::StatusCode::REQUEST_TIMEOUT, TIMEOUT))
-        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
-        .with_state(web);
+    let HttpOptions { address, secrets, repository } = options;
+    let refused = |source| DaemonError::Listen { address, source };
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(refused)?;
+    let listener = listener.into_std().map_err(refused)?;
+    let handle = Handle::new();
+    let server = axum_server::from_tcp(listener).map_err(refused)?;
+    let mut server = server.http1_only().first_request_timeout(TIMEOUT).handle(handle.clone());
+    server.http_builder().http1().header_read_timeout(IDLE).max_buf_size(MAX_HEADER_BYTES);
+    let intake = Intake::open(shared.store.clone(), shared.tally.clone());
+    let web = Web { shared, secrets: secrets.into(), events, repository, intake };
+    let routes = routes(web).into_make_service();
     tracing::info!(%address, "serving webhooks and health");
+    tokio::spawn(async move {
+        stop.cancelled_owned().await;
+        handle.graceful_shutdown(Some(LAST_ANSWERS));
+    });
     Ok(tokio::spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = served {
+        if let Err(error) = server.serve(routes).await {
             tracing::error!(%error, "the HTTP server ended");
         }
     }))
+}
+
+fn routes(web: Web) -> Router {
+    let tally = web.shared.tally.clone();
+    let webhooks = Router::new().route("/webhooks/{forge}", post(webhooks::webhook));
+    let pages = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/commits/{id}", get(commits::commit));
+    bounded(webhooks).layer(from_fn_with_state(tally, counted)).merge(bounded(pages)).with_state(web)
+}
+
+fn bounded(router: Router<Web>) -> Router<Web> {
+    router
+        .layer(CatchPanicLayer::new())
+        .layer(TimeoutLayer::with_status_code(http::StatusCode::REQUEST_TIMEOUT, TIMEOUT))
+        // The framework's own limit is lower and would come first.
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
+}
+
+/// A webhook that is being answered; counts as refused unless it is accepted.
+struct Unaccepted(Option<Tally>);
+
+impl Drop for Unaccepted {
+    fn drop(&mut self) {
+        if let Some(tally) = self.0.take() {
+            tally.count(Counted::Refused);
+        }
+    }
+}
+
+/// Counts a webhook that is not accepted, whoever refuses it.
+async fn counted(State(tally): State<Tally>, request: Request, next: Next) -> Response {
+    let mut webhook = Unaccepted(Some(tally));
+    let response = next.run(request).await;
+    if response.status().is_success() {
+        webhook.0 = None;
+    }
+    response
 }

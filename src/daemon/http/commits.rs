@@ -1,0 +1,174 @@
+//! `GET /commits/<id>`: where a status leads: everything that was done about a commit, as one plain page.
+//!
+//! Guarantees: it only reads the store; whatever it shows is text, never markup; it loads nothing.
+
+use std::fmt::Write as _;
+
+use axum::extract::{Path, State};
+use axum::response::Html;
+use http::{HeaderName, StatusCode, header};
+
+use super::server::Web;
+use crate::git::CommitId;
+use crate::reconcile::apply::RunKind;
+use crate::reconcile::plan::{Revision, Style, render};
+use crate::reconcile::report::{Report, StepEnd};
+use crate::reconcile::review::Section;
+use crate::store::{Store, StoreError, Work, WorkState};
+
+/// How many runs of an environment are looked through for the one of a commit.
+const RUNS: u32 = 50;
+
+/// Nothing but our own style sheet may be loaded or run.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;\
+color-scheme:light dark}pre{overflow:auto;padding:1rem;border:1px solid #8884;border-radius:6px}\
+h2{margin-top:2.5rem}.success{color:#1a7f37}.failure,.error{color:#cf222e}.pending{color:#9a6700}";
+
+type Page = (StatusCode, [(HeaderName, &'static str); 5], Html<String>);
+
+/// The page of a commit.
+pub(super) async fn commit(State(web): State<Web>, Path(id): Path<String>) -> Page {
+    let Ok(commit) = id.parse::<CommitId>() else {
+        return page(StatusCode::NOT_FOUND, "No such commit", "<p>A commit has 40 hexadecimal digits.</p>");
+    };
+    match told(&web.shared.store, &commit).await {
+        Ok(Some(body)) => page(StatusCode::OK, &format!("Commit {}", commit.short()), &body),
+        Ok(None) => page(
+            StatusCode::NOT_FOUND,
+            "Nothing is known",
+            "<p>Nothing was done about this commit, or long ago.</p>",
+        ),
+        Err(error) => {
+            tracing::error!(%error, "the page of a commit cannot be made");
+            page(StatusCode::SERVICE_UNAVAILABLE, "Not now", "<p>The journal cannot be read.</p>")
+        }
+    }
+}
+
+fn page(code: StatusCode, title: &str, body: &str) -> Page {
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}: beamline</title>\
+         <style>{STYLE}</style><h1>{title}</h1>{body}"
+    );
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (code, headers, Html(html))
+}
+
+async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreError> {
+    let mut body = String::new();
+    for work in store.work_of_commit(commit, RunKind::Apply).await? {
+        heading(&work, "apply", &mut body);
+        run(store, &work, &mut body).await?;
+    }
+    for (work, section) in store.plans_of(commit).await? {
+        heading(&work, "plan", &mut body);
+        if let Some(section) = section {
+            planned(&section, &mut body);
+        }
+    }
+    Ok((!body.is_empty()).then_some(body))
+}
+
+fn heading(work: &Work, verb: &str, body: &mut String) {
+    let (class, text) = match &work.state {
+        WorkState::Queued => ("pending", "queued"),
+        WorkState::Running { .. } => ("pending", "under way"),
+        WorkState::Ended { end, summary } => {
+            (crate::daemon::wording::state_of(*end).as_str(), summary.as_str())
+        }
+    };
+    let environment = &work.environment;
+    let _ = write!(
+        body,
+        "<h2 id=\"{verb}-{environment}\">{verb} of {environment}</h2><p class=\"{class}\">{}</p><p>queued {}{}</p>",
+        escape(text),
+        work.queued_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        work.ended_at.map(|at| at.strftime(", ended %Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default(),
+    );
+}
+
+fn planned(section: &Section, body: &mut String) {
+    let list =
+        |lines: &[String]| lines.iter().map(|line| format!("<li>{}</li>", escape(line))).collect::<String>();
+    let _ = write!(
+        body,
+        "<p>{}</p><ul>{}{}</ul>",
+        escape(&section.headline),
+        list(&section.problems),
+        list(&section.notes)
+    );
+    if !section.consents.is_empty() {
+        let _ = write!(body, "<p>To consent:</p><pre>{}</pre>", escape(&section.consents.join("\n")));
+    }
+    let changes: Vec<&str> = section.changes.iter().map(|change| change.text.as_str()).collect();
+    if !changes.is_empty() {
+        let _ = write!(body, "<pre>{}</pre>", escape(&changes.join("\n")));
+    }
+}
+
+async fn run(store: &Store, work: &Work, body: &mut String) -> Result<(), StoreError> {
+    let revision = Revision(work.commit.to_string());
+    let runs = store.recent_runs(Some(&work.environment), RUNS).await?;
+    let Some(run) = runs.into_iter().find(|run| run.record.commit.as_ref() == Some(&revision)) else {
+        return Ok(());
+    };
+    let _ = write!(
+        body,
+        "<p>run {}</p><pre>{}</pre>",
+        run.record.id,
+        escape(&render(&run.record.plan, Style::Plain))
+    );
+    if let Some(report) = store.report(run.record.id).await? {
+        let _ = write!(body, "<pre>{}</pre>", escape(&steps(&report)));
+    }
+    Ok(())
+}
+
+fn steps(report: &Report) -> String {
+    let line = |step: &crate::reconcile::report::StepReport| {
+        let end = match &step.end {
+            StepEnd::Done => "done".to_owned(),
+            StepEnd::Failed { message } => format!("failed: {message}"),
+            StepEnd::Skipped { because } => format!("skipped, because {} failed", because.local()),
+            StepEnd::Unknown { message } => format!("unknown: {message}"),
+            StepEnd::Moved { message } => format!("moved: {message}"),
+            StepEnd::Underway => "under way".to_owned(),
+            StepEnd::NotReached => "not reached".to_owned(),
+        };
+        format!("{}: {end}\n", step.address.local())
+    };
+    report.steps.iter().map(line).collect()
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_shown_is_text() {
+        assert_eq!(escape("<script>\"a\" & 'b'"), "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;");
+    }
+}

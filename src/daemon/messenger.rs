@@ -1,0 +1,86 @@
+//! Brings one message to the forge: a comment that is edited in place, a reply, an acknowledgement, a
+//! check run.
+//!
+//! Delivery is at least once: what may have arrived already is looked for by its marker first.
+
+use super::delivery::complain;
+use super::pull_requests::plan_marker;
+use super::service::Shared;
+use crate::forge::{Acknowledged, Class, CommentId, ForgeError, Marker, PullRequestNumber, after_failure};
+use crate::store::{Message, OutgoingMessage, StoreError};
+
+/// What stands under a command where the forge has no reactions.
+const READ: &str = "Read.";
+
+/// Delivers one message, and notes what came of it: whether it was accepted, or why it was not.
+pub(super) async fn deliver_message(
+    shared: &Shared,
+    outgoing: &OutgoingMessage,
+) -> Result<Result<(), Class>, StoreError> {
+    match send(shared, outgoing).await {
+        Ok(remote) => {
+            shared.tell(super::Happening::Said(Box::new(outgoing.message.clone())));
+            shared.store.message_delivered(outgoing, remote.as_ref(), shared.clock.now()).await?;
+            Ok(Ok(()))
+        }
+        Err(error) => {
+            let retry_at = after_failure(outgoing.attempts + 1, &error.class, &shared.clock);
+            complain(shared, &error, &outgoing.message.key());
+            shared.store.message_failed(outgoing, &error.to_string(), retry_at).await?;
+            Ok(Err(error.class))
+        }
+    }
+}
+
+async fn send(shared: &Shared, outgoing: &OutgoingMessage) -> Result<Option<CommentId>, ForgeError> {
+    let owner = &shared.estate.owner;
+    match &outgoing.message {
+        Message::Plan { pull_request, body } => {
+            let marker = plan_marker(owner);
+            let existing = match &outgoing.remote {
+                Some(remote) => Some(remote.clone()),
+                None => find(shared, *pull_request, &marker).await?,
+            };
+            let body = format!("{}\n{body}", marker.as_str());
+            shared.forge.write_comment(*pull_request, existing.as_ref(), &body).await.map(Some)
+        }
+        Message::Acknowledgement { pull_request, comment } => {
+            match shared.forge.acknowledge(*pull_request, comment).await? {
+                Acknowledged::ByReaction => Ok(None),
+                Acknowledged::ByNothing => {
+                    let marker = Marker::new(owner, &format!("seen {comment}"));
+                    reply(shared, *pull_request, &marker, READ).await
+                }
+            }
+        }
+        Message::Reply { pull_request, comment, body } => {
+            let marker = Marker::new(owner, &format!("reply {comment}"));
+            reply(shared, *pull_request, &marker, body).await
+        }
+        Message::Check(check) => shared.forge.publish(check).await.map(|()| None),
+    }
+}
+
+async fn reply(
+    shared: &Shared,
+    number: PullRequestNumber,
+    marker: &Marker,
+    body: &str,
+) -> Result<Option<CommentId>, ForgeError> {
+    // It may stand there already: the forge's answer was lost, or this process died before it was noted.
+    if let Some(there) = find(shared, number, marker).await? {
+        return Ok(Some(there));
+    }
+    let body = format!("{}\n{body}", marker.as_str());
+    shared.forge.write_comment(number, None, &body).await.map(Some)
+}
+
+/// Our comment with this marker. Somebody else may have copied a marker: then ours is the oldest.
+async fn find(
+    shared: &Shared,
+    number: PullRequestNumber,
+    marker: &Marker,
+) -> Result<Option<CommentId>, ForgeError> {
+    let comments = shared.forge.comments(number).await?;
+    Ok(comments.into_iter().find(|comment| marker.is_in(&comment.body)).map(|comment| comment.id))
+}

@@ -1,0 +1,332 @@
+//! Comments → commands → what they ask for, each once.
+//!
+//! A command is noted with its acknowledgement before anything is done about it; what its author may do
+//! is asked at the moment of acting; then it is done, and noted as done with its answer.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::command::{HELP, wish_of};
+use super::listing::Listing;
+use super::look::{Asked, accept};
+use super::proposal::propose;
+use super::saying;
+use crate::daemon::delivery::complain;
+use crate::daemon::look::{LookError, has_failed_applies, retry_failed};
+use crate::daemon::service::Shared;
+use crate::daemon::wording;
+use crate::forge::{Class, Fate, Permission, PullRequest, PullRequestNumber, State};
+use crate::git::Heads;
+use crate::resources::EnvironmentName;
+use crate::store::{Accepted, Command, PullRequestRecord, Wish, Work, WorkState};
+
+/// Commands that are older than this when a pull request is first seen are not acted on: another
+/// installation, or this one before it lost its journal, has done so.
+const OLDEST: Duration = Duration::from_secs(60 * 60);
+
+/// Most closed pull requests whose comments are read at one look.
+const MAX_CLOSED: usize = 20;
+
+/// A comment can be told from another by the second in which something changed, not within it: comments
+/// are read once more this long after a change.
+const SETTLES: Duration = Duration::from_secs(5);
+
+/// For how long after its end a pull request is listened to without a webhook, while an apply has failed.
+const AFTERMATH: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Most pull requests that are listened to after their end.
+const MAX_AFTERMATH: u32 = 5;
+
+/// What reading and acting came to. One comment that cannot be acted on keeps no other waiting.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Work that was queued and work that was superseded.
+    pub(super) accepted: Accepted,
+    /// What went wrong first.
+    pub(super) error: Option<LookError>,
+}
+
+/// What became of a command.
+enum Done {
+    /// It was acted on, and gets this answer.
+    Handled { accepted: Accepted, reply: Option<String> },
+    /// The next look can tell.
+    NotYet,
+}
+
+impl Done {
+    fn answer(text: impl Into<String>) -> Self {
+        Self::Handled { accepted: Accepted::default(), reply: Some(text.into()) }
+    }
+}
+
+/// Reads the comments of pull requests about which something has changed, and of `named` ones; then acts
+/// on every command that was not acted on.
+pub(super) async fn read_and_act(
+    shared: &Arc<Shared>,
+    heads: &Heads,
+    listing: &Listing,
+    named: &[PullRequestNumber],
+) -> Result<Heard, LookError> {
+    let mut heard = Heard::default();
+    let known = shared.store.open_pull_requests().await?;
+    for pull_request in listing.open.values() {
+        let record = known.get(&pull_request.number);
+        if let Err(error) = listen(shared, pull_request, record, named).await {
+            heard.error.get_or_insert(error);
+        }
+    }
+    for number in ended(shared, listing, named).await? {
+        if let Err(error) = read(shared, number, shared.clock.now()).await {
+            heard.error.get_or_insert(error);
+        }
+    }
+    for command in shared.store.open_commands().await? {
+        match act(shared, heads, listing, &command).await {
+            Ok(Done::Handled { accepted, reply }) => {
+                heard.accepted.work.extend(accepted.work);
+                heard.accepted.superseded.extend(accepted.superseded);
+                shared.store.command_handled(&command, reply, shared.clock.now()).await?;
+                shared.outbox.notify_one();
+            }
+            Ok(Done::NotYet) => {}
+            Err(error) => {
+                tracing::warn!(number = %command.pull_request, comment = %command.comment, %error, "a comment cannot be acted on yet");
+                heard.error.get_or_insert(error);
+            }
+        }
+    }
+    Ok(heard)
+}
+
+/// Reads the comments of an open pull request, unless they were read since it last changed.
+async fn listen(
+    shared: &Shared,
+    pull_request: &PullRequest,
+    record: Option<&PullRequestRecord>,
+    named: &[PullRequestNumber],
+) -> Result<(), LookError> {
+    let now = shared.clock.now();
+    let noted = record.map_or("", |record| record.activity.as_str());
+    let next = next_note(noted, &pull_request.activity, now);
+    if next.is_none() && !named.contains(&pull_request.number) {
+        return Ok(());
+    }
+    let is_read =
+        read(shared, pull_request.number, record.map_or(now, |record| record.first_seen_at)).await?;
+    if let (true, Some(note)) = (is_read, next) {
+        shared.store.note_activity(pull_request.number, &note).await?;
+    }
+    Ok(())
+}
+
+/// What is to be noted after the comments of a pull request were read at `now`, whose last change is
+/// `activity`; `None` when they need not be read. What changes within the same second as something that
+/// was read looks unchanged: so they are read until a while has passed since the change was first seen.
+fn next_note(noted: &str, activity: &str, now: Timestamp) -> Option<String> {
+    if activity.is_empty() {
+        return Some(String::new());
+    }
+    if noted == activity {
+        return None;
+    }
+    let first_read = noted.strip_prefix(activity).and_then(|rest| rest.strip_prefix(" read "));
+    let first_read: Option<Timestamp> = first_read.and_then(|at| at.parse().ok());
+    Some(match first_read {
+        Some(at) if now >= at.checked_add(SETTLES).unwrap_or(at) => activity.to_owned(),
+        Some(_) => noted.to_owned(),
+        None => format!("{activity} read {now}"),
+    })
+}
+
+/// Pull requests that are not open and are listened to all the same: those that a webhook names, and while
+/// an apply has failed those that ended lately. Without webhooks that is how a retry is heard.
+async fn ended(
+    shared: &Shared,
+    listing: &Listing,
+    named: &[PullRequestNumber],
+) -> Result<BTreeSet<PullRequestNumber>, LookError> {
+    if !listing.is_whole {
+        return Ok(BTreeSet::new());
+    }
+    let is_closed = |number: &PullRequestNumber| !listing.open.contains_key(number);
+    let named = named.iter().copied().filter(is_closed).take(MAX_CLOSED);
+    let mut ended: BTreeSet<PullRequestNumber> = named.collect();
+    if has_failed_applies(shared).await? {
+        let since = shared.clock.now().checked_sub(AFTERMATH).unwrap_or(Timestamp::MIN);
+        let lately = shared.store.pull_requests_closed_since(since, MAX_AFTERMATH).await?;
+        ended.extend(lately.into_iter().filter(is_closed));
+    }
+    Ok(ended)
+}
+
+/// Notes the commands among the comments; `false` when the forge refuses to say.
+async fn read(shared: &Shared, number: PullRequestNumber, since: Timestamp) -> Result<bool, LookError> {
+    let oldest = since.checked_sub(OLDEST).unwrap_or(Timestamp::MIN);
+    let comments = match shared.forge.comments(number).await {
+        Ok(comments) => comments,
+        Err(error) if error.class == Class::Refused => {
+            complain(shared, &error, &format!("the comments of #{number}"));
+            return Ok(false);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let recent = comments.into_iter().filter(|comment| comment.created_at >= oldest);
+    let commands: Vec<Command> = recent
+        .filter_map(|comment| {
+            let wish = wish_of(&comment)?;
+            Some(Command { pull_request: number, comment: comment.id, author: comment.author, wish })
+        })
+        .collect();
+    shared.store.note_commands(&commands, shared.clock.now()).await?;
+    Ok(true)
+}
+
+async fn act(
+    shared: &Arc<Shared>,
+    heads: &Heads,
+    listing: &Listing,
+    command: &Command,
+) -> Result<Done, LookError> {
+    match &command.wish {
+        Wish::Help => return Ok(Done::answer(HELP)),
+        Wish::Unclear { problem } => return Ok(Done::answer(format!("Not done: {problem}.\n\n{HELP}"))),
+        Wish::Plan { .. } | Wish::Retry { .. } | Wish::Cancel { .. } => {}
+    }
+    match shared.forge.permission(&command.author).await {
+        Ok(Permission::Write | Permission::Admin) => {}
+        Ok(Permission::None | Permission::Read) => {
+            return Ok(Done::answer("Refused: it takes the right to push to this repository."));
+        }
+        Err(error) if error.class == Class::Refused => {
+            complain(shared, &error, "what the author of a comment may do");
+            let why = "the forge does not say whether you may push; beamline's log has its answer";
+            return Ok(Done::answer(format!("Not done: {why}.")));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    tracing::info!(number = %command.pull_request, author = command.author.name, wish = ?command.wish, "acting on a comment");
+    let Some(open) = listing.open.get(&command.pull_request) else {
+        return act_on_ended(shared, listing, command).await;
+    };
+    match &command.wish {
+        Wish::Plan { environment: None } => plan(shared, heads, open).await,
+        Wish::Plan { environment: Some(name) } => {
+            let is_refused =
+                shared.store.pull_request(open.number).await?.is_some_and(|it| it.refusal.is_some());
+            // What was not planned at all has no single environments yet.
+            if is_refused {
+                plan(shared, heads, open).await
+            } else {
+                again(shared, open, Some(name), |_| true).await
+            }
+        }
+        Wish::Retry { environment } => again(shared, open, environment.as_ref(), has_failed).await,
+        Wish::Cancel { environment } => cancel(shared, command, environment.as_ref()).await,
+        Wish::Help | Wish::Unclear { .. } => Ok(Done::NotYet),
+    }
+}
+
+/// Acts on a command that stands on a pull request that is not listed as open.
+async fn act_on_ended(shared: &Arc<Shared>, listing: &Listing, command: &Command) -> Result<Done, LookError> {
+    match (shared.forge.fate(command.pull_request).await?, &command.wish) {
+        (Fate::Merged, Wish::Retry { environment }) => retry(shared, environment.as_ref()).await,
+        (Fate::Merged, _) => Ok(Done::answer("Not done: this pull request is merged.")),
+        (Fate::Closed, _) => Ok(Done::answer("Not done: this pull request was closed without being merged.")),
+        // The list and this answer crossed.
+        (Fate::Open, _) if listing.is_whole => Ok(Done::NotYet),
+        (Fate::Open, _) => Ok(Done::answer("Not done: more pull requests are open than are looked at.")),
+    }
+}
+
+/// Plans a pull request anew.
+async fn plan(shared: &Arc<Shared>, heads: &Heads, pull_request: &PullRequest) -> Result<Done, LookError> {
+    let Some(base) = heads.branches.get(&pull_request.base) else {
+        return Ok(Done::answer("Not done: its base branch is not there."));
+    };
+    let record = shared.store.pull_request(pull_request.number).await?;
+    let proposal = propose(shared, pull_request, base).await?;
+    let accepted = accept(shared, pull_request, base, record.as_ref(), proposal, Asked::ByMaintainer).await?;
+    Ok(accepted.map_or(Done::NotYet, |accepted| Done::Handled { accepted, reply: None }))
+}
+
+fn has_failed(work: &Work) -> bool {
+    match &work.state {
+        WorkState::Queued | WorkState::Running { .. } => false,
+        WorkState::Ended { end, .. } => wording::state_of(*end) != State::Success,
+    }
+}
+
+/// Plans some environments of a pull request once more.
+async fn again(
+    shared: &Shared,
+    pull_request: &PullRequest,
+    environment: Option<&EnvironmentName>,
+    is_meant: fn(&Work) -> bool,
+) -> Result<Done, LookError> {
+    let plans = shared.store.plans_of(&pull_request.head).await?.into_iter().map(|(work, _)| work);
+    let named: Vec<Work> =
+        plans.filter(|work| environment.is_none_or(|name| work.environment == *name)).collect();
+    if let (Some(name), true) = (environment, named.is_empty()) {
+        return Ok(Done::answer(format!("Nothing to do: this pull request does not touch `{name}`.")));
+    }
+    let plans: Vec<Work> = named.into_iter().filter(is_meant).collect();
+    if plans.is_empty() {
+        return Ok(Done::answer("Nothing to do: no plan of this pull request has failed."));
+    }
+    let now = shared.clock.now();
+    let statuses = |work: &[Work]| wording::queued_again(work, now);
+    let work = shared.store.plan_again(&plans, now, &statuses).await?;
+    Ok(Done::Handled { accepted: Accepted { work, superseded: Vec::new() }, reply: None })
+}
+
+/// Tries the failed applies of the main branch again.
+async fn retry(shared: &Arc<Shared>, environment: Option<&EnvironmentName>) -> Result<Done, LookError> {
+    let work = retry_failed(shared, environment).await?;
+    let reply = if work.is_empty() {
+        "Nothing to do: no apply has failed.".to_owned()
+    } else {
+        let names: Vec<String> = work.iter().map(|work| format!("`{}`", work.environment)).collect();
+        format!("Applying again: {}.", names.join(", "))
+    };
+    Ok(Done::Handled { accepted: Accepted { work, superseded: Vec::new() }, reply: Some(reply) })
+}
+
+async fn cancel(
+    shared: &Shared,
+    command: &Command,
+    environment: Option<&EnvironmentName>,
+) -> Result<Done, LookError> {
+    let why = format!("Cancelled by {}", command.author.name);
+    let now = shared.clock.now();
+    let number = command.pull_request;
+    let superseded = shared.store.cancel(number, environment, &why, now, &wording::superseded).await?;
+    let reply = match superseded.len() {
+        0 => "Nothing to do: no plan of this pull request waits.".to_owned(),
+        1 => "Dropped 1 plan that waited.".to_owned(),
+        count => format!("Dropped {count} plans that waited."),
+    };
+    // What was dropped may have been the last that its comment waited for.
+    saying::say(shared, number).await?;
+    Ok(Done::Handled { accepted: Accepted { work: Vec::new(), superseded }, reply: Some(reply) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_are_read_again_until_the_second_of_the_change_is_over() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let first = next_note("before", "now", at(0)).unwrap();
+        assert_eq!(first, "now read 1970-01-01T00:00:00Z");
+        assert_eq!(next_note(&first, "now", at(4)).as_ref(), Some(&first));
+        assert_eq!(next_note(&first, "now", at(5)).as_deref(), Some("now"));
+        assert_eq!(next_note("now", "now", at(6)), None);
+        assert_eq!(next_note("now", "later", at(7)).as_deref(), Some("later read 1970-01-01T00:00:07Z"));
+        assert_eq!(next_note("", "", at(8)).as_deref(), Some(""), "a forge that does not say is asked");
+    }
+}

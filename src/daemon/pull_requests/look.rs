@@ -1,0 +1,291 @@
+//! Look at the open pull requests: close what is gone, plan what moved, read what people ask for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::daemon::happening::Happening;
+use crate::daemon::look::{LookError, work_for};
+use crate::daemon::service::Shared;
+use crate::daemon::wording::{self, Head};
+use crate::forge::{Context, Fate, Origin, PullRequest, PullRequestNumber, Status};
+use crate::git::{CommitId, Heads};
+use crate::reconcile::apply::RunKind;
+use crate::resources::EnvironmentName;
+use crate::store::{About, Acceptance, Accepted, Arrival, NewWork, PullRequestRecord};
+
+use super::listing::Listing;
+use super::proposal::{Proposal, digests, digests_of, moved, propose};
+use super::{Forks, acting, saying};
+
+/// Most pull requests that are planned at one look; the next look follows at once.
+const MAX_PER_LOOK: usize = 100;
+
+/// What a look at the pull requests came to.
+#[derive(Debug, Default)]
+pub(in crate::daemon) struct Seen {
+    /// Work that was queued and work that was superseded.
+    pub(in crate::daemon) accepted: Accepted,
+    /// What went wrong first.
+    pub(in crate::daemon) error: Option<LookError>,
+    /// Whether there is more to plan than one look does.
+    pub(in crate::daemon) is_partial: bool,
+}
+
+impl Seen {
+    /// Something about one pull request failed; the others go on.
+    pub(super) fn failed(&mut self, number: PullRequestNumber, error: LookError) {
+        tracing::warn!(%number, %error, "a pull request cannot be looked at");
+        self.error.get_or_insert(error);
+    }
+}
+
+/// Why a pull request waits that anybody may have written.
+const FROM_A_FORK: &str = "From a fork: somebody who may push must comment /beamline plan";
+
+/// Whether a pull request is planned although nothing about it has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It is not.
+    No,
+    /// Somebody who may push asked for it.
+    ByMaintainer,
+}
+
+/// Looks at what the forge lists as open, with the branches as they are now.
+pub(in crate::daemon) async fn look_at(
+    shared: &Arc<Shared>,
+    heads: &Heads,
+    listing: &Listing,
+    named: &[About],
+) -> Seen {
+    let mut seen = Seen::default();
+    if let Err(error) = try_look_at(shared, heads, listing, named, &mut seen).await {
+        seen.error.get_or_insert(error);
+    }
+    seen
+}
+
+async fn try_look_at(
+    shared: &Arc<Shared>,
+    heads: &Heads,
+    listing: &Listing,
+    named: &[About],
+    seen: &mut Seen,
+) -> Result<(), LookError> {
+    if !shared.forge.has_pull_requests() {
+        return Ok(());
+    }
+    let known = shared.store.open_pull_requests().await?;
+    if listing.is_whole {
+        for number in known.keys().filter(|number| !listing.open.contains_key(number)) {
+            match close(shared, *number).await {
+                Ok(superseded) => seen.accepted.superseded.extend(superseded),
+                Err(error) => seen.failed(*number, error),
+            }
+        }
+    }
+    let mut left = MAX_PER_LOOK;
+    let rerun =
+        |head: &CommitId| named.iter().any(|about| matches!(about, About::Rerun(commit) if commit == head));
+    for pull_request in listing.speaking(&shared.branch) {
+        if left == 0 {
+            seen.is_partial = true;
+            break;
+        }
+        let record = known.get(&pull_request.number);
+        let asked = if rerun(&pull_request.head) { Asked::ByMaintainer } else { Asked::No };
+        match plan_if_moved(shared, heads, pull_request, record, asked).await {
+            Ok(Some(accepted)) => {
+                left -= 1;
+                seen.accepted.work.extend(accepted.work);
+                seen.accepted.superseded.extend(accepted.superseded);
+            }
+            Ok(None) => {}
+            Err(error) => seen.failed(pull_request.number, error),
+        }
+    }
+    saying::say_what_was_not_said(shared).await?;
+    let numbers: Vec<PullRequestNumber> = named
+        .iter()
+        .filter_map(|about| match about {
+            About::PullRequest(number) => Some(*number),
+            About::Rerun(_) => None,
+        })
+        .collect();
+    let heard = acting::read_and_act(shared, heads, listing, &numbers).await?;
+    seen.accepted.work.extend(heard.accepted.work);
+    seen.accepted.superseded.extend(heard.accepted.superseded);
+    heard.error.map_or(Ok(()), Err)
+}
+
+async fn close(
+    shared: &Arc<Shared>,
+    number: PullRequestNumber,
+) -> Result<Vec<crate::store::Work>, LookError> {
+    let why = match shared.forge.fate(number).await? {
+        // The list and this answer crossed: the next look tells.
+        Fate::Open => return Ok(Vec::new()),
+        Fate::Merged => "Merged before it was planned",
+        Fate::Closed => "Closed before it was planned",
+    };
+    let now = shared.clock.now();
+    let neighbours = saying::neighbours(shared, number).await?;
+    let superseded = shared.store.close_pull_request(number, why, now, &wording::superseded).await?;
+    saying::say_of_neighbours(shared, number, &neighbours).await?;
+    tracing::info!(%number, why, dropped = superseded.len(), "a pull request is no longer open");
+    Ok(superseded)
+}
+
+/// Plans a pull request when it, or what its plan is about, has moved.
+async fn plan_if_moved(
+    shared: &Arc<Shared>,
+    heads: &Heads,
+    pull_request: &PullRequest,
+    record: Option<&PullRequestRecord>,
+    asked: Asked,
+) -> Result<Option<Accepted>, LookError> {
+    let Some(base) = heads.branches.get(&pull_request.base) else {
+        tracing::warn!(number = %pull_request.number, base = %pull_request.base, "its base branch is not there");
+        return Ok(None);
+    };
+    match record {
+        Some(record) if asked == Asked::ByMaintainer => {
+            let proposal = propose(shared, pull_request, base).await?;
+            accept(shared, pull_request, base, Some(record), proposal, asked).await
+        }
+        Some(record) if is_same(record, pull_request) && record.base_commit == *base => Ok(None),
+        Some(record) if is_same(record, pull_request) => {
+            let proposal = propose(shared, pull_request, base).await?;
+            if is_undisturbed(shared, record, base, &proposal).await? {
+                shared.store.note_base(record.number, base).await?;
+                return Ok(None);
+            }
+            accept(shared, pull_request, base, Some(record), proposal, Asked::No).await
+        }
+        Some(_) | None => {
+            let proposal = propose(shared, pull_request, base).await?;
+            accept(shared, pull_request, base, record, proposal, Asked::No).await
+        }
+    }
+}
+
+fn is_same(record: &PullRequestRecord, pull_request: &PullRequest) -> bool {
+    record.head == pull_request.head
+        && record.base_branch == pull_request.base
+        && record.origin == pull_request.origin
+}
+
+/// Whether a plan stays true although its base has moved: it is of the same definitions, and what moved
+/// concerns none of its environments.
+async fn is_undisturbed(
+    shared: &Arc<Shared>,
+    record: &PullRequestRecord,
+    base: &CommitId,
+    proposal: &Proposal,
+) -> Result<bool, LookError> {
+    let Proposal::Merges { candidates, .. } = proposal else { return Ok(false) };
+    if record.refusal.is_some() {
+        return Ok(false);
+    }
+    let planned = shared.store.work_of_commit(&record.head, RunKind::Plan).await?;
+    let planned = digests_of(&planned);
+    if planned != digests(candidates) {
+        return Ok(false);
+    }
+    let moved = moved(shared, &record.base_commit, base).await?;
+    Ok(planned.keys().all(|environment| !moved.contains(environment)))
+}
+
+/// Accepts a pull request as it is now: what waits for an older state of it is superseded, what it touches
+/// is queued, and its statuses and whatever can be said at once are stored, in one transaction.
+pub(super) async fn accept(
+    shared: &Arc<Shared>,
+    pull_request: &PullRequest,
+    base: &CommitId,
+    record: Option<&PullRequestRecord>,
+    proposal: Proposal,
+    asked: Asked,
+) -> Result<Option<Accepted>, LookError> {
+    let now = shared.clock.now();
+    let head = Head {
+        commit: pull_request.head,
+        kind: RunKind::Plan,
+        pull_request: Some(pull_request.number),
+        ahead: 0,
+        again: shared.store.has_spoken(&pull_request.head, &Context::plan()).await?.then_some(now),
+    };
+    let approved = record.and_then(|record| record.approved_head).filter(|approved| *approved == head.commit);
+    let approved = match asked {
+        Asked::ByMaintainer => Some(head.commit),
+        Asked::No => approved,
+    };
+    let waits = pull_request.origin == Origin::Fork && shared.forks == Forks::Ask && approved.is_none();
+    let mut refusal = None;
+    let (reads, work, mut statuses) = match proposal {
+        Proposal::NotYet => {
+            tracing::warn!(number = %pull_request.number, head = %head.commit.short(), "its head is not there yet");
+            return Ok(None);
+        }
+        Proposal::Refused(why) => {
+            let status = wording::refused(&head, &why);
+            refusal = Some(why);
+            (head.commit, Vec::new(), vec![status])
+        }
+        Proposal::Elsewhere => (head.commit, Vec::new(), wording::first(&head, &[])),
+        Proposal::Merges { merged, candidates } if waits && !candidates.is_empty() => {
+            refusal = Some(FROM_A_FORK.to_owned());
+            (merged, Vec::new(), vec![wording::refused(&head, FROM_A_FORK)])
+        }
+        Proposal::Merges { merged, candidates } => {
+            let work: Vec<NewWork> =
+                candidates.into_iter().map(|candidate| work_for(RunKind::Plan, candidate)).collect();
+            let names: Vec<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
+            let statuses = wording::first(&head, &names);
+            (merged, work, statuses)
+        }
+    };
+    statuses.extend(no_longer_touched(shared, &head, &work).await?);
+    let record = PullRequestRecord {
+        number: pull_request.number,
+        head: head.commit,
+        base_branch: pull_request.base.clone(),
+        base_commit: *base,
+        origin: pull_request.origin,
+        refusal,
+        approved_head: approved,
+        activity: record.map(|record| record.activity.clone()).unwrap_or_default(),
+        said: record.map(|record| record.said.clone()).unwrap_or_default(),
+        first_seen_at: record.map_or(now, |record| record.first_seen_at),
+        changed_at: now,
+    };
+    let is_quiet = work.is_empty();
+    let first = statuses[0].description.clone();
+    let before = saying::neighbours(shared, pull_request.number).await?;
+    let arrival = Arrival::PullRequest(Box::new(record.clone()));
+    let acceptance = Acceptance { arrival, commit: head.commit, reads, now, work, statuses };
+    let accepted = shared.store.accept_head(acceptance, &wording::superseded).await?;
+    shared.outbox.notify_one();
+    tracing::info!(number = %record.number, head = %head.commit.short(), touched = accepted.work.len(), "accepted a pull request");
+    shared.tell(Happening::Proposed {
+        number: record.number,
+        commit: head.commit,
+        work: accepted.work.clone(),
+    });
+    if head.again.is_some() {
+        saying::say_again(shared, &head, &first).await?;
+    }
+    if is_quiet {
+        saying::say(shared, record.number).await?;
+    }
+    saying::say_of_neighbours(shared, record.number, &before).await?;
+    Ok(Some(accepted))
+}
+
+/// Environments that an earlier plan of this head spoke of.
+async fn no_longer_touched(shared: &Shared, head: &Head, work: &[NewWork]) -> Result<Vec<Status>, LookError> {
+    let earlier = shared.store.work_of_commit(&head.commit, RunKind::Plan).await?;
+    let now: BTreeMap<&EnvironmentName, ()> = work.iter().map(|work| (&work.environment, ())).collect();
+    let gone = earlier.iter().take(wording::MAX_CONTEXTS).map(|work| &work.environment);
+    let gone: Vec<EnvironmentName> = gone.filter(|name| !now.contains_key(name)).cloned().collect();
+    Ok(wording::untouched(head, &gone))
+}

@@ -1,0 +1,41 @@
+//! Pull requests: what is proposed is planned, and what people ask for in comments is done.
+//!
+//! # What happens
+//! At every look the forge is asked which pull requests are open (`listing`); each whose head, base or
+//! base's head has moved is merged into its base, in the mirror, and what the merge result touches is
+//! planned (`proposal`, `look`). When the last plan of a head has ended, its comment and its check run
+//! say so (`saying`). Comments that begin with `/beamline` are read (`command`) and acted on after the
+//! forge was asked what their author may do (`acting`).
+//!
+//! # Guarantees
+//! - A proposal is only ever planned: nothing here starts an apply, but for `/beamline retry` on what
+//!   was merged, which repeats what the main branch already says.
+//! - One plan per head and base; a plan whose base has moved is made again when the move touches what it
+//!   is about, and says so.
+//! - A forge that does not answer keeps no branch waiting.
+//! - A comment that cannot be read or acted on keeps no other waiting.
+//!
+//! # Pull requests that have ended
+//! A `/beamline retry` on one is heard when a webhook names it, however old it is. Without webhooks the
+//! five that ended last within a day are listened to while an apply has failed.
+
+mod acting;
+mod command;
+mod listing;
+mod look;
+mod proposal;
+mod saying;
+
+pub(super) use listing::{Listed, Listing};
+pub(super) use look::look_at;
+pub(super) use saying::{plan_marker, say};
+
+/// Whose pull requests are planned without being asked to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forks {
+    /// Everybody's.
+    Plan,
+    /// Those of people who may push; others when somebody who may push asks with `/beamline plan`.
+    #[default]
+    Ask,
+}

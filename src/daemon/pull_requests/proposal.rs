@@ -1,0 +1,105 @@
+//! What a pull request comes to: its head merged into its base, and what the result touches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::daemon::look::LookError;
+use crate::daemon::service::Shared;
+use crate::daemon::touched::{Candidate, touched};
+use crate::definitions::InputDigest;
+use crate::forge::PullRequest;
+use crate::git::{CommitId, GitError, Merge};
+use crate::resources::EnvironmentName;
+use crate::store::Work;
+
+/// Most files with conflicts that are named.
+const MAX_NAMED: usize = 3;
+
+/// What a pull request comes to.
+pub(super) enum Proposal {
+    /// It can be merged.
+    Merges {
+        /// The merge result.
+        merged: CommitId,
+        /// What it touches.
+        candidates: Vec<Candidate>,
+    },
+    /// It cannot, or it cannot be read; why, as the sentence of a status.
+    Refused(String),
+    /// It touches nothing of ours, as far as the forge says; its commit cannot be read.
+    Elsewhere,
+    /// Its commit is not here yet; the next look has it.
+    NotYet,
+}
+
+/// Merges `pull_request` into `base`.
+pub(super) async fn propose(
+    shared: &Arc<Shared>,
+    pull_request: &PullRequest,
+    base: &CommitId,
+) -> Result<Proposal, LookError> {
+    let (daemon, head, base) = (shared.clone(), pull_request.head, *base);
+    let number = pull_request.number.get();
+    let read = move || -> Result<Option<Proposal>, GitError> {
+        let reader = daemon.mirror.reader()?;
+        if reader.commit(&head).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(match daemon.mirror.merge(number, &base, &head)? {
+            Merge::Conflicts { paths, more } => Proposal::Refused(conflicts(&paths, more)),
+            Merge::Result(merged) => {
+                let found = touched(&reader, Some(&base), &merged, &daemon.root)?;
+                Proposal::Merges { merged, candidates: found.candidates }
+            }
+        }))
+    };
+    match tokio::task::spawn_blocking(read).await?? {
+        Some(proposal) => Ok(proposal),
+        None if shared.forge.head_refs().is_some() => Ok(Proposal::NotYet),
+        None => from_elsewhere(shared, pull_request).await,
+    }
+}
+
+/// A commit that the forge keeps where it cannot be fetched from (a fork on Azure DevOps or Bitbucket).
+async fn from_elsewhere(shared: &Shared, pull_request: &PullRequest) -> Result<Proposal, LookError> {
+    let changed = shared.forge.changed_files(pull_request.number).await?;
+    let root = format!("{}/", shared.root.as_str());
+    let ours = changed.truncated || changed.paths.iter().any(|path| path.starts_with(&root));
+    Ok(if ours {
+        let advice = "Its commit cannot be fetched from its fork: push it to a branch of this repository";
+        Proposal::Refused(advice.to_owned())
+    } else {
+        Proposal::Elsewhere
+    })
+}
+
+fn conflicts(paths: &[String], more: usize) -> String {
+    let named = paths.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = match more + paths.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("Conflicts with its base in {named}{more}: merge or rebase")
+}
+
+/// What a plan was made of, to tell whether another one would differ.
+pub(super) fn digests_of(work: &[Work]) -> BTreeMap<EnvironmentName, Option<InputDigest>> {
+    work.iter().map(|work| (work.environment.clone(), work.input_digest.clone())).collect()
+}
+
+/// As [`digests_of`], of candidates.
+pub(super) fn digests(candidates: &[Candidate]) -> BTreeMap<EnvironmentName, Option<InputDigest>> {
+    candidates.iter().map(|one| (one.name.clone(), one.digest.clone())).collect()
+}
+
+/// The environments that differ between two heads of a base branch. Everything, when that cannot be told.
+pub(super) async fn moved(
+    shared: &Arc<Shared>,
+    from: &CommitId,
+    to: &CommitId,
+) -> Result<BTreeSet<EnvironmentName>, LookError> {
+    let (shared, from, to) = (shared.clone(), *from, *to);
+    let find = move || touched(&shared.mirror.reader()?, Some(&from), &to, &shared.root);
+    let found = tokio::task::spawn_blocking(find).await??;
+    Ok(found.candidates.into_iter().map(|one| one.name).collect())
+}
