@@ -81,6 +81,16 @@ pub struct Forge {
     pub repository: String,
     /// The token's file.
     pub token_file: PathBuf,
+    /// Whose password the token is, for Bitbucket.
+    pub user: String,
+    /// Whose pull requests are planned without being asked to.
+    pub forks: ForkPolicy,
+    /// The App ID or client ID of a GitHub App; empty: a token is used.
+    pub app_id: String,
+    /// The App's installation; 0: it is looked up.
+    pub installation_id: u64,
+    /// The file of the App's private key.
+    pub private_key_file: PathBuf,
 }
 
 /// Which forge.
@@ -89,8 +99,28 @@ pub struct Forge {
 pub enum ForgeKind {
     /// Git notes in the repository itself.
     Notes,
-    /// GitHub's commit statuses.
+    /// GitHub or GitHub Enterprise Server.
     Github,
+    /// GitLab.
+    Gitlab,
+    /// Gitea.
+    Gitea,
+    /// Forgejo.
+    Forgejo,
+    /// Azure DevOps Repos.
+    AzureDevops,
+    /// Bitbucket Cloud.
+    Bitbucket,
+}
+
+/// What happens to pull requests from forks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForkPolicy {
+    /// They are planned when somebody who may push asks for it.
+    Ask,
+    /// They are planned.
+    Plan,
 }
 
 /// `[http]`
@@ -99,6 +129,8 @@ pub enum ForgeKind {
 pub struct Http {
     /// The address to listen on; empty: it does not listen.
     pub listen: String,
+    /// Where people reach it; empty: nowhere.
+    pub public_url: String,
     /// Files of webhook secrets.
     pub webhook_secret_files: Vec<PathBuf>,
 }
@@ -343,7 +375,20 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when its file cannot be read.
     pub fn forge_token(&self) -> Result<Option<SecretString>, ConfigError> {
-        secret("BEAMLINE_GITHUB_TOKEN", &self.forge.token_file)
+        // The older name is still read.
+        let variable = ["BEAMLINE_FORGE_TOKEN", "BEAMLINE_GITHUB_TOKEN"].into_iter().find_map(variable);
+        match variable {
+            Some(token) => Ok(Some(SecretString::from(token))),
+            None => optional_secret(&self.forge.token_file),
+        }
+    }
+
+    /// The private key of the GitHub App.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when its file cannot be read.
+    pub fn forge_private_key(&self) -> Result<Option<SecretString>, ConfigError> {
+        secret("BEAMLINE_FORGE_PRIVATE_KEY", &self.forge.private_key_file)
     }
 
     /// The webhook secrets that are valid now.
@@ -421,6 +466,10 @@ fn secret(name: &str, file: &Path) -> Result<Option<SecretString>, ConfigError> 
     if let Some(value) = variable(name) {
         return Ok(Some(SecretString::from(value)));
     }
+    optional_secret(file)
+}
+
+fn optional_secret(file: &Path) -> Result<Option<SecretString>, ConfigError> {
     if file.as_os_str().is_empty() { Ok(None) } else { read_secret(file).map(Some) }
 }
 

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use crate::azure::{CloudError, TokenError};
 use crate::config::ConfigError;
 use crate::daemon::{DaemonError, EstateError};
-use crate::forge::github::OptionsError;
+use crate::forge::OptionsError;
 use crate::git::GitError;
 use crate::reconcile::ReconcileError;
 use crate::resources::EnvironmentName;
@@ -92,7 +92,7 @@ pub(super) enum CliError {
     /// No HTTP client can be made.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// GitHub's options.
+    /// The forge's options.
     #[error(transparent)]
     Forge(#[from] OptionsError),
     /// The journal.

@@ -15,6 +15,7 @@ mod commands;
 mod demo;
 mod entry;
 mod error;
+mod forges;
 mod lease;
 mod live;
 mod logging;

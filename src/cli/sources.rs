@@ -1,7 +1,7 @@
 //! Definition files → environments: from the working tree, or from a commit.
 //!
 //! Guarantees: both ways give the same files to the same function, `definitions::load_all`; symbolic
-//! links are not followed, as a commit could not; what is read is bounded.
+//! links and submodules are refused in both; what is read is bounded.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,9 +9,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use super::output::remark;
+use crate::daemon::source::unreadable;
 use crate::definitions::{
-    Estate, InputDigest, MAX_FILE_BYTES, Role, SourceFile, defaults_for, load_all, role,
+    Estate, InputDigest, MAX_FILE_BYTES, Role, SourceFile, Unreadable, defaults_for, load_all, role,
 };
 use crate::git::{CommitId, EntryKind, GitError, Local, Reader, RepoPath, open_local};
 
@@ -84,15 +84,16 @@ fn at_commit(dir: &Path, root: &str, revision: &str) -> Result<Sources, CliError
     })?;
     let mut files = Vec::new();
     let mut blobs = BTreeMap::new();
+    if let Some((path, kind)) = reader.obstacle(&commit, folder.as_str())? {
+        files.extend(unreadable(kind).map(|why| SourceFile::refused(path, why)));
+    }
     for entry in reader.tree(&commit, &folder)? {
-        match entry.kind {
-            EntryKind::File => {
+        match unreadable(entry.kind) {
+            None => {
                 files.push(file_at(&reader, &entry.path, &entry.blob, entry.size_bytes)?);
                 blobs.insert(entry.path, entry.blob.to_string());
             }
-            EntryKind::Symlink | EntryKind::Submodule => {
-                remark(&format!("warning: {} is no regular file: not read", entry.path));
-            }
+            Some(why) => files.push(SourceFile::refused(entry.path, why)),
         }
     }
     let digests = digests(&blobs, root);
@@ -135,7 +136,12 @@ fn working_tree(dir: &Path, root: &str) -> Result<Sources, CliError> {
     let folder = dir.join(root);
     let mut files = Vec::new();
     let mut seen = 0;
-    walk(&folder, root.trim_matches('/'), 0, &mut seen, &mut files)?;
+    let path = root.trim_matches('/');
+    if !path.is_empty() && folder.is_symlink() {
+        files.push(SourceFile::refused(path, Unreadable::SymbolicLink));
+    } else {
+        walk(&folder, path, 0, &mut seen, &mut files)?;
+    }
     let estate = load_all(files.clone(), root);
     let (root, dir) = (root.to_owned(), Some(dir));
     Ok(Sources { estate, root, dir, commit: None, repository, files, digests: BTreeMap::new() })
@@ -178,7 +184,13 @@ fn walk(
         let name = entry.file_name().to_string_lossy().into_owned();
         let inner = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
         let kind = entry.file_type().map_err(failed)?;
-        if kind.is_dir() && !name.starts_with(['.', '_']) {
+        if kind.is_symlink() {
+            if EntryKind::Symlink.is_relevant(&inner) {
+                files.push(SourceFile::refused(inner, Unreadable::SymbolicLink));
+            }
+        } else if kind.is_dir() && entry.path().join(".git").exists() {
+            files.push(SourceFile::refused(inner, Unreadable::Submodule));
+        } else if kind.is_dir() && !name.starts_with(['.', '_']) {
             walk(&entry.path(), &inner, depth + 1, seen, files)?;
         } else if kind.is_file() && role(&inner, "") != Role::Other {
             files.push(file_in_tree(&entry.path(), &inner)?);

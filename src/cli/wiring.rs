@@ -9,17 +9,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::error::CliError;
+use super::forges;
 use crate::azure::{Arm, Budget, Cloud, Credential, Tokens};
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, CredentialKind, ForgeKind};
-use crate::daemon::{Account, Estate, ForgeChoice, Happening, HttpOptions, Parts};
-use crate::forge::{Forge, GitHub, github};
-use crate::git::{BranchName, Credentials, Mirror, Remote, RepoPath, register_transports};
+use crate::config::{self, Config, ConfigError, CredentialKind, ForkPolicy};
+use crate::daemon::{Account, Estate, ForgeChoice, Forks, Happening, HttpOptions, Parts, Tally};
+use crate::git::{BranchName, Credentials, Mirror, Patience, Remote, RepoPath, register_transports};
 use crate::resources::id::{SubscriptionId, TenantId};
 use crate::store::Store;
 use crate::wire::{self, Proxy};
@@ -97,12 +96,12 @@ fn trimmed(bundle: Vec<u8>) -> Vec<u8> {
 }
 
 /// A client for what has a certificate that everybody trusts.
-fn public_client(config: &Config) -> Result<wire::Client, CliError> {
+pub(super) fn public_client(config: &Config) -> Result<wire::Client, CliError> {
     let ca_bundle = config.ca_bundle()?;
     Ok(wire::Client::new(&wire::Options { ca_bundle, system_roots: true, proxy: Proxy::System })?)
 }
 
-fn is_loopback(address: &str) -> bool {
+pub(super) fn is_loopback(address: &str) -> bool {
     let Ok(uri) = address.parse::<http::Uri>() else { return false };
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     host.eq_ignore_ascii_case("localhost")
@@ -169,13 +168,19 @@ pub(super) async fn parts(
         .parse()
         .map_err(|error| invalid("repository.definitions", format!("is wrong: {error}")))?;
     let store = store(&config.state_dir).await?;
+    let forge = forges::choose(config, clock, &branch)?;
     Ok(Parts {
         estate: estate(config, clock, None).await?,
-        mirror: mirror(config).await?,
+        mirror: mirror(config, &forge).await?,
+        forge,
         branch,
         root,
         store,
-        forge: forge(config, clock)?,
+        forks: match config.forge.forks {
+            ForkPolicy::Ask => Forks::Ask,
+            ForkPolicy::Plan => Forks::Plan,
+        },
+        public_url: Some(config.http.public_url.clone()).filter(|url| !url.is_empty()),
         clock: clock.clone(),
         parallel: config.runs.parallel,
         poll: Duration::from_secs(repository.poll_secs),
@@ -183,15 +188,17 @@ pub(super) async fn parts(
         requests: None,
         http: http_options(config)?,
         watchers,
+        tally: Tally::default(),
     })
 }
 
-async fn mirror(config: &Config) -> Result<Mirror, CliError> {
+async fn mirror(config: &Config, forge: &ForgeChoice) -> Result<Mirror, CliError> {
     let repository = &config.repository;
     let url = repository.url.clone();
     let is_local = Path::new(&url).is_absolute() || url.starts_with("file://") || Path::new(&url).is_dir();
     if !is_local {
-        register_transports(public_client(config)?, tokio::runtime::Handle::current());
+        let runtime = tokio::runtime::Handle::current();
+        register_transports(public_client(config)?, runtime, Patience::default());
     }
     let url = match Path::new(&url) {
         folder if folder.is_relative() && folder.is_dir() => std::path::absolute(folder)
@@ -200,13 +207,15 @@ async fn mirror(config: &Config) -> Result<Mirror, CliError> {
             .to_string(),
         _ => url,
     };
-    let remote = Remote { url, credentials: git_credentials(config)? };
+    let (credentials, pull_refs) = (git_credentials(config, forge)?, forges::pull_refs(forge)?);
+    let remote = Remote { url, credentials, pull_refs };
     let dir = config.state_dir.join(MIRROR);
     let opened = tokio::task::spawn_blocking(move || Mirror::open(&dir, remote)).await;
     Ok(opened.map_err(|error| CliError::Other(format!("opening the mirror was cut short: {error}")))??)
 }
 
-fn git_credentials(config: &Config) -> Result<Credentials, CliError> {
+/// The credentials of the settings; without any, a GitHub App's for its own repository.
+fn git_credentials(config: &Config, forge: &ForgeChoice) -> Result<Credentials, CliError> {
     let repository = &config.repository;
     if let Some(password) = config.git_password()? {
         let username =
@@ -217,37 +226,15 @@ fn git_credentials(config: &Config) -> Result<Credentials, CliError> {
     let (identity_file, known_hosts) =
         (given(&repository.identity_file), given(&repository.known_hosts_file));
     if identity_file.is_none() && known_hosts.is_none() {
-        return Ok(Credentials::None);
+        return Ok(forges::app_credentials(forge).unwrap_or(Credentials::None));
     }
     Ok(Credentials::Ssh { identity_file, known_hosts, program: None })
 }
 
-fn forge(config: &Config, clock: &Clock) -> Result<ForgeChoice, CliError> {
-    match config.forge.kind {
-        ForgeKind::Notes => Ok(ForgeChoice::Notes),
-        ForgeKind::Github => {
-            let invalid =
-                |key: &str, problem: String| ConfigError::Setting { key: format!("forge.{key}"), problem };
-            let repository = config.forge.repository.parse();
-            let repository =
-                repository.map_err(|error| invalid("repository", format!("is wrong: {error}")))?;
-            let token = config.forge_token()?.filter(|token| !token.expose_secret().is_empty());
-            let token = token.ok_or_else(|| {
-                invalid(
-                    "token_file",
-                    "is needed for GitHub (or the variable BEAMLINE_GITHUB_TOKEN)".to_owned(),
-                )
-            })?;
-            let options = github::Options { api: config.forge.api.clone(), repository, token };
-            let github = GitHub::new(public_client(config)?, clock.clone(), options)?;
-            Ok(ForgeChoice::Forge(Forge::GitHub(github)))
-        }
-    }
-}
-
 fn http_options(config: &Config) -> Result<Option<HttpOptions>, CliError> {
     let Some(address) = config.listen_address()? else { return Ok(None) };
-    Ok(Some(HttpOptions { address, secrets: config.webhook_secrets()? }))
+    let repository = config.forge.repository.parse().ok();
+    Ok(Some(HttpOptions { address, secrets: config.webhook_secrets()?, repository }))
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ fn definitions(files: &[(&str, &str)]) -> tempfile::TempDir {
 struct Simulator {
     process: Child,
     settings: PathBuf,
+    secret: String,
 }
 
 impl Simulator {
@@ -62,7 +63,7 @@ impl Simulator {
         );
         let file = dir.join("beamline.toml");
         std::fs::write(&file, settings).unwrap();
-        Self { process, settings: file }
+        Self { process, settings: file, secret: text("client_secret") }
     }
 
     /// A command that uses it.
@@ -72,7 +73,7 @@ impl Simulator {
         command
             .env("BEAMLINE_LOG", "debug")
             .env("BEAMLINE_CONFIG", &self.settings)
-            .env("BEAMLINE_SECRET_ML", "any")
+            .env("BEAMLINE_SECRET_ML", &self.secret)
             .timeout(DEMO_PATIENCE);
         command
     }
@@ -135,6 +136,26 @@ fn every_mistake_of_every_file_is_said_with_its_place() {
     let dir = definitions(&[("a.toml", &broken), ("b.toml", "beamline = 1\nlocation = \"eastus\n")]);
     beamline(dir.path()).arg("validate").assert().code(1).stdout(
         contains("environments/a.toml:").and(contains("vm_size")).and(contains("environments/b.toml:")),
+    );
+}
+
+#[test]
+fn what_a_commit_could_not_follow_is_refused_in_the_working_tree_too() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+    let dir = definitions(&[("dev.toml", DEV), ("lfs.yaml", pointer)]);
+    let folder = dir.path().join("environments");
+    std::os::unix::fs::symlink("dev.toml", folder.join("linked.toml")).unwrap();
+    std::os::unix::fs::symlink("/", folder.join("more")).unwrap();
+    std::fs::create_dir(folder.join("shared")).unwrap();
+    std::fs::write(folder.join("shared/.git"), "gitdir: ../../.git/modules/shared\n").unwrap();
+    beamline(dir.path()).arg("validate").assert().code(1).stdout(
+        contains("environments/lfs.yaml:1:1")
+            .and(contains("this is a Git LFS pointer"))
+            .and(contains("environments/linked.toml:1:1"))
+            .and(contains("environments/more:1:1"))
+            .and(contains("this is a symbolic link"))
+            .and(contains("environments/shared:1:1"))
+            .and(contains("Commit the files here, or move the submodule out")),
     );
 }
 

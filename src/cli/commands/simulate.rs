@@ -1,8 +1,9 @@
 //! `beamline simulate`: an Azure Resource Manager on this machine, for any client.
 
-use std::io::Write as _;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -12,18 +13,16 @@ use crate::cli::error::{CliError, End};
 use crate::cli::output;
 use crate::cli::signals::stop_on_signals;
 use crate::clock::Clock;
+use crate::resources::id::ResourceId;
 use crate::simulator::{
-    Access, Casing, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, Scenario, Server, Throttling, VmSizes,
-    World, WorldOptions,
+    Access, Application, Casing, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, LatencyProfile, RoleGrant,
+    Scenario, Server, StateFile, Throttling, VmSizes, World, WorldOptions,
 };
-
-/// By how much `--latency fast` compresses Azure's times.
-const FAST_FACTOR: f64 = 20.0;
 
 /// How often `--state` is written.
 const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Any client id and any secret sign in, unless access is enforced.
+/// Who may do everything; with `--open` any other client id and any secret do as well.
 const CLIENT: &str = "11111111-1111-1111-1111-111111111111";
 const SECRET: &str = "simulator";
 
@@ -32,15 +31,21 @@ const SECRET: &str = "simulator";
 /// Serves Azure Resource Manager and Entra over HTTPS until Ctrl-C, with one subscription, nothing in it,
 /// and a certificate authority made for this run. It prints the variables that make other programs use
 /// it, and the settings for beamline. Everything is forgotten at the end, unless --state names a file.
+///
+/// As in Azure, a caller may do what its role assignments allow: the printed client is Owner of the
+/// subscription, and a scenario (--faults) registers others. With --open every caller may do everything.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   beamline simulate
   beamline simulate --latency realistic --listen 127.0.0.1:9443
+  beamline simulate --latency times.yaml --sizes current
+  beamline simulate --open
   beamline simulate --state world.json --faults scenario.yaml
   beamline simulate --json > simulator.json
 
-A scenario file scripts faults, quota, and applications with roles: docs/simulator.md has its shape.
+A scenario scripts faults, quota, and applications with roles; a latency file says how long each
+type takes. docs/simulator.md has the shapes of both.
 
 Exit codes:
   0  stopped as asked    1  could not start    2  the command line is wrong")]
@@ -48,8 +53,9 @@ pub(in crate::cli) struct Simulate {
     /// Where to listen; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
-    /// How long operations take
-    #[arg(long, value_enum, default_value_t = Pace::Fast)]
+    /// How long operations take: none (ended when first looked at), fast (twenty times faster than
+    /// Azure), realistic (as long as in Azure), or a file with the times of each type (YAML)
+    #[arg(long, value_name = "none|fast|realistic|FILE", default_value = "fast")]
     latency: Pace,
     /// Keep the world in this file: read at the start, written every few seconds and at the end
     #[arg(long, value_name = "FILE")]
@@ -57,7 +63,10 @@ pub(in crate::cli) struct Simulate {
     /// A scenario: faults, quota, applications (YAML)
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
-    /// Let registered applications do what their role assignments allow, and nothing else
+    /// Let every caller do everything, with any token
+    #[arg(long, conflicts_with = "enforce")]
+    open: bool,
+    /// Let callers do what their role assignments allow, and nothing else (the default)
     #[arg(long)]
     enforce: bool,
     /// Enforce ARM's request limits, multiplied by this (1 is Azure)
@@ -66,9 +75,9 @@ pub(in crate::cli) struct Simulate {
     /// Spell ids and locations as the documentation does, not as Azure does
     #[arg(long)]
     tidy: bool,
-    /// Offer only VM sizes that can still be had
-    #[arg(long)]
-    current_sizes: bool,
+    /// Which VM sizes to offer: all that Azure lists, or only the current ones (without retired series)
+    #[arg(long, value_enum, default_value_t = Sizes::All)]
+    sizes: Sizes,
     /// From which ids and variations are drawn: the same seed and requests give the same answers
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -80,32 +89,38 @@ pub(in crate::cli) struct Simulate {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+/// How long operations take.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Pace {
-    /// An operation has ended when it is first looked at
     None,
-    /// Twenty times faster than Azure
     Fast,
-    /// As long as in Azure
     Realistic,
+    /// As this file says.
+    File(PathBuf),
+}
+
+impl FromStr for Pace {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "none" => Self::None,
+            "fast" => Self::Fast,
+            "realistic" => Self::Realistic,
+            file => Self::File(file.into()),
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Sizes {
+    Current,
+    All,
 }
 
 pub(in crate::cli) async fn run(arguments: Simulate) -> Result<End, CliError> {
     let stop = stop_on_signals("")?;
-    let latency = match arguments.latency {
-        Pace::None => Latency::None,
-        Pace::Fast => Latency::Realistic { factor: FAST_FACTOR },
-        Pace::Realistic => Latency::Realistic { factor: 1.0 },
-    };
-    let world = World::new(arguments.options(latency));
-    if let Some(file) = arguments.state.as_deref().filter(|file| file.exists()) {
-        let text = read(file)?;
-        world.load(&text).map_err(|error| unusable(file, &error))?;
-    }
-    if let Some(file) = &arguments.faults {
-        let scenario = Scenario::parse(&read(file)?).map_err(|error| unusable(file, &error))?;
-        world.play(scenario).map_err(|error| unusable(file, &error))?;
-    }
+    let world = arguments.world()?;
     let server = Server::start(world.clone(), arguments.listen).await?;
     let written = |source| CliError::io(format!("write {}", arguments.ca_file.display()), source);
     let ca_file = std::path::absolute(&arguments.ca_file).map_err(written)?;
@@ -119,23 +134,72 @@ pub(in crate::cli) async fn run(arguments: Simulate) -> Result<End, CliError> {
     } else {
         output::print(&instructions(&base, &ca_file))?;
     }
+    let mut file = arguments.state.map(StateFile::new);
     while stop.run_until_cancelled(tokio::time::sleep(SAVE_INTERVAL)).await.is_some() {
-        save(&world, arguments.state.as_deref())?;
+        file = save(&world, file).await?;
     }
     server.stop().await;
-    save(&world, arguments.state.as_deref())?;
+    save(&world, file).await?;
     Ok(End::Done)
 }
 
 impl Simulate {
-    fn options(&self, latency: Latency) -> WorldOptions {
-        let options = WorldOptions::new(Clock::system()).with_seed(self.seed).with_latency(latency);
-        let access = if self.enforce { Access::Enforced } else { Access::Open };
+    /// The world as the files leave it, with somebody who may do everything in it.
+    fn world(&self) -> Result<World, CliError> {
+        let world = World::new(self.options()?);
+        if let Some(file) = self.state.as_deref().filter(|file| file.exists()) {
+            let text = read(file)?;
+            world.load(&text).map_err(|error| unusable(file, &error))?;
+        }
+        if self.access() == Access::Enforced {
+            let subscription: ResourceId = format!("/subscriptions/{DEFAULT_SUBSCRIPTION}")
+                .parse()
+                .expect("the id of the default subscription is one");
+            let owner = RoleGrant { role: "Owner".to_owned(), scope: subscription };
+            let client = Application {
+                client_id: CLIENT.to_owned(),
+                secret: Some(SECRET.to_owned().into()),
+                grants: vec![owner],
+            };
+            world.register(&client).expect("Owner is a role of every world");
+        }
+        if let Some(file) = &self.faults {
+            let scenario = Scenario::parse(&read(file)?).map_err(|error| unusable(file, &error))?;
+            world.play(scenario).map_err(|error| unusable(file, &error))?;
+        }
+        Ok(world)
+    }
+
+    /// `--enforce` says what is the case without it, too.
+    fn access(&self) -> Access {
+        if self.open { Access::Open } else { Access::Enforced }
+    }
+
+    fn options(&self) -> Result<WorldOptions, CliError> {
+        let options = WorldOptions::new(Clock::system()).with_seed(self.seed).with_access(self.access());
+        let options = match &self.latency {
+            Pace::None => options.with_latency(Latency::None),
+            Pace::Fast => options.with_latency(Latency::FAST),
+            Pace::Realistic => options.with_latency(Latency::REALISTIC),
+            Pace::File(file) => options.with_profile(profile(file)?),
+        };
         let throttling = self.throttle.map_or(Throttling::Off, |scale| Throttling::On { scale });
         let casing = if self.tidy { Casing::Tidy } else { Casing::Azure };
-        let sizes = if self.current_sizes { VmSizes::Current } else { VmSizes::Listed };
-        options.with_access(access).with_throttling(throttling).with_casing(casing).with_vm_sizes(sizes)
+        let sizes = match self.sizes {
+            Sizes::Current => VmSizes::Current,
+            Sizes::All => VmSizes::Listed,
+        };
+        Ok(options.with_throttling(throttling).with_casing(casing).with_vm_sizes(sizes))
     }
+}
+
+/// The latency profile of a file, or why the word is none of the known ones.
+fn profile(file: &Path) -> Result<LatencyProfile, CliError> {
+    if !file.exists() {
+        let problem = format!("--latency {}: there is no such file", file.display());
+        return Err(CliError::usage(problem, "say none, fast or realistic, or name a file with times"));
+    }
+    LatencyProfile::parse(&read(file)?).map_err(|error| unusable(file, &error))
 }
 
 /// A file that cannot be used, with its causes in one line.
@@ -149,16 +213,13 @@ fn read(file: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(file).map_err(|source| CliError::io(format!("read {}", file.display()), source))
 }
 
-/// Writes the world beside its file and moves it there, so that a kill leaves the old or the new one.
-fn save(world: &World, file: Option<&Path>) -> Result<(), CliError> {
-    let Some(file) = file else { return Ok(()) };
-    let written = |source| CliError::io(format!("write {}", file.display()), source);
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut fresh = tempfile::NamedTempFile::new_in(folder).map_err(written)?;
-    fresh.write_all(world.save().as_bytes()).map_err(written)?;
-    fresh.as_file().sync_all().map_err(written)?;
-    fresh.persist(file).map_err(|error| written(error.error))?;
-    Ok(())
+/// Saves the world on a thread of its own: the disk must not keep requests waiting.
+async fn save(world: &World, file: Option<StateFile>) -> Result<Option<StateFile>, CliError> {
+    let Some(mut file) = file else { return Ok(None) };
+    let (world, path) = (world.clone(), file.path().to_owned());
+    let saving = tokio::task::spawn_blocking(move || file.save(&world).map(|_| file));
+    let saved = saving.await.map_err(std::io::Error::other).flatten();
+    saved.map(Some).map_err(|source| CliError::io(format!("write {}", path.display()), source))
 }
 
 /// What to set in another terminal.
@@ -168,7 +229,7 @@ fn instructions(base: &str, ca_file: &Path) -> String {
     format!(
         r#"The simulator listens on {base} until Ctrl-C. Its certificate authority is in {ca}.
 
-# beamline (in a file for --config; any secret signs in: export BEAMLINE_SECRET_ML={SECRET})
+# beamline (in a file for --config; export BEAMLINE_SECRET_ML={SECRET})
 [clouds.simulator]
 resource_manager = "{base}"
 ca_file = "{ca}"

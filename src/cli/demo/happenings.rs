@@ -33,6 +33,14 @@ impl Seen {
                 let touches = if names.is_empty() { "no environment".to_owned() } else { names.join(", ") };
                 live.event(&format!("the daemon sees {} on {branch}: it touches {touches}", commit.short()));
             }
+            Happening::Proposed { number, commit, work } => {
+                let count = work.len();
+                live.event(&format!(
+                    "the daemon sees pull request {number} at {}: plans: {count}",
+                    commit.short()
+                ));
+            }
+            Happening::Said(message) => live.event(&format!("the forge has accepted: {}", message.key())),
             Happening::Invalid { work, diagnostics } => {
                 live.event(&format!("{}: the definition has errors", work.environment));
                 for diagnostic in &diagnostics {
