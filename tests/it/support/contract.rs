@@ -63,12 +63,62 @@ impl Example {
 }
 
 /// The operations that no swagger file at hand names: part of the example's name, method, template.
-const MORE_OPERATIONS: [(&str, &str, &str); 20] = [
+const MORE_OPERATIONS: &[(&str, &str, &str)] = &[
     ("Microsoft.Resources/2022-12-01/GetLocations.json", "get", "/subscriptions/{subscriptionId}/locations"),
     ("Microsoft.Resources/2022-12-01/GetSubscription.json", "get", "/subscriptions/{subscriptionId}"),
     ("Microsoft.Resources/2022-12-01/GetSubscriptions.json", "get", "/subscriptions"),
     ("Microsoft.Resources/2022-12-01/GetTenants.json", "get", "/tenants"),
+    (
+        "Microsoft.Resources/2022-12-01/GetLocationsWithExtendedLocations.json",
+        "get",
+        "/subscriptions/{subscriptionId}/locations",
+    ),
+    ("2022-12-01/CheckResourceName.json", "post", "/providers/Microsoft.Resources/checkResourceName"),
+    (
+        "2022-12-01/PostCheckZonePeers.json",
+        "post",
+        "/subscriptions/{subscriptionId}/providers/Microsoft.Resources/checkZonePeers",
+    ),
     ("2022-04-01/GetRoleDefinitionById.json", "get", "/{roleId}"),
+    ("2022-04-01/GetAllDenyAssignments.json", "get", "/subscriptions/{subscriptionId}/{DENY}"),
+    ("2022-04-01/GetDenyAssignmentById.json", "get", "/{denyAssignmentId}"),
+    ("2022-04-01/GetDenyAssignmentByNameId.json", "get", "/{scope}/{DENY}/{denyAssignmentId}"),
+    ("2022-04-01/GetDenyAssignmentByScope.json", "get", "/{scope}/{DENY}"),
+    (
+        "2022-04-01/GetDenyAssignmentsForResource.json",
+        "get",
+        "{GROUP}/providers/{resourceProviderNamespace}/{parentResourcePath}/{resourceType}/{resourceName}/{DENY}",
+    ),
+    ("2022-04-01/GetDenyAssignmentsForResourceGroup.json", "get", "{GROUP}/{DENY}"),
+    (
+        "2022-04-01/GetProviderOperationsRP.json",
+        "get",
+        "/providers/Microsoft.Authorization/providerOperations/{resourceProviderNamespace}",
+    ),
+    ("ManagedHsm_ListPrivateEndpointConnectionsByResource.json", "get", "{HSM}/privateEndpointConnections"),
+    ("ManagedHsm_deletePrivateEndpointConnection.json", "delete", HSM_CONNECTION),
+    ("ManagedHsm_getPrivateEndpointConnection.json", "get", HSM_CONNECTION),
+    ("ManagedHsm_putPrivateEndpointConnection.json", "put", HSM_CONNECTION),
+    ("ManagedHsm_listPrivateLinkResources.json", "get", "{HSM}/privateLinkResources"),
+    ("KeyVault/2023-07-01/createSecret.json", "put", "{VAULT}/secrets/{secretName}"),
+    ("KeyVault/2023-07-01/getSecret.json", "get", "{VAULT}/secrets/{secretName}"),
+    ("KeyVault/2023-07-01/listSecrets.json", "get", "{VAULT}/secrets"),
+    ("KeyVault/2023-07-01/updateSecret.json", "patch", "{VAULT}/secrets/{secretName}"),
+    ("Registries/createOrUpdate-SystemCreated.json", "put", ML_REGISTRY),
+    ("Registries/createOrUpdate-UserCreated.json", "put", ML_REGISTRY),
+    ("Registries/delete.json", "delete", ML_REGISTRY),
+    ("Registries/get-SystemCreated.json", "get", ML_REGISTRY),
+    ("Registries/get-UserCreated.json", "get", ML_REGISTRY),
+    ("Registries/list-SystemCreated.json", "get", "{GROUP}/{ML_REGISTRIES}"),
+    ("Registries/list-UserCreated.json", "get", "{GROUP}/{ML_REGISTRIES}"),
+    ("Registries/listBySubscription.json", "get", "/subscriptions/{subscriptionId}/{ML_REGISTRIES}"),
+    ("Registries/removeRegions.json", "post", "{GROUP}/{ML_REGISTRIES}/{registryName}/removeRegions"),
+    ("Registries/update-SystemCreated.json", "patch", ML_REGISTRY),
+    ("Registries/update-UserCreated.json", "patch", ML_REGISTRY),
+    ("FileSharesDelete.json", "delete", FILE_SHARE),
+    ("FileSharesGet.json", "get", FILE_SHARE),
+    ("FileSharesList.json", "get", "{ACCOUNT}/fileServices/default/shares"),
+    ("FileSharesPut.json", "put", FILE_SHARE),
     ("AzureBlobWAccountKey/createOrUpdate.json", "put", DATASTORE),
     ("AzureDataLakeGen1WServicePrincipal/createOrUpdate.json", "put", DATASTORE),
     ("AzureDataLakeGen2WServicePrincipal/createOrUpdate.json", "put", DATASTORE),
@@ -91,15 +141,29 @@ const MORE_OPERATIONS: [(&str, &str, &str); 20] = [
 ];
 
 const DATASTORE: &str = "{WORKSPACE}/datastores/{name}";
+const HSM_CONNECTION: &str = "{HSM}/privateEndpointConnections/{privateEndpointConnectionName}";
+const FILE_SHARE: &str = "{ACCOUNT}/fileServices/default/shares/{shareName}";
+const ML_REGISTRY: &str = "{GROUP}/{ML_REGISTRIES}/{registryName}";
 const GROUP: &str = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}";
 
 fn more_operation(name: &str) -> Option<(String, String)> {
-    let (_, method, template) = MORE_OPERATIONS.into_iter().find(|(part, ..)| name.ends_with(part))?;
+    let (_, method, template) = MORE_OPERATIONS.iter().find(|(part, ..)| name.ends_with(part))?;
     let workspace =
         format!("{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}");
     let account = format!("{GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}");
-    let template = template.replace("{WORKSPACE}", &workspace).replace("{ACCOUNT}", &account);
-    Some((method.to_owned(), template))
+    let vault = format!("{GROUP}/providers/Microsoft.KeyVault/vaults/{{vaultName}}");
+    let template = [
+        ("{WORKSPACE}", workspace.as_str()),
+        ("{ACCOUNT}", &account),
+        ("{VAULT}", &vault),
+        ("{HSM}", "{GROUP}/providers/Microsoft.KeyVault/managedHSMs/{name}"),
+        ("{GROUP}", GROUP),
+        ("{DENY}", "providers/Microsoft.Authorization/denyAssignments"),
+        ("{ML_REGISTRIES}", "providers/Microsoft.MachineLearningServices/registries"),
+    ]
+    .iter()
+    .fold((*template).to_owned(), |template, (word, meant)| template.replace(word, meant));
+    Some(((*method).to_owned(), template))
 }
 
 /// The examples whose operation is known, and the names of the others.

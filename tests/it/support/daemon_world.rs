@@ -7,12 +7,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use beamline::azure::{Arm, Budget, Cloud, Tokens};
 use beamline::clock::Clock;
 use beamline::daemon::event::Event;
-use beamline::daemon::{Account, Estate, ForgeChoice, Happening, HttpOptions, Parts, run, watchers};
+use beamline::daemon::{
+    Account, Estate, ForgeChoice, Forks, Happening, HttpOptions, Parts, Tally, run, watchers,
+};
 use beamline::definitions::{SourceFile, defaults_for, load};
-use beamline::forge::{State, Status};
+use beamline::forge::{Check, State, Status};
 use beamline::git::{CommitId, Credentials, Mirror, Remote};
 use beamline::reconcile::apply::RunEnd;
 use beamline::reconcile::plan::{Consents, Style, render};
@@ -24,6 +29,8 @@ use beamline::simulator::{
 };
 use beamline::store::Store;
 use beamline::wire;
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -45,14 +52,20 @@ pub(crate) struct Setup {
     pub(crate) clock: Clock,
     /// How long Azure takes.
     pub(crate) latency: Latency,
+    /// How much longer each of its answers takes.
+    pub(crate) delay: Duration,
     /// Environments at the same time.
     pub(crate) parallel: usize,
     /// How often the repository is looked at.
     pub(crate) poll: Duration,
     /// Where statuses go; notes by default.
     pub(crate) forge: Option<beamline::forge::Forge>,
+    /// Whose pull requests are planned unasked.
+    pub(crate) forks: Forks,
     /// What is served.
     pub(crate) secrets: Option<Vec<&'static str>>,
+    /// The repository on its forge; `None`: webhooks of all wake.
+    pub(crate) repository: Option<&'static str>,
     /// The remote, where it is not the origin's path.
     pub(crate) remote: Option<Remote>,
 }
@@ -72,10 +85,13 @@ impl Setup {
         Self {
             clock,
             latency: Latency::None,
+            delay: Duration::ZERO,
             parallel: 8,
             poll: Duration::from_secs(60),
             forge: None,
+            forks: Forks::default(),
             secrets: None,
+            repository: None,
             remote: None,
         }
     }
@@ -88,6 +104,8 @@ pub(crate) struct DaemonWorld {
     pub(crate) clock: Clock,
     /// What stands between the daemon and Azure.
     pub(crate) gate: Gate,
+    /// What its daemons have counted.
+    pub(crate) tally: Tally,
     setup: Setup,
     watched: Arc<Mutex<Vec<Happening>>>,
     deaths: usize,
@@ -116,6 +134,7 @@ impl DaemonWorld {
             azure: World::new(options),
             clock: setup.clock.clone(),
             gate: Gate::default(),
+            tally: Tally::default(),
             setup,
             watched: Arc::default(),
             deaths: 0,
@@ -137,7 +156,7 @@ impl DaemonWorld {
     /// Starts the daemon on whatever an earlier one has left behind.
     pub(crate) async fn start(&mut self) {
         let url = self.repository.origin().display().to_string();
-        let own = || Remote { url, credentials: Credentials::None };
+        let own = || Remote { url, credentials: Credentials::None, pull_refs: None };
         let remote = self.setup.remote.clone().unwrap_or_else(own);
         let mirror = Mirror::open(&self.repository.folder().join("mirror.git"), remote).unwrap();
         let store = Store::open(&self.repository.folder().join("journal.db")).await.unwrap();
@@ -153,6 +172,8 @@ impl DaemonWorld {
             root: "environments".parse().unwrap(),
             store: store.clone(),
             forge: self.setup.forge.clone().map_or(ForgeChoice::Notes, ForgeChoice::Forge),
+            forks: self.setup.forks,
+            public_url: None,
             clock: self.clock.clone(),
             parallel: self.setup.parallel,
             poll: self.setup.poll,
@@ -161,8 +182,10 @@ impl DaemonWorld {
             http: self.setup.secrets.as_ref().map(|secrets| HttpOptions {
                 address: ([127, 0, 0, 1], port).into(),
                 secrets: secrets.iter().map(|&secret| secret.into()).collect(),
+                repository: self.setup.repository.map(|name| name.parse().unwrap()),
             }),
             watchers,
+            tally: self.tally.clone(),
         };
         let ended = stop.clone();
         let (ready, is_ready) = tokio::sync::oneshot::channel();
@@ -174,7 +197,8 @@ impl DaemonWorld {
     }
 
     fn account(&self) -> Account {
-        let client = wire::Client::in_process(self.gate.before(self.azure.router()));
+        let azure = slowly(self.azure.router(), self.setup.delay);
+        let client = wire::Client::in_process(self.gate.before(azure));
         let base = "https://arm.simulator.invalid";
         let cloud = Cloud::custom("simulator", base, base, base).unwrap();
         let (tokens, budget) = (Arc::new(Tokens::fixed("test")), Budget::new(self.clock.clone()));
@@ -190,6 +214,11 @@ impl DaemonWorld {
         (self.setup.remote, self.setup.poll) = (Some(remote), interval);
     }
 
+    /// Watches `remote` from the next start on.
+    pub(crate) fn remote(&mut self, remote: Remote) {
+        self.setup.remote = Some(remote);
+    }
+
     /// The running daemon's store.
     pub(crate) fn store(&self) -> &Store {
         &self.running.as_ref().expect("the daemon runs").store
@@ -200,12 +229,27 @@ impl DaemonWorld {
         format!("http://127.0.0.1:{}{path}", self.running.as_ref().expect("the daemon runs").port)
     }
 
+    /// The port on which the daemon serves.
+    pub(crate) fn port(&self) -> u16 {
+        self.running.as_ref().expect("the daemon runs").port
+    }
+
+    /// What a query about the journal answers, asked over a connection of its own: what is on the disk.
+    pub(crate) async fn on_disk(&self, query: &'static str) -> i64 {
+        let path = self.repository.folder().join("journal.db");
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let number = sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        number
+    }
+
     /// Waits until `reached`, in virtual time; panics with `what` when it never is.
     pub(crate) async fn until(&self, what: &str, reached: impl AsyncFn() -> bool) {
         let end = self.clock.now() + PATIENCE;
         let mut step = FIRST_STEP;
         while !reached().await {
-            assert!(self.clock.now() < end, "never happens: {what}");
+            assert!(self.clock.now() < end, "never happens: {what}\n{}", self.troubles().join("\n"));
             self.clock.sleep(step).await;
             step = (step * 6 / 5).min(LONGEST_STEP);
         }
@@ -223,13 +267,17 @@ impl DaemonWorld {
     /// Whether the head of `branch` is `commit`, its work has ended and every status was accepted.
     pub(crate) async fn is_settled(&self, branch: &str, commit: &CommitId) -> bool {
         let seen = async || self.store().seen_heads().await.unwrap().get(&branch.parse().unwrap()).copied();
-        self.is_at_rest().await && seen().await == Some(*commit)
+        // In this order: what is seen has its work already.
+        seen().await == Some(*commit) && self.is_at_rest().await
     }
 
-    /// Whether no work is open and no status waits.
+    /// Whether no work is open, and no status, message or command waits.
     pub(crate) async fn is_at_rest(&self) -> bool {
         let store = self.store();
-        store.open_work().await.unwrap().is_empty() && store.pending_count().await.unwrap() == 0
+        store.open_work().await.unwrap().is_empty()
+            && store.pending_count().await.unwrap() == 0
+            && store.pending_messages().await.unwrap() == 0
+            && store.open_commands().await.unwrap().is_empty()
     }
 
     /// Waits until the head of `branch` is `commit`, its work has ended and every status was accepted.
@@ -251,9 +299,19 @@ impl DaemonWorld {
         self.repository.note(&commit)
     }
 
+    /// Tells statuses to another forge, or to the same one in another way, from the next start on.
+    pub(crate) fn forge(&mut self, forge: beamline::forge::Forge) {
+        self.setup.forge = Some(forge);
+    }
+
+    /// Sends the daemon an event.
+    pub(crate) async fn ask(&self, event: Event) {
+        self.running.as_ref().expect("the daemon runs").requests.send(event).await.unwrap();
+    }
+
     /// Lets the daemon try again what failed.
     pub(crate) async fn sweep(&self) {
-        self.running.as_ref().expect("the daemon runs").requests.send(Event::Sweep).await.unwrap();
+        self.ask(Event::Sweep).await;
         // Long enough for the sweep to have queued its work.
         self.clock.sleep(Duration::from_secs(30)).await;
         self.until("rest after a sweep", async || self.is_at_rest().await).await;
@@ -262,6 +320,16 @@ impl DaemonWorld {
     /// What the daemon has told those who watch, since the beginning or the last call.
     pub(crate) fn happenings(&self) -> Vec<Happening> {
         std::mem::take(&mut *self.watched.lock().unwrap())
+    }
+
+    /// What went wrong so far.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let watched = self.watched.lock().unwrap();
+        let troubles = watched.iter().filter_map(|happening| {
+            let Happening::Trouble(text) = happening else { return None };
+            Some(text.clone())
+        });
+        troubles.collect()
     }
 
     /// What has happened so far, left in place.
@@ -342,7 +410,11 @@ impl DaemonWorld {
             let Happening::Delivered(status) = happening else { continue };
             assert!(status.description.as_str().chars().count() <= 140, "{}", status.description);
             let before = newest.insert((status.commit, status.context.to_string()), status.clone());
-            let is_late = before.is_some_and(|before| before.state.is_final()) && !status.state.is_final();
+            // A plan is made again when its base has moved.
+            let is_again =
+                status.context.check() == Check::Plan && status.description.as_str().contains(" again ");
+            let was_final = before.is_some_and(|before| before.state.is_final());
+            let is_late = was_final && !status.state.is_final() && !is_again;
             assert!(!is_late, "pending after the last word: {status:?}");
         }
         let pending: Vec<&Status> = newest.values().filter(|status| status.state == State::Pending).collect();
@@ -379,6 +451,17 @@ impl DaemonWorld {
         let plan = make_plan(&wanted, &account.arm).await.unwrap().plan;
         assert!(plan.is_empty(), "plan again: no changes\n{}", render(&plan, Style::Plain));
     }
+}
+
+/// `router`, whose answers take `delay` longer.
+pub(crate) fn slowly(router: Router, delay: Duration) -> Router {
+    if delay.is_zero() {
+        return router;
+    }
+    router.layer(from_fn(move |request: Request, next: Next| async move {
+        tokio::time::sleep(delay).await;
+        next.run(request).await
+    }))
 }
 
 async fn watch(mut news: broadcast::Receiver<Happening>, watched: Arc<Mutex<Vec<Happening>>>, gate: Gate) {

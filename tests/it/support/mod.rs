@@ -3,12 +3,18 @@
 mod azure_world;
 pub(crate) mod bench;
 pub(crate) mod bicep;
+pub(crate) mod connection;
 pub(crate) mod contract;
-mod daemon_world;
+pub(crate) mod daemon_world;
 mod definition;
 mod definitions;
+pub(crate) mod description;
 mod gate;
 mod generated;
+pub(crate) mod git_servers;
+pub(crate) mod hook;
+pub(crate) mod prism;
+pub(crate) mod proposals;
 mod repository;
 pub(crate) mod samples;
 pub(crate) mod shape;
@@ -19,6 +25,7 @@ pub(crate) use definition::{Definition, SPARES, address, leaves, other_value};
 pub(crate) use definitions::{group_of, small};
 pub(crate) use gate::DeathAt;
 pub(crate) use generated::{IDENTITIES, definition, identity, place_identities, workshop};
+pub(crate) use repository::Repository;
 
 /// Whether this runs where nothing may be skipped.
 pub(crate) fn in_ci() -> bool {

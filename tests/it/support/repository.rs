@@ -43,6 +43,33 @@ impl Repository {
         std::fs::remove_file(self.folder.path().join("clone").join(path)).unwrap();
     }
 
+    /// Puts a symbolic link into the clone.
+    pub(crate) fn link(&self, path: &str, target: &str) {
+        let link = self.folder.path().join("clone").join(path);
+        let _ = std::fs::remove_dir(&link);
+        std::os::unix::fs::symlink(target, link).unwrap();
+    }
+
+    /// Makes these paths submodules, as far as a commit tells.
+    pub(crate) fn pin(&self, one: &str, other: &str) {
+        let root = self.folder.path().join("clone");
+        for path in [one, other] {
+            self.git(&["rm", "-r", "-q", "--cached", "--ignore-unmatch", path]);
+            std::fs::create_dir_all(root.join(path)).unwrap();
+            self.git(&["init", "-q", "-b", "main", path]);
+            self.git(&["-C", path, "commit", "-q", "--allow-empty", "-m", "elsewhere"]);
+        }
+    }
+
+    /// Takes whatever is at `path` out of the clone.
+    pub(crate) fn clear(&self, path: &str) {
+        self.git(&["rm", "-r", "-q", "--cached", path]);
+        let path = self.folder.path().join("clone").join(path);
+        let removed =
+            if path.is_symlink() { std::fs::remove_file(path) } else { std::fs::remove_dir_all(path) };
+        removed.unwrap();
+    }
+
     /// Commits everything and answers the commit.
     pub(crate) fn commit(&self, message: &str) -> CommitId {
         self.git(&["add", "-A"]);

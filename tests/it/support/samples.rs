@@ -22,6 +22,15 @@ pub(crate) fn body(arm_type: &str) -> Value {
         "microsoft.containerregistry/registries" => {
             json!({ "location": "eastus", "sku": { "name": "Premium" }, "properties": { "adminUserEnabled": true } })
         }
+        "microsoft.network/privatelinkservices" => json!({ "location": "eastus", "properties": {
+            "fqdns": [
+                "abc.cosmos.com", "abc2.cosmos.com", "abc.zone1.com", "abc2.zone1.com", "abc3.zone2.com",
+                "abc4.zone2.com",
+            ],
+        } }),
+        "microsoft.network/privatednszones/a" => json!({ "properties": {
+            "ttl": 3600, "aRecords": [{ "ipv4Address": "1.2.3.4" }],
+        } }),
         "microsoft.network/virtualnetworks" => json!({ "location": "eastus", "properties": {
             "addressSpace": { "addressPrefixes": ["10.0.0.0/16"] },
         } }),

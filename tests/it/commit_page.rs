@@ -1,0 +1,88 @@
+//! Where a status leads: a page that says what was done about a commit, and lets nothing into the browser.
+
+use beamline::wire;
+
+use crate::support::{DaemonWorld, Setup, small};
+
+struct Page {
+    status: u16,
+    headers: reqwest::header::HeaderMap,
+    text: String,
+}
+
+async fn page(world: &DaemonWorld, commit: &str) -> Page {
+    wire::install_tls_provider();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(world.address(&format!("/commits/{commit}"))).send().await.unwrap();
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+    Page { status, headers, text: answer.text().await.unwrap() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_page_shows_its_runs_and_its_plans() {
+    let mut world = DaemonWorld::with(Setup { secrets: Some(vec![]), ..Setup::new() });
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    let first = world.repository.push("first");
+    world.settled("main", &first).await;
+    let applied = page(&world, &first.to_string()).await;
+    assert_eq!(applied.status, 200);
+    assert!(applied.text.contains("<h2 id=\"apply-dev\">apply of dev</h2>"), "{}", applied.text);
+    assert!(applied.text.contains("<p class=\"success\">Applied: 7 created</p>"), "{}", applied.text);
+    assert!(applied.text.contains("storage_accounts/default: done"), "{}", applied.text);
+
+    world.repository.write("environments/dev.yaml", &small(3));
+    let second = world.repository.push_to("feature", "more nodes");
+    world.settled("feature", &second).await;
+    let planned = page(&world, &second.to_string()).await;
+    assert!(planned.text.contains("<h2 id=\"plan-dev\">plan of dev</h2>"), "{}", planned.text);
+    assert!(planned.text.contains("max_node_count"), "{}", planned.text);
+    assert!(!planned.text.contains("apply of dev"), "{}", planned.text);
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_a_definition_says_is_text_on_the_page() {
+    let mut world = DaemonWorld::with(Setup { secrets: Some(vec![]), ..Setup::new() });
+    let described = "workspace:\n  description: \"</pre><b>&\"";
+    world
+        .repository
+        .write("environments/dev.yaml", &small(1).replace("workspace:\n", &format!("{described}\n")));
+    let wrong = small(1).replace("location: eastus", "location: eastus\ntags: { \"<img src=x>\": a }");
+    world.repository.write("environments/wrong.yaml", &wrong);
+    world.start().await;
+    let head = world.repository.push("<script>alert(1)</script>");
+    world.settled("main", &head).await;
+    let page = page(&world, &head.to_string()).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("`&lt;img src=x&gt;` cannot be the name of a tag"), "{}", page.text);
+    for markup in ["<script", "<img", "</pre><b>"] {
+        assert!(!page.text.contains(markup), "{markup} is in {}", page.text);
+    }
+    assert!(page.text.contains("&lt;/pre&gt;&lt;b&gt;&amp;"), "{}", page.text);
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_known_is_not_found_and_no_page_lets_anything_in() {
+    let mut world = DaemonWorld::with(Setup { secrets: Some(vec![]), ..Setup::new() });
+    world.repository.write("README", "nothing");
+    world.start().await;
+    let quiet = world.repository.push("no environment");
+    world.settled("main", &quiet).await;
+    let long = "a".repeat(5000);
+    for id in [&quiet.to_string(), "abc", &"f".repeat(40), "%3Cscript%3E", "%00", &long] {
+        let page = page(&world, id).await;
+        assert_eq!(page.status, 404, "{id}");
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        assert!(!policy.contains("script-src"), "{policy}");
+        assert_eq!(page.headers["x-content-type-options"], "nosniff");
+        assert_eq!(page.headers["x-frame-options"], "DENY");
+        assert_eq!(page.headers["referrer-policy"], "no-referrer");
+        assert_eq!(page.headers["cache-control"], "no-store");
+        assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"), "{id}");
+        assert!(!page.text.contains("<script"), "{}", page.text);
+    }
+    world.finish().await;
+}

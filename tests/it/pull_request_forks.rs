@@ -1,0 +1,120 @@
+//! What somebody without the right to push proposes is planned when somebody who has it asks for it, or
+//! always, as the operator chose; and never with more than reads.
+
+use beamline::daemon::{Forks, Happening};
+use beamline::git::CommitId;
+use beamline::simulator::forge::{ForgeKind, PullRequest};
+
+use crate::support::proposals::{Choices, Proposals};
+use crate::support::small;
+
+const DEV: &str = "environments/dev.yaml";
+const WAITS: &str = "From a fork: somebody who may push must comment /beamline plan";
+
+/// The forges that keep a ref of what a fork proposes.
+const WITH_REFS: [ForgeKind; 4] =
+    [ForgeKind::GitHub, ForgeKind::GitLab, ForgeKind::Gitea, ForgeKind::Forgejo];
+
+async fn story(kind: ForgeKind, forks: Forks) -> Proposals {
+    Proposals::with(Choices { forks, ..Choices::of(kind) }, &[(DEV, &small(2))]).await
+}
+
+/// `eve` proposes from a fork what `path` is to become.
+fn propose(story: &Proposals, path: &str, text: &str) -> (u64, CommitId) {
+    story.branch("fork");
+    story.daemon.repository.write(path, text);
+    let head = story.daemon.repository.commit("from a fork");
+    let what = PullRequest::new("eve", "fork", &head.to_string()).from_fork("eve/infra").changing(&[path]);
+    (story.open(what, &head), head)
+}
+
+/// `eve` pushes to her fork.
+fn push(story: &Proposals, number: u64, path: &str, text: &str) -> CommitId {
+    story.daemon.repository.write(path, text);
+    let head = story.daemon.repository.commit("more from a fork");
+    story.forge.push(number, &head.to_string());
+    story.keep_ref(number, &head);
+    head
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fork_waits_for_somebody_who_may_push_at_every_push() {
+    for kind in WITH_REFS {
+        let story = story(kind, Forks::Ask).await;
+        drop(story.daemon.take_writes());
+        let (number, head) = propose(&story, DEV, &small(3));
+        story.planned(number, &head).await;
+        assert_eq!(story.status(&head, "beamline/plan"), format!("failure: {WAITS}"), "{kind:?}");
+        assert!(story.plan_comment(number).contains("must comment /beamline plan"), "{kind:?}");
+        story.forge.comment(number, "eve", "/beamline plan");
+        story.at_rest().await;
+        assert_eq!(story.status(&head, "beamline/plan"), format!("failure: {WAITS}"), "{kind:?}");
+        story.forge.comment(number, "ada", "/beamline plan -e dev");
+        story.at_rest().await;
+        assert_eq!(story.status(&head, "beamline/plan"), "success: dev: Would be: 1 to change", "{kind:?}");
+        assert!(story.plan_comment(number).contains("max_node_count: 2 → 3"), "{kind:?}");
+        let next = push(&story, number, DEV, &small(9));
+        story.planned(number, &next).await;
+        assert_eq!(story.status(&next, "beamline/plan"), format!("failure: {WAITS}"), "{kind:?}");
+        assert_eq!(story.daemon.take_writes(), [], "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fork_that_touches_nothing_need_not_ask() {
+    for kind in WITH_REFS {
+        let story = story(kind, Forks::Ask).await;
+        let (number, head) = propose(&story, "README", "words");
+        story.planned(number, &head).await;
+        assert_eq!(story.statuses(&head, "beamline/plan"), ["success: No environments changed"], "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fork_is_planned_unasked_where_the_operator_says_so() {
+    for kind in WITH_REFS {
+        let story = story(kind, Forks::Plan).await;
+        drop(story.daemon.take_writes());
+        let (number, head) = propose(&story, DEV, &small(3));
+        story.planned(number, &head).await;
+        assert_eq!(story.status(&head, "beamline/plan"), "success: dev: Would be: 1 to change", "{kind:?}");
+        assert_eq!(story.daemon.take_writes(), [], "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_forks_have_no_refs_the_changed_files_decide() {
+    for kind in [ForgeKind::AzureDevOps, ForgeKind::Bitbucket] {
+        let story = story(kind, Forks::Plan).await;
+        let (ours, head) = propose(&story, DEV, &small(3));
+        let (other, elsewhere) = propose(&story, "README", "words");
+        // Somebody else's proposal is not held up.
+        let (number, own) = story.propose("nodes", DEV, &small(4));
+        for (number, head) in [(ours, &head), (other, &elsewhere), (number, &own)] {
+            story.planned(number, head).await;
+        }
+        assert_eq!(story.status(&own, "beamline/plan"), "success: dev: Would be: 1 to change", "{kind:?}");
+        let advice = "Its commit cannot be fetched from its fork: push it to a branch of this repository";
+        assert!(story.plan_comment(ours).contains(advice), "{kind:?}: {}", story.plan_comment(ours));
+        assert!(story.said(other).is_empty(), "{kind:?}");
+        let (refused, fine) = match kind {
+            // It has no statuses for commits of forks.
+            ForgeKind::Bitbucket => (String::new(), String::new()),
+            ForgeKind::AzureDevOps
+            | ForgeKind::GitHub
+            | ForgeKind::GitLab
+            | ForgeKind::Gitea
+            | ForgeKind::Forgejo => {
+                (format!("failure: {advice}"), "success: No environments changed".to_owned())
+            }
+        };
+        assert_eq!(story.status(&head, "beamline/plan"), refused, "{kind:?}");
+        assert_eq!(story.status(&elsewhere, "beamline/plan"), fine, "{kind:?}");
+        let troubled = story.daemon.has_happened(|happening| matches!(happening, Happening::Trouble(_)));
+        assert!(!troubled, "{kind:?}: nothing is wrong that an operator could mend");
+        story.finish().await;
+    }
+}

@@ -1,0 +1,181 @@
+//! A proposal is planned as what merging it would give, and says so on its commit and in one comment.
+
+use beamline::simulator::forge::{ForgeKind, PullRequest};
+
+use crate::support::proposals::Proposals;
+use crate::support::small;
+
+const DEV: &str = "environments/dev.yaml";
+const TEST: &str = "environments/test.yaml";
+
+#[tokio::test(start_paused = true)]
+async fn on_every_forge_a_proposal_is_planned_merged_and_applied() {
+    for kind in ForgeKind::ALL {
+        let story = Proposals::running(kind, &[(DEV, &small(2))]).await;
+        drop(story.daemon.take_writes());
+        let (number, head) = story.propose("more-nodes", DEV, &small(3));
+        story.planned(number, &head).await;
+        assert_eq!(story.status(&head, "beamline/plan"), "success: dev: Would be: 1 to change", "{kind:?}");
+        assert_eq!(story.status(&head, "beamline/plan: dev"), "success: Would be: 1 to change", "{kind:?}");
+        let comment = story.plan_comment(number);
+        assert!(comment.contains("| dev | 0 | 1 | 0 | 0 | ready to merge |"), "{kind:?}: {comment}");
+        assert!(comment.contains("max_node_count: 2 → 3"), "{kind:?}: {comment}");
+        assert_eq!(story.daemon.take_writes(), [], "{kind:?}: planning only reads");
+        let merged = story.merge(number, "more-nodes").await;
+        assert_eq!(story.status(&merged, "beamline/apply"), "success: dev: Applied: 1 changed", "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proposal_that_touches_nothing_is_a_success_without_a_comment() {
+    let story = Proposals::running(ForgeKind::GitHub, &[(DEV, &small(2))]).await;
+    let (number, head) = story.propose("docs", "README", "words");
+    story.planned(number, &head).await;
+    assert_eq!(story.statuses(&head, "beamline/plan"), ["success: No environments changed"]);
+    assert!(story.said(number).is_empty());
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_is_planned_again_and_the_comment_is_edited_in_place() {
+    let story = Proposals::running(ForgeKind::GitHub, &[(DEV, &small(2))]).await;
+    let (number, first) = story.propose("nodes", DEV, &small(3));
+    story.planned(number, &first).await;
+    let second = story.amend(number, "nodes", DEV, &small(4));
+    story.planned(number, &second).await;
+    let comment = story.plan_comment(number);
+    assert!(comment.contains("max_node_count: 2 → 4"), "{comment}");
+    assert!(comment.contains(&format!("Earlier: {} into", first.short())), "{comment}");
+    assert_eq!(story.edits(number), 2);
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_planned_is_the_merge_result() {
+    let files = [(DEV, small(2)), (TEST, small(2).replace("dev", "test"))];
+    let story = Proposals::running(ForgeKind::GitHub, &[(DEV, &files[0].1), (TEST, &files[1].1)]).await;
+    let (number, head) = story.propose("nodes", DEV, &small(3));
+    story.planned(number, &head).await;
+    let before = story.edits(number);
+    // What another environment becomes on the main branch changes nothing about this plan.
+    story.main();
+    story.daemon.repository.write(TEST, &files[1].1.replace("max_node_count: 2", "max_node_count: 5"));
+    story.push_to_main("more for test").await;
+    assert_eq!(story.edits(number), before);
+    // What the same environment becomes does.
+    story.daemon.repository.write(DEV, &format!("{}\n# a remark\n", small(2)));
+    let moved = story.push_to_main("a remark").await;
+    story.planned(number, &head).await;
+    let comment = story.plan_comment(number);
+    assert!(comment.contains(&format!("`main` at {}", moved.short())), "{comment}");
+    assert!(comment.contains("`main` has moved since the last plan"), "{comment}");
+    assert!(comment.contains("| dev | 0 | 1 | 0 | 0 | ready to merge |"), "{comment}");
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn conflicts_and_mistakes_fail_the_check_and_say_where() {
+    let story = Proposals::running(ForgeKind::GitHub, &[(DEV, &small(2))]).await;
+    let (conflicting, head) = story.propose("conflict", DEV, &small(3));
+    story.planned(conflicting, &head).await;
+    let (invalid, broken) =
+        story.propose("broken", DEV, &small(2).replace("max_node_count: 2", "max_nodes: 2"));
+    story.planned(invalid, &broken).await;
+    let status = story.status(&broken, "beamline/plan");
+    assert!(status.starts_with("failure: dev: environments/dev.yaml:"), "{status}");
+    assert!(
+        story.plan_comment(invalid).contains("environments/dev.yaml:"),
+        "{}",
+        story.plan_comment(invalid)
+    );
+    story.main();
+    story.daemon.repository.write(DEV, &small(7));
+    story.push_to_main("the other way").await;
+    assert_eq!(
+        story.status(&head, "beamline/plan"),
+        "failure: Conflicts with its base in environments/dev.yaml: merge or rebase"
+    );
+    assert!(story.plan_comment(conflicting).contains("not planned"), "{}", story.plan_comment(conflicting));
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_proposal_is_left_alone_and_a_reopened_one_is_planned() {
+    let story = Proposals::running(ForgeKind::GitHub, &[(DEV, &small(2))]).await;
+    let (number, head) = story.propose("nodes", DEV, &small(3));
+    story.planned(number, &head).await;
+    story.forge.close(number);
+    story.at_rest().await;
+    assert!(story.daemon.store().open_pull_requests().await.unwrap().is_empty());
+    let edits = story.edits(number);
+    story.main();
+    story.daemon.repository.write(DEV, &small(5));
+    story.push_to_main("meanwhile").await;
+    assert_eq!(story.edits(number), edits);
+    story.forge.reopen(number);
+    story.planned(number, &head).await;
+    assert!(story.status(&head, "beamline/plan").starts_with("failure: Conflicts"));
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retargeted_proposal_is_planned_against_its_new_base() {
+    let story = Proposals::running(ForgeKind::GitHub, &[(DEV, &small(2))]).await;
+    story.branch("release");
+    let release = story.push("release", "README", "a release", "a release");
+    let (number, head) = story.propose("nodes", DEV, &small(3));
+    story.planned(number, &head).await;
+    story.forge.retarget(number, "release");
+    story.at_rest().await;
+    let comment = story.plan_comment(number);
+    assert!(comment.contains(&format!("`release` at {}", release.short())), "{comment}");
+    assert!(comment.contains("Merging this applies nothing"), "{comment}");
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_proposals_that_touch_the_same_environment_both_say_so() {
+    let story = Proposals::running(ForgeKind::GitHub, &[(DEV, &small(2))]).await;
+    let (first, head) = story.propose("one", DEV, &small(3));
+    story.planned(first, &head).await;
+    let (second, other) = story.propose("two", DEV, &small(4));
+    story.planned(second, &other).await;
+    story.at_rest().await;
+    assert!(story.plan_comment(first).contains(&format!("**dev** is also touched by #{second}")));
+    assert!(story.plan_comment(second).contains(&format!("**dev** is also touched by #{first}")));
+    story.forge.close(second);
+    story.at_rest().await;
+    assert!(!story.plan_comment(first).contains("also touched"));
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_merge_queue_would_merge_is_planned() {
+    let story = Proposals::running(ForgeKind::GitHub, &[(DEV, &small(2))]).await;
+    let (number, head) = story.propose("nodes", DEV, &small(3));
+    story.planned(number, &head).await;
+    let branch = format!("gh-readonly-queue/main/pr-{number}-{}", "0".repeat(40));
+    story.branch("queued");
+    story.daemon.repository.write(DEV, &small(3));
+    let group = story.daemon.repository.push_to(&branch, "merge group");
+    story.forge.add_commit(&group.to_string());
+    story.daemon.settled(&branch, &group).await;
+    assert_eq!(story.status(&group, "beamline/plan"), "success: dev: Would be: 1 to change");
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draft_is_planned_like_any_other() {
+    let story = Proposals::running(ForgeKind::GitHub, &[(DEV, &small(2))]).await;
+    story.branch("draft");
+    let head = story.push("draft", DEV, &small(3), "a draft");
+    let draft = PullRequest::new("ada", "draft", &head.to_string()).changing(&[DEV]).as_draft();
+    let number = story.open(draft, &head);
+    story.planned(number, &head).await;
+    story.forge.mark_ready(number);
+    story.at_rest().await;
+    assert_eq!(story.status(&head, "beamline/plan"), "success: dev: Would be: 1 to change");
+    assert_eq!(story.edits(number), 1);
+    story.finish().await;
+}
