@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use beamline::daemon::Happening;
 use beamline::definitions::InputDigest;
 use beamline::forge::State;
-use beamline::git::{Credentials, Mirror, Remote};
-use beamline::store::{Acceptance, Applied, EnvironmentRecord, Store};
+use beamline::git::{Credentials, Mirror, NO_PULLS, Remote};
+use beamline::store::{Acceptance, Applied, Arrival, EnvironmentRecord, Store};
 use support::{DaemonWorld, PRODUCTION, Setup};
 
 /// Pushes that are measured.
@@ -77,9 +77,9 @@ async fn large_repository() {
     }
     let first = world.repository.push("ten thousand environments");
     let origin = world.repository.origin().display().to_string();
-    let remote = || Remote { url: origin.clone(), credentials: Credentials::None };
+    let remote = || Remote { url: origin.clone(), credentials: Credentials::None, pull_refs: None };
     let sibling = Mirror::open(&world.repository.folder().join("sibling.git"), remote()).unwrap();
-    sibling.fetch().unwrap();
+    sibling.fetch(&NO_PULLS).unwrap();
     remember_all(&world, first).await;
     world.start().await;
     let (mut accepted, mut fetched) = (Vec::new(), Vec::new());
@@ -93,7 +93,7 @@ async fn large_repository() {
         let is_accepted = |happening: &Happening| matches!(happening, Happening::NewHead { commit: head, .. } if *head == commit);
         accepted.push(seen(&world, began, is_accepted).await);
         let began = Instant::now();
-        sibling.fetch().unwrap();
+        sibling.fetch(&NO_PULLS).unwrap();
         fetched.push(began.elapsed());
     }
     println!("a one-file push in a repository of {ENVIRONMENTS} environments, {PUSHES} pushes");
@@ -135,7 +135,14 @@ async fn remember_all(world: &DaemonWorld, commit: beamline::git::CommitId) {
         store.save_environment(&record).await.unwrap();
     }
     let branch = "main".parse().unwrap();
-    let acceptance = Acceptance { branch, commit, now, work: Vec::new(), statuses: Vec::new() };
+    let acceptance = Acceptance {
+        arrival: Arrival::Head(branch),
+        commit,
+        reads: commit,
+        now,
+        work: Vec::new(),
+        statuses: Vec::new(),
+    };
     store.accept_head(acceptance, &|_| Vec::new()).await.unwrap();
     store.close().await;
 }
