@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use beamline::daemon::{Counted, Happening};
 use beamline::simulator::{Fault, FaultEffect};
 
 use crate::support::{DaemonWorld, small};
@@ -126,13 +127,13 @@ async fn a_repository_that_is_away_is_looked_at_again_with_growing_pauses() {
     let (origin, away) = (world.repository.origin(), world.repository.folder().join("away"));
     std::fs::rename(&origin, &away).unwrap();
     world.happenings();
+    let before = world.tally.of(Counted::Look);
     world.clock.sleep(Duration::from_secs(60 * 60)).await;
-    let troubles = world
-        .happenings()
-        .into_iter()
-        .filter(|happening| matches!(happening, beamline::daemon::Happening::Trouble(_)))
-        .count();
-    assert!((60..100).contains(&troubles), "{troubles} looks in an hour of polling every minute");
+    let looks = world.tally.of(Counted::Look) - before;
+    assert!((60..100).contains(&looks), "{looks} looks in an hour of polling every minute");
+    let is_trouble = |happening: &Happening| matches!(happening, Happening::Trouble(_));
+    let troubles = world.happenings().iter().filter(|happening| is_trouble(happening)).count();
+    assert!((1..=2).contains(&troubles), "the same trouble is told once, and then hourly: {troubles}");
     std::fs::rename(&away, &origin).unwrap();
     world.repository.write("environments/dev.yaml", &small(2));
     let note = world.push("back").await;
