@@ -124,7 +124,7 @@ impl Store {
         Ok(stored)
     }
 
-    /// What the inbox asks for now, however much is in it.
+    /// What the deliveries in the inbox ask for, however many there are.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
