@@ -269,6 +269,13 @@ fn settle(
             shared.outbox.notify_one();
             match &looked.error {
                 None => shared.looked(),
+                // The branches were read; only the pull requests are not known.
+                Some(LookError::Forge(error)) => {
+                    shared.looked();
+                    if shared.tell_trouble(error.to_string()) {
+                        tracing::warn!(%error, "the forge could not be looked at; tried again");
+                    }
+                }
                 Some(error) => {
                     if shared.tell_trouble(error.to_string()) {
                         tracing::warn!(%error, "the repository could not be looked at; tried again");

@@ -2,6 +2,7 @@
 //! look at once, and its health. Real sockets, real time.
 
 use beamline::daemon::Counted;
+use beamline::forge::{Forge, GitHub, github};
 use beamline::wire;
 use serde_json::json;
 
@@ -211,6 +212,24 @@ async fn health_says_alive_at_once_and_ready_after_the_first_look() {
     assert_eq!(status(&world, "/healthz").await, 200);
     world.soon("ready", async || status(&world, "/readyz").await == 200).await;
     assert_eq!(status(&world, "/nothing").await, 404);
+    world.stop_quietly().await;
+}
+
+#[tokio::test]
+async fn a_forge_that_is_away_keeps_nobody_from_being_ready() {
+    let options = github::Options {
+        api: "http://127.0.0.1:9".to_owned(),
+        repository: "octo/infra".parse().unwrap(),
+        access: github::Access::Token("token".into()),
+    };
+    let setup = Setup { secrets: Some(vec!["secret"]), ..Setup::real_time() };
+    let client = wire::Client::new(&wire::Options::default()).unwrap();
+    let forge = Forge::GitHub(GitHub::new(client, setup.clock.clone(), options).unwrap());
+    let mut world = DaemonWorld::with(Setup { forge: Some(forge), ..setup });
+    world.repository.write("README", "nothing");
+    world.repository.push("before the daemon");
+    world.start().await;
+    world.soon("ready", async || status(&world, "/readyz").await == 200).await;
     world.stop_quietly().await;
 }
 
