@@ -16,7 +16,7 @@ use beamline::definitions::Environment;
 use beamline::reconcile::apply::RunEnd;
 use beamline::reconcile::plan::Plan;
 use beamline::reconcile::report::Report;
-use beamline::simulator::{Latency, RequestClass};
+use beamline_simulator::{Latency, RequestClass};
 use support::{AzureWorld, PRODUCTION};
 
 /// Rounds of the wall-time measurements; the median is reported.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use beamline::clock::Clock;
 use beamline::resources::id::ResourceId;
-use beamline::simulator::{DEFAULT_SUBSCRIPTION, Server, StateFile, World, WorldOptions};
+use beamline_simulator::{DEFAULT_SUBSCRIPTION, Server, StateFile, World, WorldOptions};
 use serde_json::{Value, json};
 
 /// Clients at the same time where requests per second are counted.

@@ -3,8 +3,8 @@
 //! *A commit is fetched ([`git`]), its files become a typed environment ([`definitions`],
 //! [`resources`]), compared with Azure and turned into a plan, which is applied step by step
 //! ([`reconcile`], [`azure`]); everything that happened is remembered ([`store`]) and reported
-//! ([`forge`]). [`daemon`] decides when, [`cli`] lets a person do the same by hand, [`simulator`] plays
-//! Azure.*
+//! ([`forge`]). [`daemon`] decides when, [`cli`] lets a person do the same by hand,
+//! [`beamline_simulator`] plays Azure.*
 //!
 //! ```text
 //! cli          commands for people                       → everything below
@@ -15,8 +15,8 @@
 //! definitions  text → validated environment, with spans  → resources
 //! resources    the catalog, one file per resource type   → nothing
 //! wire         the HTTP seam                             → nothing
-//! clock        time, randomness, ids, passed in          → nothing; used everywhere
-//! simulator    the other side of the wire                → resources::id, clock
+//! base         clock, randomness, ids, passed in         → nothing; used everywhere. A package of its own
+//! simulator    the other side of the wire                → base. A package of its own
 //! config       the only reader of environment variables
 //! ```
 //!
@@ -27,7 +27,6 @@
 
 pub mod azure;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod definitions;
@@ -35,6 +34,7 @@ pub mod forge;
 pub mod git;
 pub mod reconcile;
 pub mod resources;
-pub mod simulator;
 pub mod store;
 pub mod wire;
+
+pub use beamline_base::clock;

@@ -4,8 +4,8 @@ pub mod request;
 
 use std::cell::RefCell;
 
-use beamline::clock::Clock;
-use beamline::simulator::{World, WorldOptions};
+use beamline_base::clock::Clock;
+use beamline_simulator::{World, WorldOptions};
 use request::{Target, furnish, request, verdict};
 
 struct Bench {

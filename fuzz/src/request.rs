@@ -4,7 +4,7 @@
 //! Guarantee: whatever the bytes are, the result is a request that HTTP allows, or none.
 
 use axum::body::{Body, to_bytes};
-use beamline::simulator::World;
+use beamline_simulator::World;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use serde_json::Value;
 use tower::ServiceExt as _;

@@ -16,9 +16,9 @@ use crate::forge::OptionsError;
 use crate::git::GitError;
 use crate::reconcile::ReconcileError;
 use crate::resources::EnvironmentName;
-use crate::simulator::SimulatorError;
 use crate::store::StoreError;
 use crate::wire::WireError;
+use beamline_simulator::SimulatorError;
 
 /// The exit code after a closed pipe, as a shell reports a program that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 141;

@@ -29,7 +29,6 @@ pub mod field;
 pub mod finding;
 #[cfg(test)]
 pub(crate) mod fixture;
-pub mod id;
 mod identity;
 pub mod key_vault;
 pub mod log_analytics;
@@ -52,6 +51,8 @@ pub mod tags;
 pub mod virtual_network;
 mod vm_size;
 pub mod workspace;
+
+pub use beamline_base::id;
 
 pub use address::{Address, EnvironmentName, Kind};
 pub use catalog::{all, of};

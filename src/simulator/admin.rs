@@ -28,7 +28,7 @@ use super::persistence::StateError;
 use super::providers::vm_size_facts;
 use super::scenario::{Scenario, ScenarioError};
 use super::world::World;
-use crate::resources::id::ResourceId;
+use beamline_base::id::ResourceId;
 
 /// A snapshot of a large world has to fit.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024 * 1024;

@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::times::{Lag, Times};
-use crate::clock::Clock;
-use crate::resources::id::ResourceId;
+use beamline_base::clock::Clock;
+use beamline_base::id::ResourceId;
 
 /// An application of the directory that may ask for tokens, with the roles it has.
 #[derive(Clone, Debug)]

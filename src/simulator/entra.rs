@@ -17,7 +17,7 @@ use super::http::{Incoming, Reply};
 use super::options::Access;
 use super::request_log::RequestClass;
 use super::state::{State, default_tenant, parse_uuid};
-use crate::resources::id::TenantId;
+use beamline_base::id::TenantId;
 
 /// How long tokens live.
 const TOKEN_SECS: i64 = 3599;

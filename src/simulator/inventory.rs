@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::packed::{Ledger, Packed};
 use super::providers::{self, Tracking};
-use crate::resources::id::ResourceId;
+use beamline_base::id::ResourceId;
 
 /// A resource as it is stored.
 #[derive(Debug)]

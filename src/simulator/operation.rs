@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::resources::id::ResourceId;
+use beamline_base::id::ResourceId;
 
 /// How many operations are remembered after they ended.
 const MAX_REMEMBERED: usize = 50_000;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::profile::LatencyProfile;
 use super::throttle::Throttling;
-use crate::clock::Clock;
+use beamline_base::clock::Clock;
 
 /// How a world behaves. [`WorldOptions::new`] gives the defaults; the `with_…` methods change one thing.
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ use super::operation::{Operation, Operations};
 use super::registrations::Registration as ProviderRegistration;
 use super::revocations::Revocations;
 use super::state::{Grave, State, Subscription};
-use crate::resources::id::{ResourceId, SubscriptionId, TenantId};
+use beamline_base::id::{ResourceId, SubscriptionId, TenantId};
 
 /// The version of the text.
 const FORMAT: u32 = 1;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::options::Providers;
-use crate::resources::id::SubscriptionId;
+use beamline_base::id::SubscriptionId;
 
 /// The state of a provider in a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

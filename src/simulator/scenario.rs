@@ -143,7 +143,7 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::{FaultEffect, Moment};
+    use crate::{FaultEffect, Moment};
 
     #[test]
     fn a_scenario_is_read_from_yaml() {

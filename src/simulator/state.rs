@@ -26,8 +26,8 @@ use super::request_log::RequestLog;
 use super::revocations::Revocations;
 use super::throttle::Throttle;
 use super::times::{Deed, Lag, Times};
-use crate::clock::Clock;
-use crate::resources::id::{ResourceId, SubscriptionId, TenantId};
+use beamline_base::clock::Clock;
+use beamline_base::id::{ResourceId, SubscriptionId, TenantId};
 
 /// The subscription that every world begins with.
 pub const DEFAULT_SUBSCRIPTION: &str = "5a1f7c1e-0d52-4c8b-9f36-2b7d5f0e9a01";

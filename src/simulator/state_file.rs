@@ -74,8 +74,8 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
-    use crate::simulator::WorldOptions;
+    use crate::WorldOptions;
+    use beamline_base::clock::Clock;
 
     #[test]
     fn a_world_is_written_when_it_was_touched_and_leaves_nothing_beside_its_file() {

@@ -10,7 +10,7 @@ use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::resources::id::SubscriptionId;
+use beamline_base::id::SubscriptionId;
 
 /// Whether the world refuses requests above ARM's limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -18,7 +18,7 @@ use super::providers;
 use super::registrations::Registration;
 use super::request_log::RequestRecord;
 use super::state::{Caller, DEFAULT_SUBSCRIPTION, State, Subscription, default_tenant, parse_uuid};
-use crate::resources::id::{ResourceId, SubscriptionId, TenantId};
+use beamline_base::id::{ResourceId, SubscriptionId, TenantId};
 
 /// An Azure of its own. Clones are handles on the same world.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! Branches get a plan and never a write.
 
-use beamline::simulator::Latency;
+use beamline_simulator::Latency;
 
 use crate::support::{DaemonWorld, Setup, small};
 

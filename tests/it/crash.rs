@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use beamline::resources::id::ResourceId;
-use beamline::simulator::Latency;
+use beamline_simulator::Latency;
 
 use crate::support::{DaemonWorld, DeathAt, Setup, small};
 

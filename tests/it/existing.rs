@@ -2,7 +2,7 @@
 
 use beamline::reconcile::plan::{Blocker, Style, render};
 use beamline::resources::id::ResourceId;
-use beamline::simulator::DEFAULT_SUBSCRIPTION;
+use beamline_simulator::DEFAULT_SUBSCRIPTION;
 use serde_json::json;
 
 use crate::support::{AzureWorld, Definition, group, id};
@@ -93,7 +93,7 @@ async fn an_existing_vault_of_the_group_is_found_by_its_name() {
     world.azure.put(&group(), json!({ "location": "eastus" }));
     let vault = id("Microsoft.KeyVault/vaults/kv-theirs");
     let body = json!({ "location": "eastus", "properties": {
-        "tenantId": beamline::simulator::DEFAULT_TENANT, "sku": { "family": "A", "name": "standard" },
+        "tenantId": beamline_simulator::DEFAULT_TENANT, "sku": { "family": "A", "name": "standard" },
     } });
     world.azure.put(&vault, body);
     let before = world.azure.get(&vault);

@@ -3,7 +3,7 @@
 
 use beamline::reconcile::apply::RunEnd;
 use beamline::reconcile::report::{Report, StepEnd};
-use beamline::simulator::{Fault, FaultEffect};
+use beamline_simulator::{Fault, FaultEffect};
 
 use crate::support::{AzureWorld, Definition, end_of, failures};
 

@@ -83,7 +83,7 @@ async fn foreign_access_policies_and_metadata_survive() {
     world.apply(&definition.text()).await;
     let vault = id("Microsoft.KeyVault/vaults/kv-ml-spare");
     let policy = json!({
-        "tenantId": beamline::simulator::DEFAULT_TENANT, "objectId": "00000000-0000-0000-0000-000000000009",
+        "tenantId": beamline_simulator::DEFAULT_TENANT, "objectId": "00000000-0000-0000-0000-000000000009",
         "permissions": { "secrets": ["get"] },
     });
     world.azure.edit(&vault, |body| body["properties"]["accessPolicies"] = json!([policy]));

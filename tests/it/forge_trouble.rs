@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use beamline::forge::{Context, Description, State, Status};
 use beamline::git::CommitId;
-use beamline::simulator::Latency;
-use beamline::simulator::forge::{Disorder, ForgeKind, Permission, PullRequest};
+use beamline_simulator::Latency;
+use beamline_simulator::forge::{Disorder, ForgeKind, Permission, PullRequest};
 
 use crate::support::proposals::{BOT, Choices, Proposals};
 use crate::support::{DeathAt, small};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use beamline::reconcile::PARALLELISM;
 use beamline::reconcile::apply::RunEnd;
 use beamline::reconcile::report::{Progress, StepEnd};
-use beamline::simulator::Latency;
+use beamline_simulator::Latency;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 

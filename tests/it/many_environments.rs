@@ -1,7 +1,7 @@
 //! More environments than a commit can have contexts, and than a read budget should be spent on at once.
 
 use beamline::daemon::Happening;
-use beamline::simulator::{Fault, FaultEffect};
+use beamline_simulator::{Fault, FaultEffect};
 
 use crate::support::{DaemonWorld, small};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use beamline::forge::{Incoming, PullRequestNumber, Source, receive};
-use beamline::simulator::forge::{ForgeKind, Permission, Seen};
-use beamline::simulator::{Fault, FaultEffect};
 use beamline::store::{About, Command, Delivery, Store, Wish, environment_lease};
+use beamline_simulator::forge::{ForgeKind, Permission, Seen};
+use beamline_simulator::{Fault, FaultEffect};
 
 use crate::support::proposals::{BOT, Proposals};
 use crate::support::small;

@@ -3,7 +3,7 @@
 
 use beamline::daemon::{Forks, Happening};
 use beamline::git::CommitId;
-use beamline::simulator::forge::{ForgeKind, PullRequest};
+use beamline_simulator::forge::{ForgeKind, PullRequest};
 
 use crate::support::proposals::{Choices, Proposals};
 use crate::support::small;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use beamline::git::CommitId;
-use beamline::simulator::forge::{Annotation, ForgeKind, PullRequest, Seen, Shown};
+use beamline_simulator::forge::{Annotation, ForgeKind, PullRequest, Seen, Shown};
 
 use super::pull_request_comments::deliver;
 use crate::support::proposals::{Choices, Proposals};

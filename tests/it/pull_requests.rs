@@ -1,6 +1,6 @@
 //! A proposal is planned as what merging it would give, and says so on its commit and in one comment.
 
-use beamline::simulator::forge::{ForgeKind, PullRequest};
+use beamline_simulator::forge::{ForgeKind, PullRequest};
 
 use crate::support::proposals::Proposals;
 use crate::support::small;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use beamline::clock::Clock;
-use beamline::simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, Server, World, WorldOptions};
+use beamline_simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, Server, World, WorldOptions};
 
 use crate::support::in_ci;
 

@@ -8,7 +8,7 @@ use beamline::definitions::Environment;
 use beamline::reconcile::Planned;
 use beamline::reconcile::apply::RunEnd;
 use beamline::resources::id::ResourceId;
-use beamline::simulator::{Fault, FaultEffect};
+use beamline_simulator::{Fault, FaultEffect};
 use serde_json::json;
 
 use crate::support::{AzureWorld, Definition, end_of, failures, id};

@@ -8,7 +8,7 @@ use crate::support::bicep::Types;
 use crate::support::contract;
 
 use beamline::resources::id::ResourceId;
-use beamline::simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
+use beamline_simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
 
 /// What the types do not know and Azure answers all the same: the type, the beginning of a pointer
 /// (`*`: one segment), the reason.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beamline::simulator::Latency;
+use beamline_simulator::Latency;
 
 use crate::support::{DaemonWorld, Setup, group_of, small};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beamline::daemon::Happening;
-use beamline::simulator::Latency;
+use beamline_simulator::Latency;
 
 use crate::support::{DaemonWorld, Setup, group_of, small};
 

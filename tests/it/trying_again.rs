@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beamline::daemon::{Counted, Happening};
-use beamline::simulator::{Fault, FaultEffect};
+use beamline_simulator::{Fault, FaultEffect};
 
 use crate::support::{DaemonWorld, small};
 

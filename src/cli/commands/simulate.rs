@@ -14,7 +14,7 @@ use crate::cli::output;
 use crate::cli::signals::stop_on_signals;
 use crate::clock::Clock;
 use crate::resources::id::ResourceId;
-use crate::simulator::{
+use beamline_simulator::{
     Access, Application, Casing, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, LatencyProfile, RoleGrant,
     Scenario, Server, StateFile, Throttling, VmSizes, World, WorldOptions,
 };

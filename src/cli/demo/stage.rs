@@ -13,7 +13,7 @@ use crate::cli::wiring;
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
 use crate::daemon::{self, DaemonError, Estate, Happening};
-use crate::simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, Server, World, WorldOptions};
+use beamline_simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, Server, World, WorldOptions};
 
 /// The alias that the shipped definitions name.
 const ALIAS: &str = "ml";

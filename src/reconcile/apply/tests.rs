@@ -20,10 +20,10 @@ use crate::reconcile::report::{Progress, Report, StepEnd};
 use crate::reconcile::{Planned, Wanted, make_plan};
 use crate::resources::id::{ResourceId, SubscriptionId, TenantId};
 use crate::resources::{self, Address, Context, Merge, Site, Target};
-use crate::simulator::{
+use crate::wire::Client;
+use beamline_simulator::{
     DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Fault, FaultEffect, Latency, World, WorldOptions,
 };
-use crate::wire::Client;
 
 const DEFINITION: &str = "
 beamline: 1

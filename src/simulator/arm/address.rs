@@ -4,9 +4,9 @@
 use uuid::Uuid;
 
 use super::ArmError;
-use crate::resources::id::{ResourceId, SubscriptionId};
-use crate::simulator::operation::{Face, POLL_SEGMENTS};
-use crate::simulator::state::parse_uuid;
+use crate::operation::{Face, POLL_SEGMENTS};
+use crate::state::parse_uuid;
+use beamline_base::id::{ResourceId, SubscriptionId};
 
 /// Most segments a path may have: nobody nests resources deeper.
 const MAX_SEGMENTS: usize = 64;
@@ -33,39 +33,39 @@ pub(super) enum Address {
 
 /// A path with a resource provider: `{scope}/providers/{namespace}/{tail}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::simulator) struct Typed {
+pub(crate) struct Typed {
     /// The path before `/providers`, in the casing of the request; empty at the tenant.
-    pub(in crate::simulator) scope: String,
-    pub(in crate::simulator) namespace: String,
+    pub(crate) scope: String,
+    pub(crate) namespace: String,
     /// Type, name, type, name… An odd number names a collection (GET) or an action (POST).
-    pub(in crate::simulator) tail: Vec<String>,
+    pub(crate) tail: Vec<String>,
 }
 
 impl Typed {
     /// The ARM type that the path names: of the resource, or of the collection.
-    pub(in crate::simulator) fn arm_type(&self) -> String {
+    pub(crate) fn arm_type(&self) -> String {
         let types = self.tail.iter().step_by(2).map(String::as_str);
         std::iter::once(self.namespace.as_str()).chain(types).collect::<Vec<_>>().join("/")
     }
 
     /// Whether the tail ends in a name.
-    pub(in crate::simulator) fn names_resource(&self) -> bool {
+    pub(crate) fn names_resource(&self) -> bool {
         self.tail.len().is_multiple_of(2)
     }
 
     /// The id of the first `length` segments of the tail.
-    pub(in crate::simulator) fn id_of(&self, length: usize) -> Result<ResourceId, ArmError> {
+    pub(crate) fn id_of(&self, length: usize) -> Result<ResourceId, ArmError> {
         let tail: String = self.tail.iter().take(length).map(|segment| format!("/{segment}")).collect();
         parse_id(&format!("{}/providers/{}{tail}", self.scope, self.namespace))
     }
 
     /// The subscription of the scope.
-    pub(in crate::simulator) fn subscription(&self) -> Option<SubscriptionId> {
+    pub(crate) fn subscription(&self) -> Option<SubscriptionId> {
         parse_id(&self.scope).ok()?.subscription_id()
     }
 
     /// The tail in lower case, for matching.
-    pub(in crate::simulator) fn folded(&self) -> Vec<String> {
+    pub(crate) fn folded(&self) -> Vec<String> {
         self.tail.iter().map(|segment| segment.to_ascii_lowercase()).collect()
     }
 }

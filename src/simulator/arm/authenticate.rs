@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::ArmError;
-use crate::simulator::body;
-use crate::simulator::entra;
-use crate::simulator::http::Incoming;
-use crate::simulator::options::Access;
-use crate::simulator::state::{Caller, State, default_tenant, parse_uuid};
+use crate::body;
+use crate::entra;
+use crate::http::Incoming;
+use crate::options::Access;
+use crate::state::{Caller, State, default_tenant, parse_uuid};
 
 /// Reads the caller out of the bearer token. A token that is no JWT is taken as it is; one that is must
 /// not be expired and must be meant for ARM.
@@ -36,7 +36,7 @@ pub(super) fn authenticate(state: &State, incoming: &Incoming) -> Result<Caller,
     let id = |claim: &str| body::text(&claims, claim).and_then(parse_uuid);
     let object_id = id("/oid").unwrap_or_else(|| state.uuid("caller without object id"));
     let app_id = body::text(&claims, "/appid").map_or_else(|| object_id.to_string(), str::to_owned);
-    let tenant = id("/tid").map_or_else(default_tenant, crate::resources::id::TenantId);
+    let tenant = id("/tid").map_or_else(default_tenant, beamline_base::id::TenantId);
     Ok(Caller { object_id, app_id, tenant })
 }
 

@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::address::{Address, Typed};
 use super::{ArmError, Call};
-use crate::resources::id::{ResourceId, SubscriptionId};
-use crate::simulator::body;
-use crate::simulator::options::Access;
-use crate::simulator::providers::{self, Tracking};
-use crate::simulator::state::{Caller, State};
+use crate::body;
+use crate::options::Access;
+use crate::providers::{self, Tracking};
+use crate::state::{Caller, State};
+use beamline_base::id::{ResourceId, SubscriptionId};
 
 /// An action at a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) struct Needed {
 
 /// Which entries of a list the caller sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::simulator) enum Sight {
+pub(crate) enum Sight {
     /// All of them.
     All,
     /// Those that the caller may read: ARM filters what it lists over a whole subscription.
@@ -237,7 +237,7 @@ fn linked(sent: &Value) -> Vec<Needed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::arm::address;
+    use crate::arm::address;
 
     const GROUP: &str = "/subscriptions/5a1f7c1e-0d52-4c8b-9f36-2b7d5f0e9a01/resourceGroups/rg";
 

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::simulator::http::Reply;
+use crate::http::Reply;
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::simulator) struct ArmError {
-    pub(in crate::simulator) status: u16,
-    pub(in crate::simulator) code: String,
-    pub(in crate::simulator) message: String,
+pub(crate) struct ArmError {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    pub(crate) message: String,
     more: Box<More>,
 }
 
@@ -30,50 +30,50 @@ struct Detail {
 }
 
 impl ArmError {
-    pub(in crate::simulator) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         let (code, message) = (code.to_owned(), message.into());
         Self { status, code, message, more: Box::default() }
     }
 
-    pub(in crate::simulator) fn bad_request(code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(code: &str, message: impl Into<String>) -> Self {
         Self::new(400, code, message)
     }
 
-    pub(in crate::simulator) fn not_found(code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn not_found(code: &str, message: impl Into<String>) -> Self {
         Self::new(404, code, message)
     }
 
-    pub(in crate::simulator) fn conflict(code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn conflict(code: &str, message: impl Into<String>) -> Self {
         Self::new(409, code, message)
     }
 
     /// With the property that is at fault.
-    pub(in crate::simulator) fn at(mut self, target: &str) -> Self {
+    pub(crate) fn at(mut self, target: &str) -> Self {
         self.more.target = Some(target.to_owned());
         self
     }
 
     /// With a further cause.
-    pub(in crate::simulator) fn detail(mut self, code: &str, message: &str) -> Self {
+    pub(crate) fn detail(mut self, code: &str, message: &str) -> Self {
         let (code, message) = (code.to_owned(), message.to_owned());
         self.more.details.push(Detail { code, message, target: None });
         self
     }
 
     /// With a further cause and what is at fault there.
-    pub(in crate::simulator) fn detail_at(mut self, code: &str, message: &str, target: &str) -> Self {
+    pub(crate) fn detail_at(mut self, code: &str, message: &str, target: &str) -> Self {
         let (code, message, target) = (code.to_owned(), message.to_owned(), Some(target.to_owned()));
         self.more.details.push(Detail { code, message, target });
         self
     }
 
     /// With a `WWW-Authenticate` header.
-    pub(in crate::simulator) fn challenge(mut self, challenge: String) -> Self {
+    pub(crate) fn challenge(mut self, challenge: String) -> Self {
         self.more.challenge = Some(challenge);
         self
     }
 
-    pub(in crate::simulator) fn into_reply(self) -> Reply {
+    pub(crate) fn into_reply(self) -> Reply {
         let mut error = json!({ "code": self.code, "message": self.message });
         if let Some(target) = self.more.target {
             error["target"] = json!(target);
@@ -97,13 +97,13 @@ impl ArmError {
 }
 
 /// The refusal of a body that is larger than ARM takes.
-pub(in crate::simulator) fn too_large(limit_bytes: usize) -> ArmError {
+pub(crate) fn too_large(limit_bytes: usize) -> ArmError {
     let message = format!("The request content size exceeds the maximum size of {limit_bytes} bytes.");
     ArmError::new(413, "RequestContentTooLarge", message)
 }
 
 /// The refusal of a body that does not arrive.
-pub(in crate::simulator) fn too_slow(limit: std::time::Duration) -> ArmError {
+pub(crate) fn too_slow(limit: std::time::Duration) -> ArmError {
     let message = format!("The request content did not arrive within {} seconds.", limit.as_secs());
     ArmError::new(408, "RequestTimeout", message)
 }

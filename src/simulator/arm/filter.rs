@@ -4,7 +4,7 @@ use super::ArmError;
 
 /// A conjunction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::simulator) struct Filter {
+pub(crate) struct Filter {
     clauses: Vec<Clause>,
 }
 
@@ -16,7 +16,7 @@ enum Clause {
 
 impl Filter {
     /// Reads a filter; an absent or empty one lets everything through.
-    pub(in crate::simulator) fn parse(text: Option<&str>) -> Result<Self, ArmError> {
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self, ArmError> {
         let text = text.unwrap_or_default().trim();
         if text.is_empty() {
             return Ok(Self::default());
@@ -29,7 +29,7 @@ impl Filter {
     }
 
     /// The value that `field` must have.
-    pub(in crate::simulator) fn equals(&self, field: &str) -> Option<&str> {
+    pub(crate) fn equals(&self, field: &str) -> Option<&str> {
         self.clauses.iter().find_map(|clause| match clause {
             Clause::Equals { field: name, value } if name.eq_ignore_ascii_case(field) => Some(value.as_str()),
             Clause::Equals { .. } | Clause::Function { .. } => None,
@@ -37,7 +37,7 @@ impl Filter {
     }
 
     /// The argument of a function, when the filter calls it.
-    pub(in crate::simulator) fn function(&self, function: &str) -> Option<&str> {
+    pub(crate) fn function(&self, function: &str) -> Option<&str> {
         self.clauses.iter().find_map(|clause| match clause {
             Clause::Function { name, argument } if name.eq_ignore_ascii_case(function) => {
                 Some(argument.as_str())

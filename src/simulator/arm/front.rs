@@ -7,34 +7,34 @@ use super::address::{self, Address};
 use super::authenticate::authenticate;
 use super::authorize::{Sight, authorize};
 use super::{ArmError, Query, list, long_running, read, write};
-use crate::resources::id::{ResourceId, SubscriptionId};
-use crate::simulator::faults::Faults;
-use crate::simulator::http::{Incoming, Reply};
-use crate::simulator::providers::{self, Kind, registrations, subscriptions};
-use crate::simulator::state::{Caller, State};
+use crate::faults::Faults;
+use crate::http::{Incoming, Reply};
+use crate::providers::{self, Kind, registrations, subscriptions};
+use crate::state::{Caller, State};
+use beamline_base::id::{ResourceId, SubscriptionId};
 
 /// The first version of the generic ARM API that is still served.
 const FIRST_ARM_VERSION: &str = "2014-04-01";
 
 /// A request that passed the front door.
-pub(in crate::simulator) struct Call<'a> {
-    pub(in crate::simulator) method: &'a Method,
-    pub(in crate::simulator) path: &'a str,
+pub(crate) struct Call<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
     /// The query as it was sent.
-    pub(in crate::simulator) raw_query: &'a str,
-    pub(in crate::simulator) query: Query,
-    pub(in crate::simulator) api_version: String,
-    pub(in crate::simulator) caller: Caller,
-    pub(in crate::simulator) faults: &'a Faults,
-    pub(in crate::simulator) headers: &'a HeaderMap,
+    pub(crate) raw_query: &'a str,
+    pub(crate) query: Query,
+    pub(crate) api_version: String,
+    pub(crate) caller: Caller,
+    pub(crate) faults: &'a Faults,
+    pub(crate) headers: &'a HeaderMap,
     /// Which entries of a list the caller sees.
-    pub(in crate::simulator) sight: Sight,
+    pub(crate) sight: Sight,
     raw_body: &'a [u8],
 }
 
 impl Call<'_> {
     /// The body, which must be a JSON object.
-    pub(in crate::simulator) fn body(&self) -> Result<Value, ArmError> {
+    pub(crate) fn body(&self) -> Result<Value, ArmError> {
         let parsed: Result<Value, _> = serde_json::from_slice(self.raw_body);
         match parsed {
             Ok(Value::Object(map)) => Ok(Value::Object(map)),
@@ -47,11 +47,7 @@ impl Call<'_> {
 }
 
 /// Answers a request for Azure Resource Manager.
-pub(in crate::simulator) fn handle(
-    state: &mut State,
-    faults: &Faults,
-    incoming: &Incoming,
-) -> Result<Reply, ArmError> {
+pub(crate) fn handle(state: &mut State, faults: &Faults, incoming: &Incoming) -> Result<Reply, ArmError> {
     let caller = authenticate(state, incoming)?;
     let path = incoming.uri.path();
     let address = address::parse(path);
@@ -256,7 +252,7 @@ fn check_version(call: &Call<'_>, kind: &dyn Kind) -> Result<(), ArmError> {
 }
 
 /// Puts ARM's own headers on an answer (ARM RPC common API details, `facts.md` 13 and 15).
-pub(in crate::simulator) fn stamp(state: &mut State, incoming: &Incoming, reply: &mut Reply) {
+pub(crate) fn stamp(state: &mut State, incoming: &Incoming, reply: &mut Reply) {
     state.requests_seen += 1;
     let number = state.requests_seen;
     let request_id = state.uuid(&format!("request {number}")).to_string();

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::query::encode;
 use super::{ArmError, Call, Sight, Typed, address, read};
-use crate::resources::id::ResourceId;
-use crate::simulator::http::Reply;
-use crate::simulator::providers::{self, Kind};
-use crate::simulator::state::{State, Stored};
+use crate::http::Reply;
+use crate::providers::{self, Kind};
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// How many entries a page has.
 const PAGE_SIZE: usize = 100;
@@ -36,16 +36,12 @@ pub(super) fn collection(
 }
 
 /// A page of resources, each as GET answers it.
-pub(in crate::simulator) fn page<'a>(
-    state: &State,
-    call: &Call<'_>,
-    entries: impl Iterator<Item = &'a Stored>,
-) -> Reply {
+pub(crate) fn page<'a>(state: &State, call: &Call<'_>, entries: impl Iterator<Item = &'a Stored>) -> Reply {
     page_by(state, call, entries, |stored| state.render(stored))
 }
 
 /// A page of resources, each as `shape` says. Entries come in the order of their folded ids.
-pub(in crate::simulator) fn page_by<'a>(
+pub(crate) fn page_by<'a>(
     state: &State,
     call: &Call<'_>,
     entries: impl Iterator<Item = &'a Stored>,
@@ -67,7 +63,7 @@ pub(in crate::simulator) fn page_by<'a>(
 }
 
 /// The folded id that the page before this one ended with.
-pub(in crate::simulator) fn after(call: &Call<'_>) -> Option<String> {
+pub(crate) fn after(call: &Call<'_>) -> Option<String> {
     call.query.get("$skiptoken").or_else(|| call.query.get("$skip")).and_then(decode_token)
 }
 

@@ -6,33 +6,33 @@ use jiff::SignedDuration;
 use uuid::Uuid;
 
 use super::{ArmError, Call};
-use crate::resources::id::ResourceId;
-use crate::simulator::faults::FaultEffect;
-use crate::simulator::http::Reply;
-use crate::simulator::operation::{Effect, Face, Operation, Outcome, Phase};
-use crate::simulator::providers::Style;
-use crate::simulator::state::State;
-use crate::simulator::times::Deed;
+use crate::faults::FaultEffect;
+use crate::http::Reply;
+use crate::operation::{Effect, Face, Operation, Outcome, Phase};
+use crate::providers::Style;
+use crate::state::State;
+use crate::times::Deed;
+use beamline_base::id::ResourceId;
 
 /// What begins.
-pub(in crate::simulator) struct Start<'a> {
-    pub(in crate::simulator) id: &'a ResourceId,
-    pub(in crate::simulator) style: &'a Style,
-    pub(in crate::simulator) effect: Effect,
-    pub(in crate::simulator) deed: Deed,
+pub(crate) struct Start<'a> {
+    pub(crate) id: &'a ResourceId,
+    pub(crate) style: &'a Style,
+    pub(crate) effect: Effect,
+    pub(crate) deed: Deed,
     /// How long it takes in Azure.
-    pub(in crate::simulator) seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 /// The two poll URLs of an operation that has begun, and when to look again.
-pub(in crate::simulator) struct Begun {
-    pub(in crate::simulator) status_url: String,
-    pub(in crate::simulator) result_url: String,
-    pub(in crate::simulator) retry_after_secs: u64,
+pub(crate) struct Begun {
+    pub(crate) status_url: String,
+    pub(crate) result_url: String,
+    pub(crate) retry_after_secs: u64,
 }
 
 /// Starts an operation that holds its resource until it ends. Scripted faults decide how it ends.
-pub(in crate::simulator) fn start(state: &mut State, call: &Call<'_>, start: Start<'_>) -> Begun {
+pub(crate) fn start(state: &mut State, call: &Call<'_>, start: Start<'_>) -> Begun {
     let number = state.operations.next_number();
     let what = format!("operation {number} on {}", start.id.folded());
     let (operation_id, now) = (state.uuid(&what), state.now());

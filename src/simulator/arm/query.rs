@@ -4,22 +4,22 @@ use http::Uri;
 
 /// The decoded query of a request, in its order.
 #[derive(Clone, Debug, Default)]
-pub(in crate::simulator) struct Query {
+pub(crate) struct Query {
     pairs: Vec<(String, String)>,
 }
 
 impl Query {
-    pub(in crate::simulator) fn of(uri: &Uri) -> Self {
+    pub(crate) fn of(uri: &Uri) -> Self {
         let parsed = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
         Self { pairs: parsed.map(|query| query.0).unwrap_or_default() }
     }
 
-    pub(in crate::simulator) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let found = self.pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    pub(in crate::simulator) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }

@@ -1,9 +1,9 @@
 //! Reading one resource, and the three ways in which it can be missing.
 
 use super::ArmError;
-use crate::resources::id::ResourceId;
-use crate::simulator::http::Reply;
-use crate::simulator::state::State;
+use crate::http::Reply;
+use crate::state::State;
+use beamline_base::id::ResourceId;
 
 pub(super) fn get(state: &State, id: &ResourceId) -> Result<Reply, ArmError> {
     match state.get(id) {
@@ -40,7 +40,7 @@ pub(super) fn missing_parent(id: &ResourceId, parent: &ResourceId, verb: &str) -
 }
 
 /// `ResourceNotFound` for this id.
-pub(in crate::simulator) fn missing_resource(id: &ResourceId) -> ArmError {
+pub(crate) fn missing_resource(id: &ResourceId) -> ArmError {
     let message = format!(
         "The Resource '{}/{}' under resource group '{}' was not found. For more details please go to \
          https://aka.ms/ARMResourceNotFoundFix",

@@ -4,47 +4,45 @@ use serde_json::Value;
 
 use super::read::{missing_group, missing_parent};
 use super::{ArmError, Call, Start, start};
-use crate::resources::id::ResourceId;
-use crate::simulator::body;
-use crate::simulator::faults::FaultEffect;
-use crate::simulator::http::Reply;
-use crate::simulator::operation::{Afterlife, Effect};
-use crate::simulator::providers::{
-    self, Answer, Etags, Kind, Placement, Provisioning, Removal, subscriptions,
-};
-use crate::simulator::state::{Caller, State};
-use crate::simulator::times::Deed;
+use crate::body;
+use crate::faults::FaultEffect;
+use crate::http::Reply;
+use crate::operation::{Afterlife, Effect};
+use crate::providers::{self, Answer, Etags, Kind, Placement, Provisioning, Removal, subscriptions};
+use crate::state::{Caller, State};
+use crate::times::Deed;
+use beamline_base::id::ResourceId;
 
 /// The version that placed resources are filled by.
 const PLACED_WITH: &str = "2026-02-01";
 
 /// A write, as a resource type sees it.
-pub(in crate::simulator) struct Write<'a> {
-    pub(in crate::simulator) id: &'a ResourceId,
+pub(crate) struct Write<'a> {
+    pub(crate) id: &'a ResourceId,
     /// What the client sent (a PATCH: what the resource would become).
-    pub(in crate::simulator) body: &'a Value,
+    pub(crate) body: &'a Value,
     /// What is stored now.
-    pub(in crate::simulator) existing: Option<Value>,
-    pub(in crate::simulator) api_version: &'a str,
-    pub(in crate::simulator) caller: &'a Caller,
+    pub(crate) existing: Option<Value>,
+    pub(crate) api_version: &'a str,
+    pub(crate) caller: &'a Caller,
 }
 
 impl Write<'_> {
-    pub(in crate::simulator) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.id.name()
     }
 
     /// The text at a pointer of what was sent.
-    pub(in crate::simulator) fn text(&self, pointer: &str) -> Option<&str> {
+    pub(crate) fn text(&self, pointer: &str) -> Option<&str> {
         body::text(self.body, pointer)
     }
 
     /// What is stored at a pointer now.
-    pub(in crate::simulator) fn old(&self, pointer: &str) -> Option<&Value> {
+    pub(crate) fn old(&self, pointer: &str) -> Option<&Value> {
         body::at(self.existing.as_ref()?, pointer)
     }
 
-    pub(in crate::simulator) fn old_text(&self, pointer: &str) -> Option<&str> {
+    pub(crate) fn old_text(&self, pointer: &str) -> Option<&str> {
         self.old(pointer).and_then(Value::as_str)
     }
 }
@@ -232,7 +230,7 @@ pub(super) fn delete(
 }
 
 /// Places a resource without the front's checks, provisioned at once.
-pub(in crate::simulator) fn place(state: &mut State, id: &ResourceId, sent: &Value, caller: &Caller) {
+pub(crate) fn place(state: &mut State, id: &ResourceId, sent: &Value, caller: &Caller) {
     let Some(kind) = providers::kind(&id.arm_type()) else {
         return state.store(id, sent.clone());
     };
@@ -388,7 +386,7 @@ fn check_etag(state: &State, call: &Call<'_>, id: &ResourceId, kind: &dyn Kind) 
 }
 
 /// Whether the caller asked for a deletion for good, by a query parameter that says `true`.
-pub(in crate::simulator) fn afterlife(query: &super::Query, parameter: &str) -> Afterlife {
+pub(crate) fn afterlife(query: &super::Query, parameter: &str) -> Afterlife {
     match query.get(parameter) {
         Some(value) if value.eq_ignore_ascii_case("true") => Afterlife::Purge,
         Some(_) | None => Afterlife::SoftDelete,

@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::refusal;
-use crate::simulator::arm::Query;
-use crate::simulator::http::Reply;
-use crate::simulator::state::State;
+use crate::arm::Query;
+use crate::http::Reply;
+use crate::state::State;
 
 fn host(base_url: &str) -> &str {
     base_url.split_once("://").map_or(base_url, |(_, host)| host)

@@ -5,13 +5,13 @@
 use serde_json::json;
 
 use super::{TOKEN_SECS, clock_skew, jwt};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::Query;
-use crate::simulator::body;
-use crate::simulator::faults::Faults;
-use crate::simulator::http::{Incoming, Reply};
-use crate::simulator::options::Access;
-use crate::simulator::state::{State, Stored, default_tenant, parse_uuid};
+use crate::arm::Query;
+use crate::body;
+use crate::faults::Faults;
+use crate::http::{Incoming, Reply};
+use crate::options::Access;
+use crate::state::{State, Stored, default_tenant, parse_uuid};
+use beamline_base::id::ResourceId;
 
 /// The first version of the token endpoint.
 const FIRST_VERSION: &str = "2018-02-01";

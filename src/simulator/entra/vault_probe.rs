@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use crate::simulator::http::{Incoming, Reply};
-use crate::simulator::state::{State, default_tenant};
+use crate::http::{Incoming, Reply};
+use crate::state::{State, default_tenant};
 
 pub(super) fn answer(state: &State, incoming: &Incoming, name: &str) -> Reply {
     let error = |status, code: &str, message: &str| {

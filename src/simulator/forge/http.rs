@@ -11,7 +11,7 @@ use super::face::{Caller, Refused, Route, Validators, Via, admit, decoded};
 use super::signature::digest;
 use super::state::{Outage, State};
 use super::world::ForgeWorld;
-use crate::simulator::http::LOST;
+use crate::http::LOST;
 
 /// More than any forge takes.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;

@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use super::disorder::Disorder;
-use crate::clock::Clock;
+use beamline_base::clock::Clock;
 
 /// The forges, as far as they differ on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

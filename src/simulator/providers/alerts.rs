@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::names::fits;
 use super::{Answer, Kind, Style};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored};
-use crate::simulator::times::Lag;
+use crate::arm::{ArmError, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored};
+use crate::times::Lag;
+use beamline_base::id::ResourceId;
 
 /// A rule that looks for unusual failures.
 pub(super) struct DetectorRule;
@@ -128,7 +128,7 @@ pub(super) fn watch(state: &mut State, component: &ResourceId) {
 }
 
 /// Makes what is due by now.
-pub(in crate::simulator) fn add_due(state: &mut State) {
+pub(crate) fn add_due(state: &mut State) {
     let now = state.now();
     while let Some((due, _)) = state.watched.first()
         && *due <= now

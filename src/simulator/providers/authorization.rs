@@ -5,12 +5,12 @@ use uuid::Uuid;
 
 use super::authorization_definitions::DEFINITION_TYPE;
 use super::{Answer, Kind, Removal, Style, authorization_permissions, authorization_roles};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Query, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::options::Access;
-use crate::simulator::state::{State, Stored, parse_uuid};
+use crate::arm::{ArmError, Query, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::options::Access;
+use crate::state::{State, Stored, parse_uuid};
+use beamline_base::id::ResourceId;
 
 /// A role assignment.
 pub(super) struct RoleAssignment;
@@ -239,7 +239,7 @@ pub(super) fn custom_role<'a>(state: &'a State, guid: &str) -> Option<&'a Stored
 }
 
 /// The GUID of the role with this name or GUID.
-pub(in crate::simulator) fn role_guid(state: &State, role: &str) -> Option<String> {
+pub(crate) fn role_guid(state: &State, role: &str) -> Option<String> {
     let built_in = authorization_roles::by_guid(role).or_else(|| authorization_roles::by_name(role));
     built_in.map(|role| role.guid.to_owned()).or_else(|| custom_role(state, role).map(|_| role.to_owned()))
 }

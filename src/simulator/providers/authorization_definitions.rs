@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::authorization::ASSIGNMENT_TYPE;
 use super::{Answer, Kind, Removal, Style, authorization_roles};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Query, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored, parse_uuid};
+use crate::arm::{ArmError, Query, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored, parse_uuid};
+use beamline_base::id::ResourceId;
 
 /// A role definition that is not built in.
 pub(super) struct RoleDefinition;

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use super::authorization::{ASSIGNMENT_TYPE, RoleAssignment, custom_role};
 use super::authorization_definitions::DEFINITION_TYPE;
 use super::{Kind, authorization_permissions, authorization_roles, locks};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Filter, Typed, missing_resource, page};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::options::Access;
-use crate::simulator::state::{State, Stored, parse_uuid};
+use crate::arm::{ArmError, Call, Filter, Typed, missing_resource, page};
+use crate::body;
+use crate::http::Reply;
+use crate::options::Access;
+use crate::state::{State, Stored, parse_uuid};
+use beamline_base::id::ResourceId;
 
 /// Lists of assignments at a scope, and role definitions.
 pub(super) fn special(

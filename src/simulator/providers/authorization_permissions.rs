@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use super::authorization::{ASSIGNMENT_TYPE, custom_role};
 use super::authorization_roles;
-use crate::resources::id::ResourceId;
-use crate::simulator::body;
-use crate::simulator::revocations::Revocation;
-use crate::simulator::state::{State, Stored, parse_uuid};
-use crate::simulator::times::Lag;
+use crate::body;
+use crate::revocations::Revocation;
+use crate::state::{State, Stored, parse_uuid};
+use crate::times::Lag;
+use beamline_base::id::ResourceId;
 
 /// The assignments at exactly this folded scope; the empty one is the tenant's root.
 fn assignments_at<'a>(state: &'a State, scope: &str) -> impl Iterator<Item = &'a Stored> + use<'a> {
@@ -73,7 +73,7 @@ fn guid_of(stored: &Stored) -> &str {
 }
 
 /// The permissions of a principal at a scope, an entry for each role.
-pub(in crate::simulator) fn effective(state: &State, principal: Uuid, scope: &str) -> Vec<Value> {
+pub(crate) fn effective(state: &State, principal: Uuid, scope: &str) -> Vec<Value> {
     let principals = state.principals.memberships(principal);
     let mut found = Vec::new();
     for place in upwards(scope) {
@@ -91,14 +91,14 @@ pub(in crate::simulator) fn effective(state: &State, principal: Uuid, scope: &st
 }
 
 /// Whether a principal may do `action` at `scope`.
-pub(in crate::simulator) fn allows(state: &State, principal: Uuid, action: &str, scope: &str) -> bool {
+pub(crate) fn allows(state: &State, principal: Uuid, action: &str, scope: &str) -> bool {
     let principals = state.principals.memberships(principal);
     upwards(scope)
         .any(|place| held_at(state, &place, &principals).any(|guid| role_allows(state, guid, action)))
 }
 
 /// Whether a principal has any role at a place inside `scope`: such a principal sees the subscription.
-pub(in crate::simulator) fn has_any_inside(state: &State, principal: Uuid, scope: &ResourceId) -> bool {
+pub(crate) fn has_any_inside(state: &State, principal: Uuid, scope: &ResourceId) -> bool {
     let principals = state.principals.memberships(principal);
     let mut inside = state.inventory.of_type_within(ASSIGNMENT_TYPE, Some(scope), None);
     inside.any(|stored| is_of(stored, &principals) && in_force(state, stored))

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::normal_location;
-use crate::simulator::body;
+use crate::body;
 
 /// Region, and the value behind `12076:`.
 const COMMUNITIES: [(&str, u32); 32] = [

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Kind, Style};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Write};
-use crate::simulator::body;
-use crate::simulator::state::State;
+use crate::arm::{ArmError, Write};
+use crate::body;
+use crate::state::State;
+use beamline_base::id::ResourceId;
 
 /// A budget.
 pub(super) struct Budget;

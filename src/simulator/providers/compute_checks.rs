@@ -7,10 +7,10 @@ use super::machine_learning::bad;
 use super::names::{alphanumeric_or_hyphen, fits};
 use super::subscriptions::normal_location;
 use super::{identity, vm_sizes};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Write};
-use crate::simulator::body;
-use crate::simulator::state::State;
+use crate::arm::{ArmError, Write};
+use crate::body;
+use crate::state::State;
+use beamline_base::id::ResourceId;
 
 /// `^[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9\-]{2,23}$`
 pub(super) fn check_name(write: &Write<'_>) -> Result<(), ArmError> {

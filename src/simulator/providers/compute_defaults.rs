@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::compute_checks::normal_duration;
 use super::computes::{INNER, operation};
 use super::subscriptions::normal_location;
-use crate::simulator::arm::Write;
-use crate::simulator::body;
-use crate::simulator::state::State;
+use crate::arm::Write;
+use crate::body;
+use crate::state::State;
 
 pub(super) fn fill_envelope(state: &State, write: &Write<'_>, filled: &mut Value) {
     let location = body::text(filled, "/location").map(normal_location).unwrap_or_default();

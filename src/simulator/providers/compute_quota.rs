@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use super::computes::{INNER, TYPE, is_instance};
 use super::subscriptions::normal_location;
 use super::vm_sizes;
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Write};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Call, Write};
+use crate::body;
+use crate::http::Reply;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// Whose cores a compute uses: a family's, or those of the low-priority pool.
 const LOW_PRIORITY: &str = "lowPriorityPool";
@@ -68,7 +68,7 @@ fn exceeded(pool: &str, limit: u64, used: u64, cores: u64) -> ArmError {
 }
 
 /// The refusal that a scripted fault asks for.
-pub(in crate::simulator) fn exhausted(sent: &Value) -> ArmError {
+pub(crate) fn exhausted(sent: &Value) -> ArmError {
     let (pool, cores) = demand(sent);
     exceeded(pool, 0, 0, cores)
 }

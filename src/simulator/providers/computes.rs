@@ -7,13 +7,13 @@ use super::compute_defaults::{fill_cluster, fill_envelope, fill_instance};
 use super::identity::{self, Spelling};
 use super::machine_learning::bad;
 use super::{Answer, Kind, Placement, Provisioning, Removal, Style, Tracking, compute_quota};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Query, Start, Write, start};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::operation::{Afterlife, Effect, Power};
-use crate::simulator::state::{State, Stored};
-use crate::simulator::times::Deed;
+use crate::arm::{ArmError, Call, Query, Start, Write, start};
+use crate::body;
+use crate::http::Reply;
+use crate::operation::{Afterlife, Effect, Power};
+use crate::state::{State, Stored};
+use crate::times::Deed;
+use beamline_base::id::ResourceId;
 
 /// A compute.
 pub(super) struct Compute;

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::identity::{self, Spelling};
 use super::names::{self, alphanumeric, fits};
 use super::{Answer, Kind, Removal, Style};
-use crate::simulator::arm::{ArmError, Call, Typed, Write};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Call, Typed, Write};
+use crate::body;
+use crate::http::Reply;
+use crate::state::{State, Stored};
 
 /// A registry.
 pub(super) struct Registry;
@@ -195,7 +195,7 @@ pub(super) fn special(
         ("GET", ["registries", _, "replications"]) => {
             Some(typed.id_of(2).and_then(|id| match state.get(&id) {
                 Some(_) => Ok(Reply::json(200, json!({ "value": [] }))),
-                None => Err(crate::simulator::arm::missing_resource(&id)),
+                None => Err(crate::arm::missing_resource(&id)),
             }))
         }
         _ => None,
@@ -205,7 +205,7 @@ pub(super) fn special(
 /// Storage included in each SKU, and how many webhooks it may have (ACR container-registry-skus).
 fn usages(state: &State, typed: &Typed) -> Result<Reply, ArmError> {
     let id = typed.id_of(2)?;
-    let Some(stored) = state.get(&id) else { return Err(crate::simulator::arm::missing_resource(&id)) };
+    let Some(stored) = state.get(&id) else { return Err(crate::arm::missing_resource(&id)) };
     let (size, webhooks): (u64, u64) = match body::text(&stored.body, "/sku/name") {
         Some("Premium") => (536_870_912_000, 500),
         Some("Standard") => (107_374_182_400, 10),

@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use crate::simulator::arm::{ArmError, Call, Typed};
-use crate::simulator::http::Reply;
+use crate::arm::{ArmError, Call, Typed};
+use crate::http::Reply;
 
 pub(super) fn special(call: &Call<'_>, typed: &Typed, tail: &[&str]) -> Option<Result<Reply, ArmError>> {
     match (call.method.as_str(), tail) {

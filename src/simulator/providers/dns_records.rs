@@ -5,12 +5,12 @@
 use serde_json::{Value, json};
 
 use super::{Etags, Kind, Style};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Query, Typed, Write, after, missing_resource, page};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Call, Query, Typed, Write, after, missing_resource, page};
+use crate::body;
+use crate::http::Reply;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// The record sets of one record type.
 pub(super) struct RecordSet {

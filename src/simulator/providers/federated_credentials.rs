@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::names::word;
 use super::{Kind, Style};
-use crate::simulator::arm::{ArmError, Write};
-use crate::simulator::body;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Write};
+use crate::body;
+use crate::state::{State, Stored};
 
 /// A federated credential.
 pub(super) struct FederatedCredential;

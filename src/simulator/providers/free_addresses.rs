@@ -7,11 +7,11 @@ use std::net::Ipv4Addr;
 use serde_json::{Value, json};
 
 use super::private_endpoints;
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Typed, missing_resource};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::state::State;
+use crate::arm::{ArmError, Call, Typed, missing_resource};
+use crate::body;
+use crate::http::Reply;
+use crate::state::State;
+use beamline_base::id::ResourceId;
 
 /// How many free addresses are offered instead.
 const OFFERED: usize = 5;

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::arm::Write;
-use crate::simulator::body;
-use crate::simulator::state::State;
+use crate::arm::Write;
+use crate::body;
+use crate::state::State;
 
 /// How a provider writes the combination of both kinds.
 #[derive(Clone, Copy, Debug)]

@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use super::{Answer, Kind, Placement, Style, alerts, subscriptions};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Write};
-use crate::simulator::body;
-use crate::simulator::state::State;
+use crate::arm::{ArmError, Write};
+use crate::body;
+use crate::state::State;
+use beamline_base::id::ResourceId;
 
 /// An Application Insights component.
 pub(super) struct Component;

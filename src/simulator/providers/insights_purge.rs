@@ -3,10 +3,10 @@
 
 use serde_json::json;
 
-use crate::simulator::arm::{ArmError, Call, Typed, missing_resource};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::state::State;
+use crate::arm::{ArmError, Call, Typed, missing_resource};
+use crate::body;
+use crate::http::Reply;
+use crate::state::State;
 
 pub(super) fn special(
     state: &State,

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::names::{alphanumeric, alphanumeric_or_hyphen, fits};
 use super::{Answer, Kind, Style, subscriptions};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Query, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{Grave, State, Stored};
+use crate::arm::{ArmError, Query, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::state::{Grave, State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A vault.
 pub(super) struct Vault;
@@ -158,7 +158,7 @@ fn check_recovery(grave: &Grave, write: &Write<'_>) -> Result<(), ArmError> {
 fn check_values(write: &Write<'_>) -> Result<(), ArmError> {
     let tenant =
         write.text("/properties/tenantId").ok_or_else(|| bad("The parameter tenantId is not specified."))?;
-    if crate::simulator::state::parse_uuid(tenant).is_none() {
+    if crate::state::parse_uuid(tenant).is_none() {
         return Err(bad("An invalid value was provided for 'tenantId'."));
     }
     let sku = write.text("/properties/sku/name").ok_or_else(|| bad("The parameter sku is not specified."))?;

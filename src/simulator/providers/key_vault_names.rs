@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::key_vault::{TYPE, bad, grave_key, invalid_name, is_name, taken};
 use super::{names, subscriptions};
-use crate::simulator::arm::{ArmError, Call, Typed};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::state::{Grave, State};
+use crate::arm::{ArmError, Call, Typed};
+use crate::body;
+use crate::http::Reply;
+use crate::state::{Grave, State};
 
 /// Name checks and the deleted vaults.
 pub(super) fn special(
@@ -113,7 +113,7 @@ fn access_policies(state: &mut State, call: &Call<'_>, typed: &Typed, kind: &str
         return Err(bad("The parameter accessPolicies is not specified."));
     };
     let Some(stored) = state.get_mut(&vault) else {
-        return Err(crate::simulator::arm::missing_resource(&vault));
+        return Err(crate::arm::missing_resource(&vault));
     };
     let whose = |policy: &Value| {
         let part = |name: &str| body::text(policy, name).unwrap_or_default().to_ascii_lowercase();

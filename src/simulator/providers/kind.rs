@@ -11,15 +11,15 @@ use super::{
     storage, storage_children, storage_containers, storage_names, storage_skus, subnet_links,
     system_identities, tags, vault_secrets, zone_groups,
 };
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Query, Typed, Write};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Call, Query, Typed, Write};
+use crate::body;
+use crate::http::Reply;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// Every resource type of the world.
-pub(in crate::simulator) const KINDS: [&dyn Kind; 42] = [
+pub(crate) const KINDS: [&dyn Kind; 42] = [
     &resources::Group,
     &storage::Account,
     &storage_containers::Container,
@@ -65,7 +65,7 @@ pub(in crate::simulator) const KINDS: [&dyn Kind; 42] = [
 ];
 
 /// The resource providers that the world knows.
-pub(in crate::simulator) const NAMESPACES: [&str; 13] = [
+pub(crate) const NAMESPACES: [&str; 13] = [
     "Microsoft.AlertsManagement",
     "Microsoft.Authorization",
     "Microsoft.Consumption",
@@ -83,7 +83,7 @@ pub(in crate::simulator) const NAMESPACES: [&str; 13] = [
 
 /// How a type answers a PUT or PATCH (`facts.md` 14, styles per type).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::simulator) enum Answer {
+pub(crate) enum Answer {
     /// Done at once, with this status.
     Sync(u16),
     /// 202 without a body, with `Location`.
@@ -96,7 +96,7 @@ pub(in crate::simulator) enum Answer {
 
 /// How a type answers a DELETE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::simulator) enum Removal {
+pub(crate) enum Removal {
     /// 200 at once.
     Sync,
     /// 200 at once, with the body of what was deleted.
@@ -109,7 +109,7 @@ pub(in crate::simulator) enum Removal {
 
 /// Whether a resource has a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::simulator) enum Placement {
+pub(crate) enum Placement {
     /// It has, and it comes back normalised (`eastus`).
     Regional,
     /// It has, and it comes back as a display name (`East US`).
@@ -120,47 +120,47 @@ pub(in crate::simulator) enum Placement {
 
 /// Whether a body shows `properties.provisioningState`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::simulator) enum Provisioning {
+pub(crate) enum Provisioning {
     Shown,
     Hidden,
 }
 
 /// Whether a type's ETags guard writes; ARM itself does not check them (ARM RPC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::simulator) enum Etags {
+pub(crate) enum Etags {
     Ignored,
     Checked,
 }
 
 /// Whether ARM's generic listings show the type (`facts.md` 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::simulator) enum Tracking {
+pub(crate) enum Tracking {
     Tracked,
     Untracked,
 }
 
 /// The outward manners of a type. Times are in seconds, as observed in Azure.
 #[derive(Clone, Debug)]
-pub(in crate::simulator) struct Style {
+pub(crate) struct Style {
     /// The type as its provider spells it.
-    pub(in crate::simulator) arm_type: &'static str,
+    pub(crate) arm_type: &'static str,
     /// Older versions are refused, later ones served.
-    pub(in crate::simulator) first_version: &'static str,
-    pub(in crate::simulator) placement: Placement,
-    pub(in crate::simulator) provisioning: Provisioning,
-    pub(in crate::simulator) tracking: Tracking,
-    pub(in crate::simulator) create: Answer,
-    pub(in crate::simulator) update: Answer,
-    pub(in crate::simulator) patch: Answer,
-    pub(in crate::simulator) delete: Removal,
-    pub(in crate::simulator) create_secs: f64,
-    pub(in crate::simulator) update_secs: f64,
-    pub(in crate::simulator) delete_secs: f64,
-    pub(in crate::simulator) retry_after_secs: u64,
+    pub(crate) first_version: &'static str,
+    pub(crate) placement: Placement,
+    pub(crate) provisioning: Provisioning,
+    pub(crate) tracking: Tracking,
+    pub(crate) create: Answer,
+    pub(crate) update: Answer,
+    pub(crate) patch: Answer,
+    pub(crate) delete: Removal,
+    pub(crate) create_secs: f64,
+    pub(crate) update_secs: f64,
+    pub(crate) delete_secs: f64,
+    pub(crate) retry_after_secs: u64,
     /// The path segment of `Azure-AsyncOperation` URLs.
-    pub(in crate::simulator) status_segment: &'static str,
+    pub(crate) status_segment: &'static str,
     /// The path segment of `Location` URLs.
-    pub(in crate::simulator) result_segment: &'static str,
+    pub(crate) result_segment: &'static str,
 }
 
 impl Style {
@@ -193,7 +193,7 @@ impl Style {
 }
 
 /// What differs from one resource type to another.
-pub(in crate::simulator) trait Kind: Sync {
+pub(crate) trait Kind: Sync {
     /// The outward manners.
     fn style(&self) -> &'static Style;
 
@@ -293,16 +293,12 @@ pub(in crate::simulator) trait Kind: Sync {
 }
 
 /// The type of this name.
-pub(in crate::simulator) fn kind(arm_type: &str) -> Option<&'static dyn Kind> {
+pub(crate) fn kind(arm_type: &str) -> Option<&'static dyn Kind> {
     KINDS.into_iter().find(|kind| kind.style().arm_type.eq_ignore_ascii_case(arm_type))
 }
 
 /// Requests that are no plain PUT, GET, PATCH, DELETE or list of a type.
-pub(in crate::simulator) fn special(
-    state: &mut State,
-    call: &Call<'_>,
-    typed: &Typed,
-) -> Option<Result<Reply, ArmError>> {
+pub(crate) fn special(state: &mut State, call: &Call<'_>, typed: &Typed) -> Option<Result<Reply, ArmError>> {
     let (namespace, tail) = (typed.namespace.to_ascii_lowercase(), typed.folded());
     let tail: Vec<&str> = tail.iter().map(String::as_str).collect();
     let general = services::special(state, call, typed, &tail)

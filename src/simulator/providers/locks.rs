@@ -5,11 +5,11 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{Answer, Kind, Style};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Filter, Typed, Write, after, page};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Call, Filter, Typed, Write, after, page};
+use crate::body;
+use crate::http::Reply;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A lock.
 pub(super) struct Lock;
@@ -76,7 +76,7 @@ fn locks_at<'a>(state: &'a State, scope: &ResourceId) -> impl Iterator<Item = &'
 }
 
 /// Refuses what a lock forbids: any deletion, and with `ReadOnly` any write and any POST.
-pub(in crate::simulator) fn check(state: &State, method: &Method, id: &ResourceId) -> Result<(), ArmError> {
+pub(crate) fn check(state: &State, method: &Method, id: &ResourceId) -> Result<(), ArmError> {
     if method == Method::GET || method == Method::HEAD || id.arm_type().eq_ignore_ascii_case(TYPE) {
         return Ok(());
     }
@@ -110,7 +110,7 @@ pub(super) fn list(state: &State, call: &Call<'_>, typed: &Typed) -> Result<Repl
         ArmError::bad_request("InvalidScope", format!("The scope '{}' is not valid.", typed.scope))
     })?;
     if !Lock.has_container(state, &scope) {
-        return Err(crate::simulator::arm::missing_resource(&scope));
+        return Err(crate::arm::missing_resource(&scope));
     }
     let only_here = Filter::parse(call.query.get("$filter"))?.function("atScope").is_some();
     let after = after(call);

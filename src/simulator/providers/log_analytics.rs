@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::identity::{self, Spelling};
 use super::names::{alphanumeric, alphanumeric_or_hyphen, fits};
 use super::{Answer, Kind, Style};
-use crate::simulator::arm::{ArmError, Call, Query, Typed, Write, afterlife};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{Grave, State, Stored};
+use crate::arm::{ArmError, Call, Query, Typed, Write, afterlife};
+use crate::body;
+use crate::http::Reply;
+use crate::operation::Afterlife;
+use crate::state::{Grave, State, Stored};
 
 /// A Log Analytics workspace.
 pub(super) struct Workspace;

@@ -9,12 +9,12 @@ use super::{
     Answer, Kind, Removal, Style, compute_quota, container_registry, datastores, ml_network, vm_sizes,
     workspace_grants,
 };
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Query, Typed, Write, afterlife};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{Grave, State, Stored};
+use crate::arm::{ArmError, Call, Query, Typed, Write, afterlife};
+use crate::body;
+use crate::http::Reply;
+use crate::operation::Afterlife;
+use crate::state::{Grave, State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A workspace.
 pub(super) struct Workspace;

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::names::word;
 use super::{Kind, Style};
-use crate::simulator::arm::{ArmError, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored, parse_uuid};
+use crate::arm::{ArmError, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored, parse_uuid};
 
 /// A user-assigned identity.
 pub(super) struct Identity;

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::machine_learning::bad;
 use super::names::word;
 use super::{Answer, Kind, Style};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Query, Write};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Call, Query, Write};
+use crate::body;
+use crate::http::Reply;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A connection.
 pub(super) struct Connection;

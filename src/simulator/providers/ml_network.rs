@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::Kind as _;
 use super::machine_learning::{Workspace, bad};
-use crate::simulator::arm::{ArmError, Call, Start, Typed, missing_resource, start};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::operation::{Effect, Spark};
-use crate::simulator::state::{State, Stored};
-use crate::simulator::times::Deed;
+use crate::arm::{ArmError, Call, Start, Typed, missing_resource, start};
+use crate::body;
+use crate::http::Reply;
+use crate::operation::{Effect, Spark};
+use crate::state::{State, Stored};
+use crate::times::Deed;
 
 /// How long a managed network takes, in seconds (ML how-to-managed-network: several minutes).
 const PROVISIONING_SECS: f64 = 300.0;

@@ -7,10 +7,10 @@ use super::identity::{self, Spelling};
 use super::machine_learning::bad;
 use super::names::word;
 use super::{Answer, Kind, Removal, Style};
-use crate::simulator::arm::{ArmError, Query, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Query, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored};
 
 /// A registry.
 pub(super) struct Registry;

@@ -9,12 +9,12 @@ use super::names::word;
 use super::{
     Answer, Kind, Placement, Provisioning, Removal, Style, Tracking, bgp_communities, private_endpoints,
 };
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Query, Typed, Write};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Call, Query, Typed, Write};
+use crate::body;
+use crate::http::Reply;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A virtual network. Its subnets are resources of their own, shown inside it.
 pub(super) struct VirtualNetwork;
@@ -399,7 +399,7 @@ fn check_ranges(
 /// How many addresses of each subnet are taken. Azure keeps five of every subnet for itself.
 fn usages(state: &State, id: &ResourceId) -> Result<Reply, ArmError> {
     if state.get(id).is_none() {
-        return Err(crate::simulator::arm::missing_resource(id));
+        return Err(crate::arm::missing_resource(id));
     }
     let entry = |subnet: &Stored| {
         let ranges = subnet_ranges(&subnet.body).unwrap_or_default();

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::network::{NETWORK, check_name, in_progress, stamp};
 use super::{Kind, Placement, Style, Tracking};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Write};
-use crate::simulator::body;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Write};
+use crate::body;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A security rule.
 pub(super) struct SecurityRule;

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::network::{NETWORK, check_name, in_progress, stamp, with_tags};
 use super::network_rules::{self, check_rule, fill_rule};
 use super::{Kind, Style};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Query, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Query, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A network security group.
 pub(super) struct SecurityGroup;

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::names::{alphanumeric_or_hyphen, word};
 use super::network::with_tags;
 use super::{Answer, Etags, Kind, Removal, Style, dns_records};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Query, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Query, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A private DNS zone.
 pub(super) struct Zone;

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::network::{NETWORK, check_name, check_quiet, in_progress, stamp};
 use super::private_link::targets_of;
 use super::{Kind, Style};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Query, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Query, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A private endpoint.
 pub(super) struct PrivateEndpoint;

@@ -7,11 +7,11 @@
 use serde_json::{Value, json};
 
 use super::private_endpoints::{self, LINK_STATE, connections, target_of};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Typed, missing_resource};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Call, Typed, missing_resource};
+use crate::body;
+use crate::http::Reply;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A part of a resource that an endpoint connects to.
 pub(super) struct Target {
@@ -231,7 +231,7 @@ fn document(target: &ResourceId, found: &Found, shown: Shown) -> Value {
 }
 
 /// What a target shows in `privateEndpointConnections`; empty without any.
-pub(in crate::simulator) fn connections_of(state: &State, target: &ResourceId) -> Vec<Value> {
+pub(crate) fn connections_of(state: &State, target: &ResourceId) -> Vec<Value> {
     found(state, target).iter().map(|one| document(target, one, Shown::Inside)).collect()
 }
 

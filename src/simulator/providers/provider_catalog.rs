@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::{KINDS, NAMESPACES, Style, registrations};
-use crate::simulator::arm::{ArmError, Call, Typed};
-use crate::simulator::http::Reply;
-use crate::simulator::state::State;
+use crate::arm::{ArmError, Call, Typed};
+use crate::http::Reply;
+use crate::state::State;
 
 /// Provider, and the name that its operations show (the providers' `Operations_List` examples).
 const DISPLAYED: [(&str, &str); 12] = [
@@ -46,7 +46,7 @@ const ACTIONS: [(&str, &str); 17] = [
 ];
 
 /// Whether a request is for the catalog of operations, which needs no permission.
-pub(in crate::simulator) fn is_open(typed: &Typed) -> bool {
+pub(crate) fn is_open(typed: &Typed) -> bool {
     let first = typed.tail.first().map(|segment| segment.to_ascii_lowercase()).unwrap_or_default();
     typed.scope.is_empty()
         && (first == "provideroperations" || (first == "operations" && typed.tail.len() == 1))

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::subscriptions::{display_locations, normal_location};
 use super::{KINDS, NAMESPACES, Style, Tracking};
-use crate::resources::id::{ResourceId, SubscriptionId};
-use crate::simulator::arm::{ArmError, Call, Typed};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::registrations::Registration;
-use crate::simulator::state::State;
-use crate::simulator::times::Lag;
+use crate::arm::{ArmError, Call, Typed};
+use crate::body;
+use crate::http::Reply;
+use crate::registrations::Registration;
+use crate::state::State;
+use crate::times::Lag;
+use beamline_base::id::{ResourceId, SubscriptionId};
 
 /// Providers that every subscription has without registering them.
 const FREE: [&str; 4] =
@@ -41,22 +41,18 @@ fn state_of(state: &State, id: SubscriptionId, namespace: &str) -> Registration 
     state.registrations.get(id, namespace, state.now())
 }
 
-pub(in crate::simulator) fn list(state: &State, id: SubscriptionId) -> Reply {
+pub(crate) fn list(state: &State, id: SubscriptionId) -> Reply {
     let value = NAMESPACES.iter().map(|namespace| document(id, namespace, state_of(state, id, namespace)));
     Reply::json(200, json!({ "value": value.collect::<Vec<Value>>() }))
 }
 
-pub(in crate::simulator) fn get(
-    state: &State,
-    id: SubscriptionId,
-    namespace: &str,
-) -> Result<Reply, ArmError> {
+pub(crate) fn get(state: &State, id: SubscriptionId, namespace: &str) -> Result<Reply, ArmError> {
     let namespace = spelled(namespace)?;
     Ok(Reply::json(200, document(id, namespace, state_of(state, id, namespace))))
 }
 
 /// A provider without a subscription, which has no state of registration.
-pub(in crate::simulator) fn of_tenant(namespace: &str) -> Result<Reply, ArmError> {
+pub(crate) fn of_tenant(namespace: &str) -> Result<Reply, ArmError> {
     let namespace = spelled(namespace)?;
     let nobody = SubscriptionId(uuid::Uuid::nil());
     let mut document = document(nobody, namespace, Registration::Registered);
@@ -67,11 +63,7 @@ pub(in crate::simulator) fn of_tenant(namespace: &str) -> Result<Reply, ArmError
 }
 
 /// Answers `Registering`; the clock makes it `Registered`.
-pub(in crate::simulator) fn register(
-    state: &mut State,
-    id: SubscriptionId,
-    namespace: &str,
-) -> Result<Reply, ArmError> {
+pub(crate) fn register(state: &mut State, id: SubscriptionId, namespace: &str) -> Result<Reply, ArmError> {
     let namespace = spelled(namespace)?;
     match state_of(state, id, namespace) {
         Registration::Registered | Registration::Registering { .. } => get(state, id, namespace),
@@ -87,11 +79,7 @@ pub(in crate::simulator) fn register(
 
 /// Refused as long as the subscription holds something of the provider (azure-docs,
 /// resource-providers-and-types; the words as azurerm prints them, the code is not documented).
-pub(in crate::simulator) fn unregister(
-    state: &mut State,
-    id: SubscriptionId,
-    namespace: &str,
-) -> Result<Reply, ArmError> {
+pub(crate) fn unregister(state: &mut State, id: SubscriptionId, namespace: &str) -> Result<Reply, ArmError> {
     let namespace = spelled(namespace)?;
     let registration = state_of(state, id, namespace);
     let home = ResourceId::subscription(id);
@@ -122,7 +110,7 @@ pub(in crate::simulator) fn unregister(
 }
 
 /// Refuses a write to a provider that the subscription has not registered, as ARM's own front does.
-pub(in crate::simulator) fn check(state: &State, call: &Call<'_>, typed: &Typed) -> Result<(), ArmError> {
+pub(crate) fn check(state: &State, call: &Call<'_>, typed: &Typed) -> Result<(), ArmError> {
     if !matches!(*call.method, Method::PUT | Method::PATCH | Method::POST) {
         return Ok(());
     }

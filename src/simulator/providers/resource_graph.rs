@@ -12,13 +12,13 @@ use serde_json::{Map, Value, json};
 
 use super::kql::{Column, Comparison, Condition, KqlError, Query, Table};
 use super::{Tracking, kind};
-use crate::resources::id::{ResourceId, SubscriptionId};
-use crate::simulator::arm::{ArmError, Call};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::options::Access;
-use crate::simulator::state::{State, Stored, parse_uuid};
-use crate::simulator::times::Lag;
+use crate::arm::{ArmError, Call};
+use crate::body;
+use crate::http::Reply;
+use crate::options::Access;
+use crate::state::{State, Stored, parse_uuid};
+use crate::times::Lag;
+use beamline_base::id::{ResourceId, SubscriptionId};
 
 /// Most rows in an answer.
 const MAX_ROWS: usize = 1000;

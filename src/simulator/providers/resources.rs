@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use super::{Kind, Removal, Style, Tracking};
-use crate::resources::id::{ResourceId, SubscriptionId};
-use crate::simulator::arm::{ArmError, Call, Filter, Write, after, page, page_by};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Call, Filter, Write, after, page, page_by};
+use crate::body;
+use crate::http::Reply;
+use crate::state::{State, Stored};
+use beamline_base::id::{ResourceId, SubscriptionId};
 
 /// A resource group.
-pub(in crate::simulator) struct Group;
+pub(crate) struct Group;
 
 static STYLE: Style = Style {
     arm_type: "Microsoft.Resources/resourceGroups",
@@ -62,7 +62,7 @@ impl Kind for Group {
 }
 
 /// The groups of a subscription, with a filter on one tag.
-pub(in crate::simulator) fn groups(
+pub(crate) fn groups(
     state: &State,
     call: &Call<'_>,
     subscription: SubscriptionId,
@@ -74,11 +74,7 @@ pub(in crate::simulator) fn groups(
 }
 
 /// The tracked resources at a subscription or in a group.
-pub(in crate::simulator) fn contents(
-    state: &State,
-    call: &Call<'_>,
-    scope: &ResourceId,
-) -> Result<Reply, ArmError> {
+pub(crate) fn contents(state: &State, call: &Call<'_>, scope: &ResourceId) -> Result<Reply, ArmError> {
     if scope.resource_group_name().is_some() && state.get(scope).is_none() {
         let message = format!("Resource group '{}' could not be found.", scope.name());
         return Err(ArmError::not_found("ResourceGroupNotFound", message));

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use crate::simulator::arm::ArmError;
-use crate::simulator::body;
+use crate::arm::ArmError;
+use crate::body;
 
 /// What a property has to be.
 #[derive(Clone, Copy, Debug)]
@@ -162,7 +162,7 @@ const SHAPES: [Shape; 15] = [
 ];
 
 /// Refuses a property that is no value of its kind.
-pub(in crate::simulator) fn check(arm_type: &str, sent: &Value) -> Result<(), ArmError> {
+pub(crate) fn check(arm_type: &str, sent: &Value) -> Result<(), ArmError> {
     let Some((own, shape)) = SHAPES.iter().find(|(own, _)| own.eq_ignore_ascii_case(arm_type)) else {
         return Ok(());
     };

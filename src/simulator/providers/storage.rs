@@ -6,12 +6,12 @@ use super::identity::{self, Spelling};
 use super::names::{fits, lower_or_digit};
 use super::storage_defaults::{fill_read_only, fill_service_defaults, merged};
 use super::{Answer, Kind, Style};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Write};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{Grave, State, Stored};
+use crate::arm::{ArmError, Call, Write};
+use crate::body;
+use crate::http::Reply;
+use crate::operation::Afterlife;
+use crate::state::{Grave, State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A storage account.
 pub(super) struct Account;

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::names::{alphanumeric_or_hyphen, fits};
 use super::{Answer, Kind, Style};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Query, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Query, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// A file share, through the control plane.
 pub(super) struct Share;

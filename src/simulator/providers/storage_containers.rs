@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::names::{alphanumeric_or_hyphen, fits};
 use super::{Kind, Style};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Write};
-use crate::simulator::body;
-use crate::simulator::state::State;
+use crate::arm::{ArmError, Write};
+use crate::body;
+use crate::state::State;
+use beamline_base::id::ResourceId;
 
 /// A blob container.
 pub(super) struct Container;

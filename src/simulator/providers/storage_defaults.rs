@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::subscriptions;
-use crate::simulator::arm::Write;
-use crate::simulator::body;
-use crate::simulator::state::State;
+use crate::arm::Write;
+use crate::body;
+use crate::state::State;
 
 /// A PUT on an account keeps the properties that it does not name; tags are replaced.
 pub(super) fn merged(write: &Write<'_>) -> Value {

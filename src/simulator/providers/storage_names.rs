@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::names::{self, fits, lower_or_digit};
 use super::storage::{TYPE, invalid_name};
 use super::{storage_services, subscriptions};
-use crate::simulator::arm::{ArmError, Call, Typed};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::state::{Grave, State, Stored};
+use crate::arm::{ArmError, Call, Typed};
+use crate::body;
+use crate::http::Reply;
+use crate::state::{Grave, State, Stored};
 
 /// Name checks, deleted accounts, and the services that every account has.
 pub(super) fn special(

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::arm::{ArmError, Call};
-use crate::simulator::http::Reply;
+use crate::arm::{ArmError, Call};
+use crate::http::Reply;
 
 use super::subscriptions;
 

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::private_link::TARGETS;
-use crate::simulator::arm::{ArmError, Call, Typed, missing_resource};
-use crate::simulator::http::Reply;
-use crate::simulator::state::State;
+use crate::arm::{ArmError, Call, Typed, missing_resource};
+use crate::http::Reply;
+use crate::state::State;
 
 /// No service of this world ties itself to a subnet: both lists are empty.
 pub(super) fn special(

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{authorization_permissions, geography};
-use crate::resources::id::{ResourceId, SubscriptionId};
-use crate::simulator::arm::Call;
-use crate::simulator::http::Reply;
-use crate::simulator::options::Access;
-use crate::simulator::state::{State, Subscription};
+use crate::arm::Call;
+use crate::http::Reply;
+use crate::options::Access;
+use crate::state::{State, Subscription};
+use beamline_base::id::{ResourceId, SubscriptionId};
 
 /// The regions of the world: name and display name.
 pub(super) const LOCATIONS: [(&str, &str); 40] = [
@@ -67,12 +67,12 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 /// A location as Azure compares it: lower case, without spaces.
-pub(in crate::simulator) fn normal_location(location: &str) -> String {
+pub(crate) fn normal_location(location: &str) -> String {
     location.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase()
 }
 
 /// Whether a (normalised) location exists.
-pub(in crate::simulator) fn is_location(name: &str) -> bool {
+pub(crate) fn is_location(name: &str) -> bool {
     name == "global" || all_locations().any(|(known, _)| known == name)
 }
 
@@ -101,7 +101,7 @@ fn document(id: &SubscriptionId, subscription: &Subscription) -> Value {
     })
 }
 
-pub(in crate::simulator) fn tenants(state: &State) -> Reply {
+pub(crate) fn tenants(state: &State) -> Reply {
     let mut tenants: Vec<_> = state.subscriptions.values().map(|subscription| subscription.tenant).collect();
     tenants.sort_unstable();
     tenants.dedup();
@@ -120,7 +120,7 @@ pub(in crate::simulator) fn tenants(state: &State) -> Reply {
 }
 
 /// The subscriptions in which the caller has a role at all.
-pub(in crate::simulator) fn list(state: &State, call: &Call<'_>) -> Reply {
+pub(crate) fn list(state: &State, call: &Call<'_>) -> Reply {
     let seen = |id: &SubscriptionId| match state.settings.access {
         Access::Open => true,
         Access::Enforced => {
@@ -138,14 +138,14 @@ pub(in crate::simulator) fn list(state: &State, call: &Call<'_>) -> Reply {
     Reply::json(200, json!({ "value": value, "count": { "type": "Total", "value": count } }))
 }
 
-pub(in crate::simulator) fn get(state: &State, id: SubscriptionId) -> Reply {
+pub(crate) fn get(state: &State, id: SubscriptionId) -> Reply {
     match state.subscriptions.get(&id) {
         Some(subscription) => Reply::json(200, document(&id, subscription)),
         None => Reply::empty(404),
     }
 }
 
-pub(in crate::simulator) fn locations(id: SubscriptionId) -> Reply {
+pub(crate) fn locations(id: SubscriptionId) -> Reply {
     let base = format!("/subscriptions/{id}");
     let value: Vec<Value> =
         all_locations().map(|(name, shown)| geography::document(&base, name, shown)).collect();

@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Call, Typed, missing_resource};
-use crate::simulator::body;
-use crate::simulator::http::Reply;
-use crate::simulator::state::State;
+use crate::arm::{ArmError, Call, Typed, missing_resource};
+use crate::body;
+use crate::http::Reply;
+use crate::state::State;
+use beamline_base::id::ResourceId;
 
 pub(super) fn special(
     state: &State,

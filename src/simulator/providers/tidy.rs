@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::subscriptions::normal_location;
 use super::{Kind, Placement, vm_sizes};
-use crate::resources::id::ResourceId;
-use crate::simulator::body;
-use crate::simulator::state::{State, Stored};
+use crate::body;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// Where one resource names another one in a spelling of its own.
 const REFERENCES: [&str; 4] = [
@@ -17,12 +17,7 @@ const REFERENCES: [&str; 4] = [
 ];
 
 /// The body with canonical ids and types, normalised locations and documented enum values.
-pub(in crate::simulator) fn tidied(
-    state: &State,
-    stored: &Stored,
-    kind: &dyn Kind,
-    mut body: Value,
-) -> Value {
+pub(crate) fn tidied(state: &State, stored: &Stored, kind: &dyn Kind, mut body: Value) -> Value {
     let style = kind.style();
     body::set(&mut body, "/id", stored.id.as_str());
     body::set(&mut body, "/name", stored.id.name());

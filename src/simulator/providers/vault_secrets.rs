@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::names::{alphanumeric_or_hyphen, fits};
 use super::{Kind, Style};
-use crate::simulator::arm::{ArmError, Query, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Query, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored};
 
 /// A secret.
 pub(super) struct Secret;

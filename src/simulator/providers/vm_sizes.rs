@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::options::VmSizes;
+use crate::options::VmSizes;
 
 /// Name, family, vCPUs, GPUs, memory in GB.
 const SIZES: [(&str, &str, u32, u32, u32); 40] = [
@@ -139,7 +139,7 @@ pub(super) fn spelled(size: &str) -> Option<&'static str> {
 }
 
 /// All sizes with what Azure's own list does not say: since when those of a retired series are retired.
-pub(in crate::simulator) fn facts() -> Value {
+pub(crate) fn facts() -> Value {
     let sizes =
         all().map(|(name, family, ..)| json!({ "name": name, "family": family, "retired": retired(family) }));
     json!({ "sizes": sizes.collect::<Vec<_>>() })

@@ -6,10 +6,10 @@
 use serde_json::json;
 
 use super::authorization::{ASSIGNMENT_TYPE, grant_exists};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::place;
-use crate::simulator::body;
-use crate::simulator::state::{Caller, State, default_tenant, parse_uuid};
+use crate::arm::place;
+use crate::body;
+use crate::state::{Caller, State, default_tenant, parse_uuid};
+use beamline_base::id::ResourceId;
 
 const CONTRIBUTOR: &str = "b24988ac-6180-42a0-ab88-20f7382dd24c";
 const BLOB_DATA_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";

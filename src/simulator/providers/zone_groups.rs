@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::network::{NETWORK, check_name, in_progress, stamp};
 use super::private_endpoints::{no_patch, refused};
 use super::{Kind, Placement, Provisioning, Style, Tracking, dns_records};
-use crate::resources::id::ResourceId;
-use crate::simulator::arm::{ArmError, Query, Write};
-use crate::simulator::body;
-use crate::simulator::operation::Afterlife;
-use crate::simulator::state::{State, Stored};
+use crate::arm::{ArmError, Query, Write};
+use crate::body;
+use crate::operation::Afterlife;
+use crate::state::{State, Stored};
+use beamline_base::id::ResourceId;
 
 /// The DNS zones that answer for a private endpoint.
 pub(super) struct ZoneGroup;

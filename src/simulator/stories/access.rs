@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::bench::{Answer, Bench, account, group, id, path, workspace};
-use crate::simulator::{
+use crate::{
     Access, Application, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, RoleGrant, Throttling, WorldOptions,
 };
 

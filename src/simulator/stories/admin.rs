@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::bench::{Answer, Bench, account, cluster_body, group, path, workspace, workspace_body};
-use crate::simulator::{Casing, DEFAULT_TENANT, Latency, Scenario, Server, VaultUris, VmSizes};
+use crate::{Casing, DEFAULT_TENANT, Latency, Scenario, Server, VaultUris, VmSizes};
 
 const STONE: &str = "Microsoft.Storage/storageAccounts/stone";
 

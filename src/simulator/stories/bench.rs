@@ -7,9 +7,9 @@ use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::clock::Clock;
-use crate::resources::id::ResourceId;
-use crate::simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, World, WorldOptions};
+use crate::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, World, WorldOptions};
+use beamline_base::clock::Clock;
+use beamline_base::id::ResourceId;
 
 /// A version that every type serves.
 pub(super) const VERSION: &str = "api-version=2026-02-01";

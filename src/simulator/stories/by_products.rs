@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, group, path, workspace, workspace_body};
-use crate::simulator::Latency;
+use crate::Latency;
 
 const RULE: &str = "microsoft.alertsManagement/smartDetectorAlertRules/Failure%20Anomalies%20-%20ai";
 

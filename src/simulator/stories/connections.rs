@@ -14,8 +14,8 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tower::ServiceExt as _;
 
 use super::bench::{Bench, VERSION, group};
-use crate::simulator::connections::Limits;
-use crate::simulator::{Latency, Server};
+use crate::connections::Limits;
+use crate::{Latency, Server};
 
 /// How long a client waits for the server to let it go, before the story fails.
 const PATIENCE: Duration = Duration::from_secs(20);

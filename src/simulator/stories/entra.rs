@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::bench::{Answer, Bench, group, path};
-use crate::simulator::{Access, DEFAULT_TENANT, Latency};
+use crate::{Access, DEFAULT_TENANT, Latency};
 
 const ELSEWHERE: &str = "99999999-9999-4999-8999-999999999999";
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, account, group, path};
-use crate::simulator::{Fault, FaultEffect, Latency, Server};
+use crate::{Fault, FaultEffect, Latency, Server};
 
 fn fault(method: &str, part: &str, effect: FaultEffect) -> Fault {
     Fault { method: Some(method.to_owned()), path_contains: part.to_owned(), times: 1, effect }

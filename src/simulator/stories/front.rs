@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::bench::{Bench, account, group, path};
-use crate::simulator::{DEFAULT_TENANT, Latency, RequestClass};
+use crate::{DEFAULT_TENANT, Latency, RequestClass};
 
 #[tokio::test(start_paused = true)]
 async fn a_request_without_a_token_gets_a_challenge() {

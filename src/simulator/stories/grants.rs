@@ -4,7 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::bench::{Answer, Bench, group, id};
-use crate::simulator::{
+use crate::{
     Access, Application, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, LatencyProfile, RoleGrant, Scenario,
 };
 

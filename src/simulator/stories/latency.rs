@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, account, group, path};
-use crate::simulator::{Access, LatencyProfile, Scenario};
+use crate::{Access, LatencyProfile, Scenario};
 
 const STONE: &str = "Microsoft.Storage/storageAccounts/stone";
 const ACR: &str = "Microsoft.ContainerRegistry/registries/acrone";

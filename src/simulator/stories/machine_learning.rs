@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, cluster_body, group, id, path, workspace, workspace_body};
-use crate::simulator::Latency;
+use crate::Latency;
 
 const REAL: Latency = Latency::Realistic { factor: 1.0 };
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Answer, Bench, VERSION, account, group, path, vault, workspace, workspace_body};
-use crate::simulator::{DEFAULT_SUBSCRIPTION, Latency};
+use crate::{DEFAULT_SUBSCRIPTION, Latency};
 
 const REAL: Latency = Latency::Realistic { factor: 1.0 };
 const STONE: &str = "Microsoft.Storage/storageAccounts/stone";

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, cluster_body, group, id, path, vault, workspace, workspace_body};
-use crate::simulator::Latency;
+use crate::Latency;
 
 const REAL: Latency = Latency::Realistic { factor: 1.0 };
 const SECRETS_USER: &str = "4633458b-17de-408a-b874-0445c86b69e6";

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, account, group, path, vault, workspace, workspace_body};
-use crate::simulator::Latency;
+use crate::Latency;
 
 const STONE: &str = "Microsoft.Storage/storageAccounts/stone";
 const VAULT: &str = "Microsoft.KeyVault/vaults/kv-two";

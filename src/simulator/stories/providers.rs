@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::bench::{Answer, Bench, account, group, path};
-use crate::simulator::{DEFAULT_SUBSCRIPTION, Latency, LatencyProfile, Providers, Scenario, World};
+use crate::{DEFAULT_SUBSCRIPTION, Latency, LatencyProfile, Providers, Scenario, World};
 
 const STONE: &str = "Microsoft.Storage/storageAccounts/stone";
 

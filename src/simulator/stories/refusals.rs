@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Answer, Bench, account, cluster_body, group, path, vault, workspace, workspace_body};
-use crate::simulator::{Latency, VmSizes};
+use crate::{Latency, VmSizes};
 
 const STONE: &str = "Microsoft.Storage/storageAccounts/stone";
 

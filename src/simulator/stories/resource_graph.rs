@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Answer, Bench, account, group, path, vault};
-use crate::simulator::{DEFAULT_SUBSCRIPTION, Latency};
+use crate::{DEFAULT_SUBSCRIPTION, Latency};
 
 async fn query(bench: &Bench, text: &str, options: Value) -> Answer {
     let body = json!({ "subscriptions": [DEFAULT_SUBSCRIPTION], "query": text, "options": options });

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, account, dependencies, group, id, path, vault};
-use crate::simulator::{DEFAULT_SUBSCRIPTION, Latency};
+use crate::{DEFAULT_SUBSCRIPTION, Latency};
 
 const REAL: Latency = Latency::Realistic { factor: 1.0 };
 

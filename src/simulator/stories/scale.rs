@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::bench::{Bench, account, group, id};
-use crate::simulator::Latency;
+use crate::Latency;
 
 const GROUPS: usize = 1000;
 const PER_GROUP: usize = 100;

@@ -1,7 +1,7 @@
 //! The private endpoints that examples need: connections, names, addresses that are taken.
 
 use beamline::resources::id::ResourceId;
-use beamline::simulator::DEFAULT_SUBSCRIPTION;
+use beamline_simulator::DEFAULT_SUBSCRIPTION;
 use serde_json::{Value, json};
 
 use super::replay::Request;

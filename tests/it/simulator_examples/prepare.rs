@@ -1,7 +1,7 @@
 //! Makes the world in which an example can happen.
 
 use beamline::resources::id::ResourceId;
-use beamline::simulator::DEFAULT_SUBSCRIPTION;
+use beamline_simulator::DEFAULT_SUBSCRIPTION;
 use serde_json::{Value, json};
 
 use super::endpoints::{connected, inhabit, named_body, occupy};

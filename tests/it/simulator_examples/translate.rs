@@ -1,7 +1,7 @@
 //! An example in the words of the simulated world: its subscription, its regions, its types.
 
 use beamline::resources::id::ResourceId;
-use beamline::simulator::DEFAULT_SUBSCRIPTION;
+use beamline_simulator::DEFAULT_SUBSCRIPTION;
 use serde_json::{Map, Value, json};
 
 use crate::support::contract::Example;

@@ -12,8 +12,8 @@ use beamline::reconcile::report::{Progress, Report, StepEnd};
 use beamline::reconcile::{Means, Planned, Wanted, carry_out, make_plan, resume, run_record};
 use beamline::resources::Site;
 use beamline::resources::id::{ResourceId, SubscriptionId, TenantId};
-use beamline::simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, RequestClass, World, WorldOptions};
 use beamline::wire;
+use beamline_simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, RequestClass, World, WorldOptions};
 use tokio_util::sync::CancellationToken;
 
 /// The reference environment.

@@ -3,7 +3,7 @@
 use axum::body::{Body, to_bytes};
 use beamline::clock::Clock;
 use beamline::resources::id::{ResourceId, SubscriptionId};
-use beamline::simulator::{DEFAULT_SUBSCRIPTION, World, WorldOptions};
+use beamline_simulator::{DEFAULT_SUBSCRIPTION, World, WorldOptions};
 use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;

@@ -24,11 +24,9 @@ use beamline::reconcile::plan::{Consents, Style, render};
 use beamline::reconcile::{Wanted, make_plan};
 use beamline::resources::EnvironmentName;
 use beamline::resources::id::{ResourceId, SubscriptionId, TenantId};
-use beamline::simulator::{
-    DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, RequestRecord, World, WorldOptions,
-};
 use beamline::store::Store;
 use beamline::wire;
+use beamline_simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, RequestRecord, World, WorldOptions};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{broadcast, mpsc};

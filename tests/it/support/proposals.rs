@@ -11,12 +11,12 @@ use beamline::forge::{
     github, gitlab, receive,
 };
 use beamline::git::{CommitId, Credentials, Remote};
-use beamline::simulator::Latency;
-use beamline::simulator::forge::{
-    Disorder, ForgeKind, ForgeOptions, ForgeWorld, Permission, Problem, PullRequest, Seen, Shown,
-};
 use beamline::store::{About, Delivery};
 use beamline::wire;
+use beamline_simulator::Latency;
+use beamline_simulator::forge::{
+    Disorder, ForgeKind, ForgeOptions, ForgeWorld, Permission, Problem, PullRequest, Seen, Shown,
+};
 
 use super::daemon_world::{DaemonWorld, Setup};
 use super::gate::Gate;

@@ -1,6 +1,6 @@
 //! A small valid PUT body for every resource type that tests place.
 
-use beamline::simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
+use beamline_simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
 use serde_json::{Value, json};
 
 /// The body; `{"location": …}` for a type of which nothing is known.

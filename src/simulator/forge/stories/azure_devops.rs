@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, sha};
-use crate::simulator::forge::{ChangedFile, FileChange, ForgeKind, Permission, PullRequest};
+use crate::forge::{ChangedFile, FileChange, ForgeKind, Permission, PullRequest};
 
 const REPO: &str = "/octo/platform%20team/_apis/git/repositories/infra";
 const VERSION: &str = "api-version=7.1";

@@ -12,8 +12,8 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::contract::Contract;
-use crate::clock::Clock;
-use crate::simulator::forge::{ForgeKind, ForgeOptions, ForgeWorld, Permission, PullRequest};
+use crate::forge::{ForgeKind, ForgeOptions, ForgeWorld, Permission, PullRequest};
+use beamline_base::clock::Clock;
 
 pub(super) struct Answer {
     pub(super) status: u16,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, sha};
-use crate::simulator::forge::{ForgeKind, Permission, PullRequest, Shown};
+use crate::forge::{ForgeKind, Permission, PullRequest, Shown};
 
 const REPO: &str = "/2.0/repositories/octo/infra";
 

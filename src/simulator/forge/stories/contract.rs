@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
-use crate::simulator::forge::ForgeKind;
+use crate::forge::ForgeKind;
 
 /// One forge's description; without it nothing is checked.
 pub(super) struct Contract {

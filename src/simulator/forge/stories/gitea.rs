@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, sha};
-use crate::simulator::forge::{ForgeKind, Permission, PullRequest};
+use crate::forge::{ForgeKind, Permission, PullRequest};
 
 const REPO: &str = "/api/v1/repos/octo/infra";
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, sha};
-use crate::simulator::forge::{ChangedFile, FileChange, ForgeKind, Permission, PullRequest, Shown};
+use crate::forge::{ChangedFile, FileChange, ForgeKind, Permission, PullRequest, Shown};
 
 const REPO: &str = "/repos/octo/infra";
 

@@ -7,7 +7,7 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 
 use super::bench::{Answer, Bench, sha};
-use crate::simulator::forge::{Annotation, ForgeKind, Seen, Shown};
+use crate::forge::{Annotation, ForgeKind, Seen, Shown};
 
 /// Made for this test and used nowhere else.
 const KEY: &str = include_str!("test_app_key.pem");

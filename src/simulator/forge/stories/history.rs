@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::bench::{Bench, sha};
-use crate::simulator::forge::{ForgeKind, Problem};
+use crate::forge::{ForgeKind, Problem};
 
 async fn post(bench: &Bench, context: &str, state: &str, description: &str, run: Option<u64>) {
     let target = run.map(|run| format!("https://b.example.com/runs/{run}"));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, sha};
-use crate::simulator::forge::{ForgeKind, Outage, Permission};
+use crate::forge::{ForgeKind, Outage, Permission};
 
 /// Where a list of pull requests is.
 fn pulls(kind: ForgeKind) -> &'static str {

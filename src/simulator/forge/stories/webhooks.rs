@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use super::bench::{Bench, sha};
-use crate::simulator::forge::{Delivery, Disorder, ForgeKind, PullRequest};
+use crate::forge::{Delivery, Disorder, ForgeKind, PullRequest};
 
 /// The forge's word for what a delivery is about.
 fn event(kind: ForgeKind, delivery: &Delivery) -> String {

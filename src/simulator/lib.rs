@@ -1,8 +1,8 @@
 //! The other side of the wire: an Azure Resource Manager and an Entra that live in this process.
 //!
 //! Why: everything beamline promises is proven against this model, so it is written from Azure's own
-//! contract and knows nothing of our client. It may import only [`crate::resources::id`] and
-//! [`crate::clock`].
+//! contract and knows nothing of our client. Of ours it may import only
+//! [`beamline_base`]; that it is a package of its own keeps it so.
 //!
 //! * [`World`] is the model: one map of resources, the operations under way, the principals, the
 //!   soft-deleted names, the log of requests. Everything in it follows the clock and the seed.
