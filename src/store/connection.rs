@@ -288,7 +288,7 @@ mod tests {
         newer.execute(writing.db()).await.unwrap();
         writing.commit().await.unwrap();
         let error = Store::open(&path).await.unwrap_err();
-        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2, .. }), "{error:?}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 3, .. }), "{error:?}");
     }
 
     #[tokio::test]

@@ -95,6 +95,7 @@ pub(super) fn run_record(id: u128, environment: &str) -> RunRecord {
         kept: Vec::new(),
         notes: Vec::new(),
         blockers: Vec::new(),
+        consents: Vec::new(),
     };
     RunRecord {
         id: RunId(Uuid::from_u128(id)),

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use sqlx::AnyConnection;
 
+use super::arrivals::{forget_arrivals, put_arrival};
 use super::column::{Columns, micros, word};
 use super::line::Line;
 use super::pull_requests::{PullRequestRecord, put_pull_request};
@@ -99,7 +100,10 @@ impl Store {
                 let work = present_work(db, branch, &commit).await?;
                 return Ok(Accepted { work, superseded: Vec::new() });
             }
-            Arrival::Head(branch) => set_head(db, branch, &commit, now).await?,
+            Arrival::Head(branch) => {
+                set_head(db, branch, &commit, now).await?;
+                put_arrival(db, branch, &commit, now).await?;
+            }
             Arrival::PullRequest(record) => put_pull_request(db, record).await?,
         }
         let replaced: BTreeSet<(EnvironmentName, String)> =
@@ -134,6 +138,7 @@ impl Store {
         let mut writing = self.begin_write().await?;
         let db = writing.db();
         sqlx::query("DELETE FROM heads WHERE branch = $1").bind(branch.to_string()).execute(&mut *db).await?;
+        forget_arrivals(db, branch).await?;
         let plans = queued_work(db, &Line::Branch(branch.clone()))
             .await?
             .into_iter()

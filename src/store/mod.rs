@@ -13,6 +13,7 @@
 //! that PostgreSQL is a second folder of migrations and a second way to take the write right. May
 //! import the journal and report types of `reconcile`, the status types of `forge`, the ids of `git`.
 
+mod arrivals;
 mod column;
 mod commands;
 mod connection;
@@ -36,6 +37,7 @@ mod work;
 #[cfg(test)]
 mod fixture;
 
+pub use arrivals::Arrivals;
 pub use commands::{Command, Wish};
 pub use connection::Store;
 pub use environments::{Applied, Attempt, Claim, ClaimHolder, EnvironmentRecord};

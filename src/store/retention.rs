@@ -15,7 +15,7 @@ use super::{Store, StoreError};
 const ROWS_AT_ONCE: u64 = 500;
 
 /// Each deletes at most [`ROWS_AT_ONCE`] rows (`$2`) that are older than `$1`.
-const STATEMENTS: [&str; 9] = [
+const STATEMENTS: [&str; 10] = [
     "DELETE FROM inbox WHERE inbox_id IN (SELECT inbox_id FROM inbox
      WHERE received_at < $1 AND handled_at IS NOT NULL LIMIT $2)",
     "DELETE FROM outbox WHERE outbox_id IN (SELECT outbox_id FROM outbox
@@ -32,6 +32,9 @@ const STATEMENTS: [&str; 9] = [
     // What the comment of an open pull request is made of stays.
     "DELETE FROM work WHERE work_id IN (SELECT work_id FROM work WHERE ended_at < $1
      AND commit_id NOT IN (SELECT head FROM pull_requests WHERE closed_at IS NULL) LIMIT $2)",
+    // What a branch points to now has arrived, however long ago.
+    "DELETE FROM arrivals WHERE (branch, commit_id) IN (SELECT branch, commit_id FROM arrivals
+     WHERE seen_at < $1 AND (branch, commit_id) NOT IN (SELECT branch, commit_id FROM heads) LIMIT $2)",
     "DELETE FROM reports WHERE run_id IN (SELECT run_id FROM reports WHERE ended_at < $1 LIMIT $2)",
     "DELETE FROM runs WHERE run_id IN (SELECT r.run_id FROM runs r
      WHERE r.began_at < $1 AND r.ended_at < $1 AND EXISTS
