@@ -41,6 +41,8 @@ pub struct Config {
     pub network: Network,
     /// When and how many.
     pub runs: Runs,
+    /// What allows destroying.
+    pub consent: Consent,
     /// Aliases of subscriptions.
     pub subscriptions: BTreeMap<String, Subscription>,
     /// Clouds beside the public ones.
@@ -151,6 +153,14 @@ pub struct Runs {
     pub parallel: usize,
     /// Six-field cron expression, UTC.
     pub sweep: String,
+}
+
+/// `[consent]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consent {
+    /// Whether a consent line may have a `*`.
+    pub globs: bool,
 }
 
 /// The parts of a file whose keys are the user's names.

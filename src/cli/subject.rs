@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::error::CliError;
 use super::sources::Sources;
+use crate::config::{Config, ForgeKind};
 use crate::daemon::{Account, Estate};
 use crate::definitions::{Diagnostic, Environment, InputDigest, Role, defaults_for, role};
-use crate::git::{CommitId, GitError, Local};
-use crate::reconcile::plan::{Consents, Revision};
+use crate::git::{CommitId, CommitInfo, GitError, Local};
+use crate::reconcile::plan::{Blocker, Consents, Globs, Plan, Reach, Revision};
 use crate::reconcile::{Planned, Wanted, make_plan};
 use crate::resources::Site;
 use crate::resources::id::ResourceId;
@@ -106,7 +109,7 @@ impl Subject {
             .map(|record| ResourceId::resource_group(account.subscription, &record.resource_group));
         Ok(Self {
             site: environment.site(&estate.owner, account.subscription, account.tenant),
-            consents: consents(sources, since).await?,
+            consents: consents(sources, estate.globs, since, account.arm.clock().now()).await?,
             revision: sources.commit.map(|commit| Revision(commit.to_string())),
             digest: sources.digests.get(&environment.path).cloned(),
             former_groups: former_groups.into_iter().collect(),
@@ -143,21 +146,47 @@ pub(super) fn aliases(environments: &[Environment]) -> BTreeSet<String> {
 }
 
 /// Of a commit: what its message, and those since the last complete apply, consent to. Of a working
-/// tree: what the message of its HEAD does.
-async fn consents(sources: &Sources, since: Option<CommitId>) -> Result<Consents, CliError> {
-    let Some(repository) = sources.repository.clone() else { return Ok(Consents::default()) };
+/// tree: what the message of its HEAD does. When a commit reached the main branch is not known here: it
+/// is as old as it says, and one that says it is of tomorrow is of now.
+async fn consents(
+    sources: &Sources,
+    globs: Globs,
+    since: Option<CommitId>,
+    now: Timestamp,
+) -> Result<Consents, CliError> {
+    let names = sources.estate.environments.iter().map(|environment| environment.name.to_string());
+    let mut consents = Consents::new(globs).among(names);
+    let Some(repository) = sources.repository.clone() else { return Ok(consents) };
     let commit = sources.commit;
-    let read = tokio::task::spawn_blocking(move || messages(&repository, commit, since));
-    let messages =
+    let read = tokio::task::spawn_blocking(move || commits(&repository, commit, since));
+    let commits =
         read.await.map_err(|error| CliError::Other(format!("reading was cut short: {error}")))??;
-    Ok(Consents::from_messages(messages.iter().map(String::as_str)))
+    for commit in commits {
+        let reach = Reach::since(commit.committed.min(now), now);
+        consents.read_message(&commit.id.to_string(), &commit.author, &commit.message, &reach);
+    }
+    Ok(consents)
 }
 
-fn messages(
+/// What is said where consent is missing and may have been given where this cannot look.
+pub(super) fn unknown_comments<'a>(
+    config: &Config,
+    mut plans: impl Iterator<Item = &'a Plan>,
+) -> Option<&'static str> {
+    let is_missing = |blocker: &Blocker| matches!(blocker, Blocker::NeedsConsent { .. });
+    let has_forge = config.forge.kind != ForgeKind::Notes;
+    let lacks = has_forge && plans.any(|plan| plan.blockers.iter().any(is_missing));
+    lacks.then_some(
+        "note: only commit messages count here; a consent that was given in a comment on a pull request is \
+         known to the daemon alone",
+    )
+}
+
+fn commits(
     repository: &Local,
     commit: Option<CommitId>,
     since: Option<CommitId>,
-) -> Result<Vec<String>, GitError> {
+) -> Result<Vec<CommitInfo>, GitError> {
     let to = match commit {
         Some(commit) => commit,
         None => match repository.head() {
@@ -167,8 +196,7 @@ fn messages(
             Err(error) => return Err(error),
         },
     };
-    let found = repository.reader()?.messages_between(since.as_ref(), &to)?;
-    Ok(found.into_iter().map(|(_, message)| message).collect())
+    repository.reader()?.commits_between(since.as_ref(), &to)
 }
 
 /// What a resource tells pipelines: `compute_clusters.cpu-cluster.name` → its value in `body`.

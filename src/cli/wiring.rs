@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, CredentialKind, ForkPolicy};
 use crate::daemon::{Account, Estate, ForgeChoice, Forks, Happening, HttpOptions, Parts, Tally};
 use crate::git::{BranchName, Credentials, Mirror, Patience, Remote, RepoPath, register_transports};
+use crate::reconcile::plan::Globs;
 use crate::resources::id::{SubscriptionId, TenantId};
 use crate::store::Store;
 use crate::wire::{self, Proxy};
@@ -54,7 +55,8 @@ pub(super) async fn estate(
         };
         accounts.insert(alias.clone(), account);
     }
-    Ok(Estate { owner: config.owner.clone(), accounts })
+    let globs = if config.consent.globs { Globs::Count } else { Globs::DoNotCount };
+    Ok(Estate { owner: config.owner.clone(), accounts, globs })
 }
 
 /// Clouds by name, each described once.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::azure::Arm;
 use crate::definitions::Environment;
+use crate::reconcile::plan::Globs;
 use crate::resources::Site;
 use crate::resources::id::{SubscriptionId, TenantId};
 
@@ -27,6 +28,8 @@ pub struct Estate {
     pub owner: String,
     /// By alias.
     pub accounts: BTreeMap<String, Account>,
+    /// Whether a consent line with a `*` allows anything.
+    pub globs: Globs,
 }
 
 /// A definition names what is not configured.

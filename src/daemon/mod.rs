@@ -23,6 +23,8 @@ pub mod source;
 pub mod wording;
 
 mod allowance;
+mod asking;
+mod consent;
 mod delivery;
 mod dispatcher;
 mod http;

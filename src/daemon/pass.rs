@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::asking;
 use super::happening::Happening;
 use super::sentences;
 use super::service::Shared;
@@ -144,6 +145,7 @@ impl Pass<'_> {
         };
         let planned = planned?;
         let plan = &planned.plan;
+        self.log_consents(plan);
         self.shared.tell(Happening::Planned { work: self.work.clone(), plan: Box::new(plan.clone()) });
         let is_busy = |blocker: &&Blocker| matches!(blocker, Blocker::InProgress { .. });
         if let Some(busy) = plan.blockers.iter().find(is_busy) {
@@ -163,7 +165,20 @@ impl Pass<'_> {
             }
         };
         let section = self.is_kept().then(|| Box::new(Section::of_plan(plan)));
+        let summary = asking::with_consents(summary, plan);
         Ok(Passed::Ended(Outcome { section, ..self.outcome(subject, end, summary).await? }))
+    }
+
+    /// Nothing that somebody wrote is passed over in silence.
+    fn log_consents(&self, plan: &Plan) {
+        let environment = &self.work.environment;
+        for one in &plan.consents {
+            let said = one.sentence();
+            match one.code() {
+                Some(_) => tracing::warn!(%environment, consent = said, "a consent line does nothing"),
+                None => tracing::info!(%environment, consent = said, "a consent line"),
+            }
+        }
     }
 
     /// Whether what comes of this is kept: a plan of a pull request is said in its comment, and every plan
@@ -201,7 +216,7 @@ impl Pass<'_> {
                 false => Passed::Waiting("something else changed the environment meanwhile".to_owned()),
             });
         }
-        let summary = sentences::reported(&planned.plan, &report);
+        let summary = asking::with_consents(sentences::reported(&planned.plan, &report), &planned.plan);
         Ok(Passed::Ended(self.outcome(subject, report.end, summary).await?))
     }
 

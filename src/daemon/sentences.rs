@@ -1,10 +1,10 @@
 //! PURE: what an outcome is called, in one line for people. The beginning carries the message, because a
 //! status has 140 characters and what comes after them is cut off.
 
+use super::asking;
 use crate::definitions::Diagnostic;
-use crate::reconcile::plan::{Action, Blocker, Plan, summary_line};
+use crate::reconcile::plan::{Blocker, Plan, summary_line};
 use crate::reconcile::report::{Report, StepEnd};
-use crate::resources::Address;
 
 /// A plan that changes nothing because nothing differs.
 pub(super) fn as_declared(plan: &Plan) -> String {
@@ -49,31 +49,7 @@ pub(super) fn blocked(plan: &Plan) -> String {
         ([only], _) => format!("Blocked: {}", only.message()),
         ([first, more @ ..], _) => format!("Blocked by {} problems: {}", more.len() + 1, first.message()),
         ([], []) => "Blocked".to_owned(),
-        ([], refused) => needs_consent(refused),
-    }
-}
-
-fn needs_consent(refused: &[(&Address, Action)]) -> String {
-    let line = "Beamline-Consent: destroy";
-    match refused {
-        [(address, action)] => {
-            format!("Needs consent to {}. Add to a commit message: {line} {address}", verb(*action))
-        }
-        [(first, _), ..] => {
-            let environment = first.environment();
-            let count = refused.len();
-            format!("Would destroy {count} protected resources. To consent, commit: {line} {environment}/*")
-        }
-        [] => "Needs consent".to_owned(),
-    }
-}
-
-fn verb(action: Action) -> &'static str {
-    match action {
-        Action::Replace => "replace",
-        Action::Delete | Action::Create | Action::Update | Action::Adopt | Action::Recover | Action::Keep => {
-            "delete"
-        }
+        ([], refused) => asking::needs_consent(refused),
     }
 }
 
@@ -125,8 +101,8 @@ fn done(plan: &Plan) -> String {
 mod tests {
     use super::*;
     use crate::forge::Description;
-    use crate::reconcile::plan::FORMAT;
-    use crate::resources::Kind;
+    use crate::reconcile::plan::{Action, FORMAT};
+    use crate::resources::{Address, Kind};
 
     fn plan(blockers: Vec<Blocker>) -> Plan {
         Plan {
@@ -139,6 +115,7 @@ mod tests {
             kept: Vec::new(),
             notes: Vec::new(),
             blockers,
+            consents: Vec::new(),
         }
     }
 
@@ -147,6 +124,7 @@ mod tests {
             address: Address::named(&"production".parse().unwrap(), Kind::StorageAccount, name),
             action: Action::Replace,
             because: "a very long reason, ".repeat(20),
+            id: None,
         }
     }
 
@@ -158,7 +136,7 @@ mod tests {
             "{one}"
         );
         let many = Description::new(&blocked(&plan(vec![refusal("a"), refusal("b")])));
-        assert!(many.as_str().ends_with("Beamline-Consent: destroy production/*"), "{many}");
+        assert!(many.as_str().ends_with("Beamline-Consent: destroy production/storage_accounts/a"), "{many}");
     }
 
     #[test]

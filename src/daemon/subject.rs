@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::consent::consents;
 use super::estate::{Account, EstateError};
 use super::look::removed_environment;
 use super::rivals::claims_at;
@@ -111,11 +112,7 @@ pub(super) async fn read(shared: &Arc<Shared>, work: &Work, commit: &CommitId) -
     };
     let since =
         record.as_ref().and_then(|record| record.last_complete.as_ref()).map(|applied| applied.commit);
-    let messages = {
-        let (shared, commit) = (shared.clone(), *commit);
-        let between = move || shared.mirror.reader()?.messages_between(since.as_ref(), &commit);
-        tokio::task::spawn_blocking(between).await??
-    };
+    let consents = consents(shared, work, commit, since.as_ref()).await?;
     let moved = record.iter().filter(|record| {
         !record.resource_group.is_empty()
             && record.subscription == environment.subscription
@@ -124,7 +121,6 @@ pub(super) async fn read(shared: &Arc<Shared>, work: &Work, commit: &CommitId) -
     let former_groups = moved
         .map(|record| ResourceId::resource_group(account.subscription, &record.resource_group))
         .collect();
-    let consents = Consents::from_messages(messages.iter().map(|(_, message)| message.as_str()));
     let neighbours = rivals.environments;
     Ok(Reading::Subject(Box::new(Subject {
         environment,

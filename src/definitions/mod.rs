@@ -55,3 +55,4 @@ pub use layout::{Role, Touched, defaults_for, hides_definitions, role, touched_b
 pub use load::{Loaded, load, read_document};
 pub use schema::schema;
 pub use source::{Location, MAX_FILE_BYTES, SourceFile, Span, Unreadable};
+pub(crate) use suggest::nearest;

@@ -5,7 +5,7 @@ const MAX_EDITS: usize = 3;
 
 /// The candidate that is the fewest edits away, if it is near enough to be meant. Casing costs nothing,
 /// so a word in another casing is always found.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded: Vec<char> = word.to_lowercase().chars().take(100).collect();
     // A third of a word may be wrong; more and the suggestion is another word.
     let limit = MAX_EDITS.min(folded.len().div_ceil(3));

@@ -46,7 +46,7 @@ pub use pull_request::{
     ChangedFiles, Fate, MAX_PULL_REQUESTS, Origin, PullRequest, PullRequestNumber, PullRequestNumberError,
     PullRequests, Stage, Validator,
 };
-pub use status::{Check, Context, ContextError, Description, State, Status};
+pub use status::{Check, Context, ContextError, Description, MAX_DESCRIPTION_CHARS, State, Status};
 pub use webhook::{
     DecodeError, DeliveryId, DeliveryIdError, Incoming, MAX_BODY_BYTES, PushEvent, Received, Refusal,
     Repository, RepositoryError, SignatureError, Source, receive, verify,

@@ -15,7 +15,7 @@ use crate::resources::EnvironmentName;
 
 /// The longest description, in characters. GitHub refuses more (REST API, commit statuses); the other
 /// forges take 255 or more.
-const MAX_DESCRIPTION_CHARS: usize = 140;
+pub const MAX_DESCRIPTION_CHARS: usize = 140;
 
 /// A cut text ends at a space when there is one in its last characters, this many.
 const WORD_SEARCH_CHARS: usize = 30;

@@ -35,18 +35,15 @@ impl Reader {
     /// # Errors
     /// [`GitError::UnknownCommit`] when it is not in the repository.
     pub fn commit(&self, id: &CommitId) -> Result<CommitInfo, GitError> {
-        self.with(|opened| {
-            let commit = opened.commit(id)?;
-            let author = commit.author();
-            Ok(CommitInfo {
-                id: *id,
-                author: text(author.name_bytes()),
-                committed: Timestamp::from_second(commit.time().seconds()).unwrap_or(Timestamp::UNIX_EPOCH),
-                summary: text(commit.summary_bytes().unwrap_or_default()),
-                message: text(commit.message_bytes()),
-                parents: commit.parent_ids().map(CommitId::from_oid).collect(),
-            })
-        })
+        self.with(|opened| opened.info(id))
+    }
+
+    /// Whether a commit is in the repository.
+    ///
+    /// # Errors
+    /// [`GitError`] when the repository cannot be read.
+    pub fn has(&self, id: &CommitId) -> Result<bool, GitError> {
+        self.with(|opened| opened.has(id))
     }
 
     /// Whether `ancestor` is `of` itself or can be reached from it. A commit that is not in the
@@ -83,40 +80,53 @@ impl Reader {
         })
     }
 
-    /// The messages of the commits that are reachable from `to` and not from `from`, newest first. With
-    /// `from` unknown (`None`, or not in the repository) only the message of `to` itself.
+    /// The commits that are reachable from `to` and not from `from`, newest first. With `from` unknown
+    /// (`None`, or not in the repository) only `to` itself.
     ///
     /// # Errors
     /// [`GitError::Limit`] when there are more than 10,000; [`GitError::UnknownCommit`] for `to`.
-    pub fn messages_between(
+    pub fn commits_between(
         &self,
         from: Option<&CommitId>,
         to: &CommitId,
-    ) -> Result<Vec<(CommitId, String)>, GitError> {
+    ) -> Result<Vec<CommitInfo>, GitError> {
         self.with(|opened| {
-            let own = text(opened.commit(to)?.message_bytes());
+            let own = opened.info(to)?;
             let from = match from {
                 Some(from) if opened.has(from)? => from,
-                Some(_) | None => return Ok(vec![(*to, own)]),
+                Some(_) | None => return Ok(vec![own]),
             };
             let mut walk = opened.repository.revwalk().map_err(opened.failed())?;
             walk.push(to.oid()).map_err(opened.failed())?;
             walk.hide(from.oid()).map_err(opened.failed())?;
-            let mut messages = Vec::new();
+            let mut commits = Vec::new();
             for oid in walk {
-                if messages.len() == MAX_COMMITS {
+                if commits.len() == MAX_COMMITS {
                     let what = format!("the number of commits between {} and {}", from.short(), to.short());
                     return Err(GitError::Limit { what, limit: format!("{MAX_COMMITS} commits") });
                 }
                 let id = CommitId::from_oid(oid.map_err(opened.failed())?);
-                messages.push((id, text(opened.commit(&id)?.message_bytes())));
+                commits.push(opened.info(&id)?);
             }
-            Ok(messages)
+            Ok(commits)
         })
     }
 }
 
 impl Opened<'_> {
+    fn info(&self, id: &CommitId) -> Result<CommitInfo, GitError> {
+        let commit = self.commit(id)?;
+        let author = commit.author();
+        Ok(CommitInfo {
+            id: *id,
+            author: text(author.name_bytes()),
+            committed: Timestamp::from_second(commit.time().seconds()).unwrap_or(Timestamp::UNIX_EPOCH),
+            summary: text(commit.summary_bytes().unwrap_or_default()),
+            message: text(commit.message_bytes()),
+            parents: commit.parent_ids().map(CommitId::from_oid).collect(),
+        })
+    }
+
     fn has(&self, id: &CommitId) -> Result<bool, GitError> {
         match self.commit(id) {
             Ok(_) => Ok(true),
@@ -158,8 +168,8 @@ mod tests {
         let third = world.commit("a.yaml", "3", "third");
         let reader = world.reader();
         let texts = |from: Option<&CommitId>| -> Vec<String> {
-            let messages = reader.messages_between(from, &third).unwrap();
-            messages.into_iter().map(|(_, message)| message.trim().to_owned()).collect()
+            let commits = reader.commits_between(from, &third).unwrap();
+            commits.into_iter().map(|commit| commit.message.trim().to_owned()).collect()
         };
         assert_eq!(texts(Some(&first)), ["third", "second"]);
         assert_eq!(texts(Some(&third)), Vec::<String>::new());

@@ -2,7 +2,7 @@
 
 use beamline_simulator::Latency;
 
-use crate::support::{DaemonWorld, Setup, small};
+use crate::support::{DaemonWorld, Setup, consent_to_remove, small};
 
 #[tokio::test(start_paused = true)]
 async fn a_branch_gets_the_plan_of_what_it_changes_and_nothing_is_written() {
@@ -45,10 +45,10 @@ async fn a_branch_that_destroys_fails_with_the_line_that_would_allow_it() {
     world.repository.remove("environments/other.yaml");
     let note = world.push_branch("destroy", "no consent").await;
     assert!(note.contains("beamline/plan: dev: failure: "), "{note}");
-    let line = "beamline/plan: other: failure: Would destroy 5 protected resources. To consent, commit: \
-                Beamline-Consent: destroy other/*";
+    let line = "beamline/plan: other: failure: Needs 5 consent lines: see the plan. The first: \
+                Beamline-Consent: destroy other/";
     assert!(note.contains(line), "{note}");
-    let note = world.push_branch("destroy", "with it\n\nBeamline-Consent: destroy other/*").await;
+    let note = world.push_branch("destroy", &format!("with it\n\n{}", consent_to_remove("other"))).await;
     assert!(note.contains("beamline/plan: other: success: Would be: "), "{note}");
     assert!(world.take_writes().is_empty());
     world.finish().await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use beamline::resources::id::ResourceId;
 use beamline_simulator::Latency;
 
-use crate::support::{DaemonWorld, DeathAt, Setup, small};
+use crate::support::{DaemonWorld, DeathAt, Setup, consent_to_remove, small};
 
 /// One run: a first push, a second one, and a death in between or after.
 async fn story(latency: Latency, deaths: &[DeathAt]) -> (Vec<ResourceId>, String, usize) {
@@ -19,7 +19,7 @@ async fn story(latency: Latency, deaths: &[DeathAt]) -> (Vec<ResourceId>, String
     wait_and_survive(&mut world, &mut deaths, &first).await;
     world.repository.write("environments/dev.yaml", &small(3));
     world.repository.remove("environments/other.yaml");
-    let second = world.repository.push("second\n\nBeamline-Consent: destroy other/*");
+    let second = world.repository.push(&format!("second\n\n{}", consent_to_remove("other")));
     wait_and_survive(&mut world, &mut deaths, &second).await;
     world.gate.disarm();
     let ids = world.azure.ids();

@@ -1,6 +1,6 @@
 //! A definition with errors: the commit says where, nothing of it is applied, the rest is.
 
-use crate::support::{DaemonWorld, small};
+use crate::support::{DaemonWorld, consent_to_remove, small};
 
 #[tokio::test(start_paused = true)]
 async fn an_invalid_definition_fails_with_its_place_and_others_of_the_push_are_applied() {
@@ -56,7 +56,7 @@ async fn a_file_too_broken_to_say_its_name_is_no_removal_of_the_environment_that
     let named = small(1).replace("beamline: 1\n", "beamline: 1\nname: production\n");
     let world = DaemonWorld::running(&[("environments/main.yaml", &named)]).await;
     world.repository.write("environments/main.yaml", "{ not closed\n");
-    let note = world.push("a slip\n\nBeamline-Consent: destroy production/*").await;
+    let note = world.push(&format!("a slip\n\n{}", consent_to_remove("production"))).await;
     assert!(note.contains("beamline/apply: production: failure: environments/main.yaml:"), "{note}");
     assert!(!note.contains("beamline/apply: main"), "{note}");
     assert_eq!(world.groups(), ["rg-production"]);
@@ -78,7 +78,8 @@ async fn what_links_submodules_and_lfs_pointers_hide_is_refused_and_stays() {
     world.repository.remove("environments/us/two.yaml");
     world.repository.link("environments/eu", "../elsewhere");
     world.repository.pin("environments/us", "environments/new");
-    let note = world.push("what a checkout would follow\n\nBeamline-Consent: destroy */*").await;
+    let consent = ["one", "two", "three"].map(consent_to_remove).join("\n");
+    let note = world.push(&format!("what a checkout would follow\n\n{consent}")).await;
     for (name, place, rule) in [
         ("one", "environments/eu:1:1", "this is a symbolic link"),
         ("two", "environments/us:1:1", "this is a submodule"),

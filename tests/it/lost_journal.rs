@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{DaemonWorld, small};
+use crate::support::{DaemonWorld, consent_to_remove, small};
 
 fn lose_everything(world: &DaemonWorld) {
     let folder = world.repository.folder();
@@ -50,10 +50,10 @@ async fn without_a_journal_a_removed_environment_is_found_by_its_mark() {
     world.start().await;
     world.settled("main", &commit).await;
     let note = world.repository.note(&commit);
-    assert!(note.contains("beamline/apply: dev: failure: Would destroy 5 protected resources"), "{note}");
+    assert!(note.contains("beamline/apply: dev: failure: Needs 5 consent lines"), "{note}");
     assert!(note.contains("beamline/apply: other: success: As declared"), "{note}");
     assert!(world.take_writes().is_empty());
-    let note = world.push("go\n\nBeamline-Consent: destroy dev/*").await;
+    let note = world.push(&format!("go\n\n{}", consent_to_remove("dev"))).await;
     assert!(note.contains("beamline/apply: dev: success: Applied: "), "{note}");
     assert_eq!(world.groups(), ["rg-other"]);
     world.finish().await;
@@ -73,7 +73,7 @@ async fn marks_that_could_not_be_listed_at_the_start_are_listed_by_the_sweep() {
     world.gate.open();
     world.sweep().await;
     let note = world.repository.note(&commit);
-    assert!(note.contains("beamline/apply: dev: failure: Would destroy 5 protected resources"), "{note}");
+    assert!(note.contains("beamline/apply: dev: failure: Needs 5 consent lines"), "{note}");
     world.finish().await;
 }
 

@@ -11,6 +11,7 @@ mod arm_contract;
 mod branches;
 mod cli;
 mod commit_page;
+mod consent_lines;
 mod crash;
 mod deletions;
 mod existing;

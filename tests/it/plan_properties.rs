@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beamline::reconcile::apply::RunEnd;
-use beamline::reconcile::plan::{Action, Consents, Part, Plan, Step, Style, check, render};
+use beamline::reconcile::plan::{Action, Consents, Globs, Part, Plan, Reach, Step, Style, check, render};
 use beamline::resources::{
     self, Address, Change, Kind, Reference, Resources, Shape, Target, WhenAbsent, read_fields,
 };
@@ -107,7 +107,8 @@ fn disorder(plan: &Plan, all: &Resources) -> Vec<String> {
 }
 
 fn sound(plan: &Plan, definition: &Definition) -> Result<(), TestCaseError> {
-    let everything = Consents::from_messages(["Beamline-Consent: destroy *"]);
+    let mut everything = Consents::new(Globs::Count);
+    everything.read_message(&"a".repeat(40), "Ada", "Beamline-Consent: destroy *", &Reach::Named);
     prop_assert_eq!(check(plan, &[group()], &everything), vec![]);
     let all = definition.environment().resources;
     prop_assert_eq!(disorder(plan, &all), Vec::<String>::new(), "{}", render(plan, Style::Plain));

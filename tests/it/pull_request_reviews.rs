@@ -48,12 +48,15 @@ async fn the_consent_line_of_the_comment_works() {
         assert_eq!(consent_of(&comment), consent, "{comment}");
         let head = push(&story, number, "no-lake", &format!("we moved out\n\n{}", consent_of(&comment)));
         story.planned(number, &head).await;
-        assert_eq!(story.status(&head, "beamline/plan"), "success: dev: Would be: 1 to delete", "{kind:?}");
+        let named = format!("consent: dev/storage_accounts/lake ({} by author)", head.short());
+        let planned = format!("success: dev: Would be: 1 to delete; {named}");
+        assert_eq!(story.status(&head, "beamline/plan"), planned, "{kind:?}");
         let comment = story.plan_comment(number);
         assert!(comment.contains("| dev | 0 | 0 | 0 | 1 | ready to merge |"), "{comment}");
         assert!(story.daemon.exists("rg-dev/providers/Microsoft.Storage/storageAccounts/lakedev001"));
         let merged = story.merge(number, "no-lake").await;
-        assert_eq!(story.status(&merged, "beamline/apply"), "success: dev: Applied: 1 deleted", "{kind:?}");
+        let applied = format!("success: dev: Applied: 1 deleted; {named}");
+        assert_eq!(story.status(&merged, "beamline/apply"), applied, "{kind:?}");
         assert!(!story.daemon.exists("rg-dev/providers/Microsoft.Storage/storageAccounts/lakedev001"));
         story.finish().await;
     }

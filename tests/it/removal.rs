@@ -1,8 +1,6 @@
 //! Environments that go, move and get in each other's way: nothing is destroyed without consent.
 
-use crate::support::{DaemonWorld, group_of, small};
-
-const CONSENT: &str = "Beamline-Consent: destroy dev/*";
+use crate::support::{DaemonWorld, consent_to_remove, group_of, small};
 
 #[tokio::test(start_paused = true)]
 async fn a_removed_environment_is_destroyed_once_a_commit_consents_and_then_forgotten() {
@@ -12,16 +10,15 @@ async fn a_removed_environment_is_destroyed_once_a_commit_consents_and_then_forg
     world.take_writes();
     world.repository.remove("environments/dev.yaml");
     let note = world.push("not needed any more").await;
-    let line = format!(
-        "beamline/apply: dev: failure: Would destroy 5 protected resources. To consent, commit: {CONSENT}"
-    );
-    assert!(note.contains(&line), "{note}");
+    let line = "beamline/apply: dev: failure: Needs 5 consent lines: see the plan. The first: \
+                Beamline-Consent: destroy dev/";
+    assert!(note.contains(line), "{note}");
     world.repository.write("README", "something else");
     let note = world.push("still there").await;
-    assert!(note.contains(&line), "{note}");
+    assert!(note.contains(line), "{note}");
     assert!(world.take_writes().is_empty());
 
-    let note = world.push(&format!("go\n\n{CONSENT}")).await;
+    let note = world.push(&format!("go\n\n{}", consent_to_remove("dev"))).await;
     assert!(note.contains("beamline/apply: dev: success: Applied: "), "{note}");
     assert_eq!(world.groups(), ["rg-other"]);
     assert_eq!(world.attempts().await.into_keys().collect::<Vec<_>>(), ["other"]);
@@ -61,7 +58,7 @@ async fn a_main_branch_that_comes_back_without_an_environment_has_removed_it() {
     world.until("it is gone", async || world.store().seen_heads().await.unwrap().is_empty()).await;
     world.repository.remove("environments/dev.yaml");
     let note = world.push("back again").await;
-    assert!(note.starts_with("beamline/apply: failure: dev: Would destroy 5 protected resources"), "{note}");
+    assert!(note.starts_with("beamline/apply: failure: dev: Needs 5 consent lines"), "{note}");
     assert!(!note.contains("other"), "{note}");
     assert!(world.take_writes().is_empty());
     world.finish().await;
@@ -104,7 +101,7 @@ async fn a_name_that_changes_without_renamed_from_is_a_removal_and_is_refused() 
     let other = small(1).replace("${environment}", "dev").replace("beamline: 1", "beamline: 1\nname: lab");
     world.repository.write("environments/dev.yaml", &other);
     let note = world.push("another name").await;
-    assert!(note.contains("beamline/apply: dev: failure: Would destroy"), "{note}");
+    assert!(note.contains("beamline/apply: dev: failure: Needs 5 consent lines"), "{note}");
     assert!(note.contains("beamline/apply: lab: failure: Blocked"), "{note}");
     assert!(world.take_writes().is_empty());
     world.repository.write("environments/dev.yaml", &small(1));
@@ -154,7 +151,7 @@ async fn one_name_in_two_files_is_refused_also_when_the_second_comes_later() {
     let note = world.push("something else").await;
     assert!(note.contains("beamline/apply: dev: failure: environments/again.yaml:2:"), "{note}");
     world.repository.remove("environments/again.yaml");
-    let note = world.push("once\n\nBeamline-Consent: destroy dev/*").await;
+    let note = world.push(&format!("once\n\n{}", consent_to_remove("dev"))).await;
     assert!(note.contains("beamline/apply: dev: success: As declared"), "{note}");
 
     world.repository.write("environments/x.yaml", &small(1).replace("beamline: 1", "beamline: 1\nname: lab"));

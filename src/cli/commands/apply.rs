@@ -19,7 +19,7 @@ use crate::cli::output;
 use crate::cli::run::{Runner, Turn};
 use crate::cli::signals::stop_on_signals;
 use crate::cli::sources::{Place, Sources};
-use crate::cli::subject::{Selection, aliases, select};
+use crate::cli::subject::{Selection, aliases, select, unknown_comments};
 use crate::cli::wiring;
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
@@ -156,6 +156,9 @@ async fn plan_and_apply(
         runner.live.say(&format!("{}\n", render(turn.plan(), runner.live.colours().style())));
         outcome.plans.push(turn.plan().clone());
         turns.push(turn);
+    }
+    if let Some(remark) = unknown_comments(config, outcome.plans.iter()) {
+        output::remark(remark);
     }
     let to_do: Vec<Turn> =
         turns.into_iter().filter(|turn| turn.plan().blockers.is_empty() && turn.has_steps()).collect();

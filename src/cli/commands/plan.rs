@@ -9,7 +9,7 @@ use crate::cli::arguments::Global;
 use crate::cli::error::{CliError, End};
 use crate::cli::output::{self, Colours};
 use crate::cli::sources::Place;
-use crate::cli::subject::{Selection, Subject, aliases, select};
+use crate::cli::subject::{Selection, Subject, aliases, select, unknown_comments};
 use crate::cli::wiring;
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
@@ -74,6 +74,9 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End,
         output::print_json(json!({ "plans": plans, "errors": errors }))?;
     } else {
         print_errors(&errors);
+        if let Some(remark) = unknown_comments(&config, plans.iter()) {
+            output::remark(remark);
+        }
     }
     let blocked = plans.iter().any(|plan| !plan.blockers.is_empty());
     let changes = plans.iter().any(|plan| !plan.steps.is_empty());

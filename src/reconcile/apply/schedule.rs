@@ -228,6 +228,7 @@ pub(crate) mod tests {
             kept: vec![],
             notes: vec![],
             blockers: vec![],
+            consents: vec![],
         }
     }
 

@@ -14,8 +14,8 @@ use super::*;
 use crate::azure::{Arm, Budget, Cloud, Tokens};
 use crate::clock::Clock;
 use crate::definitions::{Environment, SourceFile, load};
-use crate::reconcile::plan::Consents;
 use crate::reconcile::plan::{Action, Part, Plan, Precondition, ReadBack, RequestTemplate, Step, Verb};
+use crate::reconcile::plan::{Consents, Globs, Reach};
 use crate::reconcile::report::{Progress, Report, StepEnd};
 use crate::reconcile::{Planned, Wanted, make_plan};
 use crate::resources::id::{ResourceId, SubscriptionId, TenantId};
@@ -562,7 +562,9 @@ impl Bench {
     }
 
     async fn planned(&self) -> Planned {
-        let consents = Consents::from_messages(["Beamline-Consent: destroy production/**"]);
+        let mut consents = Consents::new(Globs::Count);
+        let message = "Beamline-Consent: destroy production/**";
+        consents.read_message(&"a".repeat(40), "Ada", message, &Reach::Named);
         let wanted = Wanted {
             environment: &self.environment,
             site: &self.site,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::consent::trailer;
 use crate::resources::{Address, id::ResourceId};
 
 /// What happens to a resource.
@@ -80,6 +81,9 @@ pub enum Blocker {
         action: Action,
         /// What asks for it, as a sentence.
         because: String,
+        /// What it is in Azure; `None` in plans of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<ResourceId>,
     },
     /// A resource of the declared name is there without our mark.
     NotOurs {
@@ -148,7 +152,7 @@ impl Blocker {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::NeedsConsent { address, action, because } => {
+            Self::NeedsConsent { address, action, because, id: _ } => {
                 let verb = match action {
                     Action::Replace => "replace",
                     Action::Delete
@@ -160,7 +164,8 @@ impl Blocker {
                 };
                 format!(
                     "would {verb} {address} ({because}), which is protected. To allow it, add this line to the \
-                     message of a commit: Beamline-Consent: destroy {address}"
+                     message of a commit: {}",
+                    trailer(address)
                 )
             }
             Self::NotOurs { address, id, marked: None } => format!(
@@ -197,7 +202,7 @@ impl Blocker {
 /// Something worth saying that asks for no action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// Stable code: an advice's, or `not-ours`, `creation-only`, `undeclared-existing`.
+    /// Stable code: an advice's, or `not-ours`, `creation-only`, `consent-matches-nothing` and such.
     pub code: String,
     /// The resource, where it is about one.
     pub address: Option<Address>,

@@ -127,11 +127,11 @@ fn redirected(step: &Step) -> Result<(), String> {
 fn consented(step: &Step, consents: &Consents) -> Result<(), String> {
     let destroys = step.requests.iter().any(|request| request.verb == Verb::Delete);
     let protected = resources::of(step.address.kind()).spec().protection == Protection::Protected;
-    let name = match &step.target {
-        Target::Known(id) => id.name(),
-        Target::RoleAssignment { .. } => step.address.name(),
+    let id = match &step.target {
+        Target::Known(id) => id,
+        Target::RoleAssignment { scope, .. } => scope,
     };
-    if destroys && protected && !consents.allow(&step.address, name) {
+    if destroys && protected && !consents.allow(&step.address, id) {
         return Err("it destroys a protected resource without consent".to_owned());
     }
     let deletes = matches!(step.action, Action::Delete) || step.part == Part::Removal;

@@ -20,7 +20,10 @@ mod step;
 
 pub use action::{Action, Blocker, Note, Reason};
 pub use check::{Defect, check};
-pub use consent::Consents;
+pub use consent::{
+    ConsentLine, ConsentSource, ConsentStanding, Consents, Globs, Reach, Standing, VALID_FOR, is_target,
+    trailer,
+};
 pub use planner::{Input, plan};
 pub(in crate::reconcile) use render::render_step;
 pub use render::{Style, render, summary_line};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::action::{Action, Blocker, Note, Reason};
-use super::consent::Consents;
+use super::consent::{ConsentStanding, Consents};
 use super::order;
 use super::requests;
 use super::step::{FORMAT, Part, Plan, Revision, Step};
@@ -68,6 +68,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.guard_replacements();
     planner.guard_orphans();
     planner.report_foreign();
+    planner.account_for_consents();
     planner.into_plan()
 }
 
@@ -77,12 +78,20 @@ struct Planner<'a> {
     decisions: BTreeMap<Address, Decision>,
     notes: Vec<Note>,
     blockers: Vec<Blocker>,
+    consents: Vec<ConsentStanding>,
 }
 
 impl<'a> Planner<'a> {
     fn new(input: &'a Input<'a>) -> Self {
         let bodies = input.observed.bodies();
-        Self { input, bodies, decisions: BTreeMap::new(), notes: Vec::new(), blockers: Vec::new() }
+        Self {
+            input,
+            bodies,
+            decisions: BTreeMap::new(),
+            notes: Vec::new(),
+            blockers: Vec::new(),
+            consents: Vec::new(),
+        }
     }
 
     fn context(&self) -> Context<'_> {
@@ -314,24 +323,25 @@ impl<'a> Planner<'a> {
                     String::new()
                 }
             };
-            self.require_consent(&address, &resource.name, Action::Replace, because);
+            self.require_consent(&address, &found.id, Action::Replace, because);
         }
     }
 
     fn guard_orphans(&mut self) {
         for orphan in &self.input.observed.orphans {
             let because = sentence(&Reason::Undeclared);
-            self.require_consent(&orphan.address, orphan.id.name(), Action::Delete, because);
+            self.require_consent(&orphan.address, &orphan.id, Action::Delete, because);
             if orphan.kind == Kind::ResourceGroup {
                 self.require_empty_group(orphan);
             }
         }
     }
 
-    fn require_consent(&mut self, address: &Address, name: &str, action: Action, because: String) {
+    fn require_consent(&mut self, address: &Address, id: &ResourceId, action: Action, because: String) {
         let protected = resources::of(address.kind()).spec().protection == Protection::Protected;
-        if protected && !self.input.consents.allow(address, name) {
-            self.blockers.push(Blocker::NeedsConsent { address: address.clone(), action, because });
+        if protected && !self.input.consents.allow(address, id) {
+            let (address, id) = (address.clone(), Some(id.clone()));
+            self.blockers.push(Blocker::NeedsConsent { address, action, because, id });
         }
     }
 
@@ -369,6 +379,25 @@ impl<'a> Planner<'a> {
         });
     }
 
+    /// Says of every consent line what has become of it.
+    fn account_for_consents(&mut self) {
+        let observed = self.input.observed;
+        let orphans = observed.orphans.iter().map(|orphan| (orphan.address.clone(), orphan.id.clone()));
+        let replaced = self.replaced();
+        let present = replaced.iter().filter_map(|address| {
+            let found = observed.present.get(address)?;
+            Some((address.clone(), found.id.clone()))
+        });
+        let destroyed: Vec<(Address, ResourceId)> = orphans.chain(present).collect();
+        let declared = self.input.environment.resources.keys();
+        let others: Vec<Address> = declared.filter(|address| !replaced.contains(*address)).cloned().collect();
+        let environment = &self.input.site.mark.environment;
+        self.consents = self.input.consents.standings(environment, &destroyed, &others);
+        self.notes.extend(self.consents.iter().filter_map(|one| {
+            Some(Note { code: one.code()?.to_owned(), address: None, message: one.sentence() })
+        }));
+    }
+
     fn into_plan(self) -> Plan {
         let replaced = self.replaced();
         let mut later = self.bodies.clone();
@@ -399,6 +428,7 @@ impl<'a> Planner<'a> {
             kept: kept.map(|(address, _)| address.clone()).collect(),
             notes: advice.chain(self.notes).collect(),
             blockers: self.blockers,
+            consents: self.consents,
             steps,
         }
     }

@@ -36,6 +36,9 @@ pub fn render(plan: &Plan, style: Style) -> String {
     for note in &plan.notes {
         let _ = writeln!(text, "{} {} [{}]", paint("note:", Tone::Quiet, style), note.message, note.code);
     }
+    for one in plan.consents.iter().filter(|one| one.is_in_force()) {
+        let _ = writeln!(text, "{} {}", paint("consent:", Tone::Changed, style), one.sentence());
+    }
     for blocker in &plan.blockers {
         let _ = writeln!(text, "{} {}", paint("blocked:", Tone::Bad, style), blocker.message());
     }

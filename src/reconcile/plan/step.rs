@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::action::{Action, Blocker, Note, Reason};
+use super::consent::ConsentStanding;
 use crate::definitions::InputDigest;
 use crate::resources::id::ResourceId;
 use crate::resources::{Address, Difference, EnvironmentName, Merge, Target};
@@ -39,6 +40,9 @@ pub struct Plan {
     pub notes: Vec<Note>,
     /// Why it must not be applied. Empty in a plan that may be.
     pub blockers: Vec<Blocker>,
+    /// The consent lines that bear on it, and what has become of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consents: Vec<ConsentStanding>,
 }
 
 /// Which half of a replacement a step is.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::section::{Danger, Outcome, Section};
-use crate::reconcile::plan::Summary;
+use crate::reconcile::plan::{ConsentStanding, Standing, Summary};
 
 /// How much of the limit older plans may take, in characters.
 const OLDER_SHARE: usize = 4;
@@ -61,6 +61,7 @@ pub fn overview(heading: &Heading, sections: &[Section]) -> String {
     destroyed(sections, &mut text);
     list("In the way", sections, |section| &section.problems, &mut text);
     consents(sections, &mut text);
+    standings(sections, &mut text);
     list("Notes", sections, |section| &section.notes, &mut text);
     text
 }
@@ -125,6 +126,26 @@ fn consents(sections: &[Section], text: &mut String) {
     if !lines.is_empty() {
         text.push_str("To consent, add to the message of a commit of this pull request:\n\n");
         text.push_str(&fenced("text", &format!("{}\n", lines.join("\n"))));
+    }
+}
+
+/// Every consent line that merging brings into force or that does nothing, once. What the plan of its own
+/// environment says goes before what others say.
+fn standings(sections: &[Section], text: &mut String) {
+    let mut all: Vec<&ConsentStanding> = Vec::new();
+    for one in sections.iter().flat_map(|section| &section.standings) {
+        match all.iter_mut().find(|known| known.line == one.line) {
+            Some(known) if known.standing == Standing::Elsewhere => *known = one,
+            Some(_) => {}
+            None => all.push(one),
+        }
+    }
+    if !all.is_empty() {
+        text.push_str("**Consent**\n\n");
+        for one in all {
+            let _ = writeln!(text, "- {}", escape(&one.sentence()));
+        }
+        text.push('\n');
     }
 }
 

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::definitions::Diagnostic;
-use crate::reconcile::plan::{Action, Blocker, Part, Plan, Step, Style, Summary, render_step, summary_line};
+use crate::reconcile::plan::{
+    Action, Blocker, ConsentStanding, Part, Plan, Step, Style, Summary, render_step, summary_line, trailer,
+};
 use crate::resources::EnvironmentName;
 
 /// Most changes of one environment that are kept; the rest is counted.
@@ -38,6 +40,9 @@ pub struct Section {
     pub notes: Vec<String>,
     /// Where in the files something is wrong or advised.
     pub places: Vec<Place>,
+    /// The consent lines that bear on it, and what has become of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standings: Vec<ConsentStanding>,
 }
 
 /// How a plan came out.
@@ -112,7 +117,14 @@ impl Section {
             changes: steps.into_iter().take(MAX_CHANGES).map(change_of).collect(),
             consents: consents_of(plan),
             problems: bounded(plan.blockers.iter().map(Blocker::message)),
-            notes: bounded(plan.notes.iter().map(|note| format!("{} [{}]", note.message, note.code))),
+            // What has become of consent lines is said once for all environments.
+            notes: bounded(
+                plan.notes
+                    .iter()
+                    .filter(|note| !plan.consents.iter().any(|one| one.code() == Some(note.code.as_str())))
+                    .map(|note| format!("{} [{}]", note.message, note.code)),
+            ),
+            standings: plan.consents.iter().take(MAX_SENTENCES).cloned().collect(),
             ..Self::empty(&plan.environment)
         }
     }
@@ -161,6 +173,7 @@ impl Section {
             problems: Vec::new(),
             notes: Vec::new(),
             places: Vec::new(),
+            standings: Vec::new(),
         }
     }
 }
@@ -188,7 +201,7 @@ fn consents_of(plan: &Plan) -> Vec<String> {
         | Blocker::NameStaysTaken { .. }
         | Blocker::InProgress { .. } => None,
     });
-    bounded(needed.map(|address| format!("Beamline-Consent: destroy {address}")))
+    bounded(needed.map(trailer))
 }
 
 fn place_of(found: &Diagnostic) -> Place {

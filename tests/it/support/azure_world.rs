@@ -7,7 +7,7 @@ use beamline::azure::{Arm, Budget, Cloud, Tokens};
 use beamline::clock::Clock;
 use beamline::definitions::{Environment, SourceFile, load};
 use beamline::reconcile::apply::{Fence, LastWrite, MemoryJournal, RunEnd, RunKind};
-use beamline::reconcile::plan::{Blocker, Consents, Plan, Style, render};
+use beamline::reconcile::plan::{Blocker, Consents, Globs, Plan, Reach, Style, render};
 use beamline::reconcile::report::{Progress, Report, StepEnd};
 use beamline::reconcile::{Means, Planned, Wanted, carry_out, make_plan, resume, run_record};
 use beamline::resources::Site;
@@ -174,7 +174,11 @@ impl AzureWorld {
     }
 
     fn consents(&self) -> Consents {
-        Consents::from_messages(self.consents.iter().map(String::as_str))
+        let mut consents = Consents::new(Globs::Count);
+        for message in &self.consents {
+            consents.read_message(&"a".repeat(40), "Ada", message, &Reach::Named);
+        }
+        consents
     }
 
     fn means<'a>(

@@ -20,7 +20,7 @@ use beamline::definitions::{SourceFile, defaults_for, load};
 use beamline::forge::{Check, State, Status};
 use beamline::git::{CommitId, Credentials, Mirror, Remote};
 use beamline::reconcile::apply::RunEnd;
-use beamline::reconcile::plan::{Consents, Style, render};
+use beamline::reconcile::plan::{Consents, Globs, Style, render};
 use beamline::reconcile::{Wanted, make_plan};
 use beamline::resources::EnvironmentName;
 use beamline::resources::id::{ResourceId, SubscriptionId, TenantId};
@@ -66,6 +66,8 @@ pub(crate) struct Setup {
     pub(crate) repository: Option<&'static str>,
     /// The remote, where it is not the origin's path.
     pub(crate) remote: Option<Remote>,
+    /// Whether a consent line with a `*` allows anything.
+    pub(crate) globs: Globs,
 }
 
 impl Setup {
@@ -91,6 +93,7 @@ impl Setup {
             secrets: None,
             repository: None,
             remote: None,
+            globs: Globs::default(),
         }
     }
 }
@@ -164,7 +167,11 @@ impl DaemonWorld {
         let (requests, asked) = mpsc::channel(1);
         let port = if self.setup.secrets.is_some() { free_port() } else { 0 };
         let parts = Parts {
-            estate: Estate { owner: "ops".to_owned(), accounts: [("ml".to_owned(), self.account())].into() },
+            estate: Estate {
+                owner: "ops".to_owned(),
+                accounts: [("ml".to_owned(), self.account())].into(),
+                globs: self.setup.globs,
+            },
             mirror,
             branch: "main".parse().unwrap(),
             root: "environments".parse().unwrap(),

@@ -34,3 +34,16 @@ compute_clusters:
 pub(crate) fn group_of(environment: &str) -> String {
     format!("rg-{environment}")
 }
+
+/// The lines that consent to the removal of an environment of [`small`], one for each protected resource.
+pub(crate) fn consent_to_remove(environment: &str) -> String {
+    let protected = [
+        "resource_group",
+        "storage_accounts/default",
+        "key_vaults/main",
+        "log_analytics_workspaces/main",
+        "workspace",
+    ];
+    let lines = protected.map(|local| format!("Beamline-Consent: destroy {environment}/{local}"));
+    lines.join("\n")
+}

@@ -22,7 +22,7 @@ pub(crate) mod shape;
 pub(crate) use azure_world::{AzureWorld, PRODUCTION, block_on, end_of, failures, group, id};
 pub(crate) use daemon_world::{DaemonWorld, Setup};
 pub(crate) use definition::{Definition, SPARES, address, leaves, other_value};
-pub(crate) use definitions::{group_of, small};
+pub(crate) use definitions::{consent_to_remove, group_of, small};
 pub(crate) use gate::DeathAt;
 pub(crate) use generated::{IDENTITIES, definition, identity, place_identities, workshop};
 pub(crate) use repository::Repository;

@@ -1,104 +1,201 @@
-//! Consent to destroy: `Beamline-Consent: destroy <address or glob>` lines of commit messages.
+//! Consent to destroy: who wrote which line where, what it allows, and what has become of it in a plan.
 //!
-//! Which messages count is decided where Git is known (design.md, promise 4); here their lines are
-//! read and matched. A glob's `*` stands for any run of characters.
+//! Which messages and comments count is decided where Git and the forge are known (rules.md 10 and 11);
+//! here their lines are read, matched against what a plan destroys, and accounted for. The daemon and the
+//! command line use the same.
+//!
+//! Guarantees: a line allows what it names and nothing else; a glob allows nothing unless the settings
+//! say that globs count; no line is passed over in silence: each is in force, void, or said to match
+//! nothing.
+
+mod line;
+mod standing;
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use line::{ConsentLine, ConsentSource, is_target, trailer};
+pub use standing::{ConsentStanding, Standing};
 
 use crate::resources::Address;
+use crate::resources::id::ResourceId;
 
-/// The trailer's key, compared without regard to casing, as Git compares trailer keys.
-const KEY: &str = "beamline-consent:";
+/// How long a line counts after it first reached the main branch: 14 days.
+pub const VALID_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// Most consents that are read; more than this in one range of commits is no decision of a person.
-const MAX_CONSENTS: usize = 1000;
+/// Most lines that are read; more than this in one range of commits is no decision of a person.
+const MAX_LINES: usize = 1000;
 
-/// What may be destroyed.
+/// The longest name of an author that is kept.
+const MAX_AUTHOR_CHARS: usize = 60;
+
+/// Whether a line with a `*` allows anything. The settings of the machine say so, never the repository.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Globs {
+    /// It does not: a line names one resource.
+    #[default]
+    DoNotCount,
+    /// It allows whatever matches.
+    Count,
+}
+
+/// How far a line reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It allows what it names.
+    Named,
+    /// It allows what it names as long as that is the resource which its author was shown.
+    Only(ResourceId),
+    /// It allows nothing any more; why, as a clause.
+    Void(String),
+    /// It was written with a commit that the plan brings, and speaks of an environment that may not be
+    /// touched at all: it is listed also where another environment's plan would leave it out.
+    Brought,
+}
+
+impl Reach {
+    /// How far a line reaches at `now` whose commit first reached the main branch at `arrived`.
+    #[must_use]
+    pub fn since(arrived: Timestamp, now: Timestamp) -> Self {
+        match now.duration_since(arrived) > VALID_FOR {
+            true => Self::Void("it reached the main branch more than 14 days ago".to_owned()),
+            false => Self::Named,
+        }
+    }
+}
+
+/// What may be destroyed, with everything that was written about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consents {
-    globs: Vec<String>,
+    globs: Globs,
+    environments: BTreeSet<String>,
+    lines: Vec<(ConsentLine, Reach)>,
 }
 
 impl Consents {
-    /// Reads the consent lines of commit messages.
-    pub fn from_messages<'a>(messages: impl IntoIterator<Item = &'a str>) -> Self {
-        let globs = messages.into_iter().flat_map(str::lines).filter_map(consent_in).take(MAX_CONSENTS);
-        Self { globs: globs.map(str::to_owned).collect() }
-    }
-
-    /// Whether deleting or replacing the resource at `address` is consented to. `name` is its name in
-    /// Azure, by which people may call it as well.
+    /// No lines yet.
     #[must_use]
-    pub fn allow(&self, address: &Address, name: &str) -> bool {
-        let by_short_name = address.to_string();
-        let by_azure_name = match by_short_name.rsplit_once('/') {
-            Some((front, _)) if !address.kind().is_single() => format!("{front}/{name}"),
-            Some(_) | None => by_short_name.clone(),
-        };
-        self.globs.iter().any(|glob| matches(glob, &by_short_name) || matches(glob, &by_azure_name))
+    pub fn new(globs: Globs) -> Self {
+        Self { globs, ..Self::default() }
     }
-}
 
-fn consent_in(line: &str) -> Option<&str> {
-    let line = line.trim();
-    let key = line.get(..KEY.len()).filter(|key| key.eq_ignore_ascii_case(KEY))?;
-    let glob = line[key.len()..].trim().strip_prefix("destroy ")?.trim();
-    (!glob.is_empty() && !glob.contains(char::is_whitespace)).then_some(glob)
-}
+    /// The environments that there are. A line of one that is not among them matches nothing anywhere;
+    /// without any names no line is told so.
+    #[must_use]
+    pub fn among(mut self, environments: impl IntoIterator<Item = String>) -> Self {
+        self.environments.extend(environments);
+        self
+    }
 
-/// Whether `text` matches `glob`, in time proportional to their product.
-fn matches(glob: &str, text: &str) -> bool {
-    let mut parts = glob.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
+    /// Whether a message has a consent line at all.
+    #[must_use]
+    pub fn speaks(message: &str) -> bool {
+        line::targets_in(message).next().is_some()
+    }
+
+    /// Reads the lines of a commit's message. `reach` says how far they reach.
+    pub fn read_message(&mut self, commit: &str, author: &str, message: &str, reach: &Reach) {
+        for target in line::targets_in(message) {
+            let source = ConsentSource::Commit { commit: commit.to_owned() };
+            let author = printable(author);
+            self.add(ConsentLine { target: target.to_owned(), source, author }, reach.clone());
         }
     }
-    rest.ends_with(last)
+
+    /// Adds a line that was written elsewhere.
+    pub fn add(&mut self, line: ConsentLine, reach: Reach) {
+        let is_known =
+            |(known, _): &(ConsentLine, Reach)| known.target == line.target && known.source == line.source;
+        if self.lines.len() < MAX_LINES && !self.lines.iter().any(is_known) {
+            self.lines.push((line, reach));
+        }
+    }
+
+    /// Whether deleting or replacing the resource at `address`, which is `id` in Azure, is consented to.
+    #[must_use]
+    pub fn allow(&self, address: &Address, id: &ResourceId) -> bool {
+        self.lines.iter().any(|(line, reach)| self.allows(line, reach, address, id))
+    }
+
+    fn allows(&self, line: &ConsentLine, reach: &Reach, address: &Address, id: &ResourceId) -> bool {
+        let counts = !line.is_glob() || self.globs == Globs::Count;
+        let reaches = match reach {
+            Reach::Named | Reach::Brought => true,
+            Reach::Only(shown) => shown == id,
+            Reach::Void(_) => false,
+        };
+        counts && reaches && names(line, address, id)
+    }
+}
+
+/// A name from outside, as it can stand in a sentence.
+fn printable(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(MAX_AUTHOR_CHARS).collect()
+}
+
+/// Whether a line names the resource, by its short name or by its name in Azure.
+fn names(line: &ConsentLine, address: &Address, id: &ResourceId) -> bool {
+    let by_short_name = address.to_string();
+    let by_azure_name = match by_short_name.rsplit_once('/') {
+        Some((front, _)) if !address.kind().is_single() => format!("{front}/{}", id.name()),
+        Some(_) | None => by_short_name.clone(),
+    };
+    line::matches(&line.target, &by_short_name) || line::matches(&line.target, &by_azure_name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn allows(message: &str, address: &str) -> bool {
-        let address: Address = address.parse().unwrap();
-        Consents::from_messages([message]).allow(&address, "azurename")
+    fn id(name: &str) -> ResourceId {
+        let group = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg";
+        format!("{group}/providers/Microsoft.Storage/storageAccounts/{name}").parse().unwrap()
+    }
+
+    fn consents(globs: Globs, message: &str, reach: &Reach) -> Consents {
+        let mut consents = Consents::new(globs);
+        consents.read_message(&"b".repeat(40), "Ada", message, reach);
+        consents
+    }
+
+    fn allows(globs: Globs, target: &str, address: &str) -> bool {
+        let message = format!("x\n\nBeamline-Consent: destroy {target}");
+        consents(globs, &message, &Reach::Named).allow(&address.parse().unwrap(), &id("azurename"))
     }
 
     #[test]
-    fn consent_names_an_address_a_glob_or_the_name_in_azure() {
-        for glob in [
-            "production/storage_accounts/data_lake",
-            "production/storage_accounts/*",
-            "production/*",
-            "*data_lake",
-            "production/storage_accounts/azurename",
-        ] {
-            let message = format!("Remove the lake\n\nIt moved.\n\nbeamline-consent: destroy {glob}\n");
-            assert!(allows(&message, "production/storage_accounts/data_lake"), "{glob}");
+    fn consent_names_an_address_or_the_name_in_azure() {
+        for target in ["production/storage_accounts/data_lake", "production/storage_accounts/azurename"] {
+            assert!(allows(Globs::DoNotCount, target, "production/storage_accounts/data_lake"), "{target}");
+        }
+        for target in ["staging/storage_accounts/data_lake", "production/storage_accounts", "production"] {
+            assert!(!allows(Globs::Count, target, "production/storage_accounts/data_lake"), "{target}");
         }
     }
 
     #[test]
-    fn what_is_not_a_consent_line_allows_nothing() {
-        for message in [
-            "destroy production/*",
-            "Beamline-Consent: production/*",
-            "Beamline-Consent: destroy",
-            "Beamline-Consent: destroy staging/*",
-            "Beamline-Consent: destroy production/storage_accounts/default extra",
-            "see Beamline-Consent: destroy *",
-        ] {
-            assert!(!allows(message, "production/storage_accounts/data_lake"), "{message}");
+    fn a_glob_counts_only_where_the_settings_say_so() {
+        for glob in ["production/storage_accounts/*", "production/*", "*data_lake", "*"] {
+            assert!(allows(Globs::Count, glob, "production/storage_accounts/data_lake"), "{glob}");
+            assert!(!allows(Globs::DoNotCount, glob, "production/storage_accounts/data_lake"), "{glob}");
         }
     }
 
     #[test]
     fn a_single_resource_has_no_second_name() {
-        assert!(allows("Beamline-Consent: destroy production/workspace", "production/workspace"));
-        assert!(!allows("Beamline-Consent: destroy production/azurename", "production/workspace"));
+        assert!(allows(Globs::DoNotCount, "production/workspace", "production/workspace"));
+        assert!(!allows(Globs::DoNotCount, "production/azurename", "production/workspace"));
+    }
+
+    #[test]
+    fn a_line_that_is_bound_to_a_resource_allows_no_other_of_that_name() {
+        let address: Address = "dev/storage_accounts/lake".parse().unwrap();
+        let message = "x\n\nBeamline-Consent: destroy dev/storage_accounts/lake";
+        let bound = consents(Globs::DoNotCount, message, &Reach::Only(id("Lake")));
+        assert!(bound.allow(&address, &id("lake")), "ids are compared as Azure compares them");
+        assert!(!bound.allow(&address, &id("other")));
+        let void = consents(Globs::DoNotCount, message, &Reach::Void("it is old".to_owned()));
+        assert!(!void.allow(&address, &id("lake")));
     }
 }

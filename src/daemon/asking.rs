@@ -1,0 +1,155 @@
+//! PURE: what a status says of consent: the line that is missing, the lines that are in force, and those
+//! that do nothing.
+
+use crate::forge::MAX_DESCRIPTION_CHARS;
+use crate::reconcile::plan::{Action, ConsentStanding, Plan, Standing, trailer};
+use crate::resources::Address;
+
+/// What is missing. It ends with a line to copy; of several with the first one, never with a glob.
+pub(super) fn needs_consent(refused: &[(&Address, Action)]) -> String {
+    match refused {
+        [(address, action)] => {
+            format!("Needs consent to {}. Add to a commit message: {}", verb(*action), trailer(address))
+        }
+        [(first, _), ..] => {
+            format!("Needs {} consent lines: see the plan. The first: {}", refused.len(), trailer(first))
+        }
+        [] => "Needs consent".to_owned(),
+    }
+}
+
+fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Replace => "replace",
+        Action::Delete | Action::Create | Action::Update | Action::Adopt | Action::Recover | Action::Keep => {
+            "delete"
+        }
+    }
+}
+
+/// A status' text with the lines that are in force, and those that do nothing.
+pub(super) fn with_consents(text: String, plan: &Plan) -> String {
+    let idle: Vec<&ConsentStanding> = plan.consents.iter().filter(|one| one.code().is_some()).collect();
+    let in_force: Vec<String> = plan
+        .consents
+        .iter()
+        .filter(|one| one.is_in_force())
+        .map(|one| format!("{} ({})", one.line.target, one.line.origin()))
+        .collect();
+    let text = match in_force.is_empty() {
+        true => text,
+        false => format!("{text}; consent: {}", in_force.join(", ")),
+    };
+    if idle.is_empty() {
+        return text;
+    }
+    let Some(at) = text.find(&trailer("")) else { return format!("{text}; {}", named(&idle)) };
+    // What is to be copied stands at the end, and must not be cut off; the status of the whole commit has
+    // the environment's name in front.
+    let room = MAX_DESCRIPTION_CHARS.saturating_sub(plan.environment.as_str().len() + 2);
+    let (named, placed) = (capitalised(&named(&idle)), capitalised(&placed(&idle)));
+    let line = &text[at..];
+    let forms = [format!("{named}. {text}"), format!("{placed}. {text}"), format!("{named}; write: {line}")];
+    let fitting = forms.into_iter().find(|form| form.chars().count() <= room);
+    fitting.unwrap_or_else(|| format!("{placed}; write: {line}"))
+}
+
+fn named(idle: &[&ConsentStanding]) -> String {
+    let one = |one: &&ConsentStanding| {
+        format!("consent line {} ({}) {}", one.line.target, one.line.origin(), what_of(one))
+    };
+    idle.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn placed(idle: &[&ConsentStanding]) -> String {
+    match idle {
+        [one] => format!("consent line of {} {}", one.line.origin(), what_of(one)),
+        [one, ..] => {
+            format!("{} consent lines do nothing: that of {} {}", idle.len(), one.line.origin(), what_of(one))
+        }
+        [] => String::new(),
+    }
+}
+
+fn what_of(one: &ConsentStanding) -> &'static str {
+    match one.standing {
+        Standing::Void { .. } => "is void",
+        Standing::GlobDoesNotCount { .. } => "is a glob, which does not count",
+        Standing::MatchesNothing { .. } | Standing::Elsewhere => "matches nothing",
+        Standing::InForce { .. } => "is in force",
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forge::Description;
+    use crate::reconcile::plan::{ConsentLine, ConsentSource, FORMAT};
+
+    fn plan(standings: &[(&str, Standing)]) -> Plan {
+        let consents = standings.iter().map(|(target, standing)| ConsentStanding {
+            line: ConsentLine {
+                target: (*target).to_owned(),
+                source: ConsentSource::Commit { commit: "b4c0045".repeat(6)[..40].to_owned() },
+                author: "Ada".to_owned(),
+            },
+            standing: standing.clone(),
+        });
+        Plan {
+            format: FORMAT,
+            environment: "production".parse().unwrap(),
+            commit: None,
+            input_digest: None,
+            observed_digest: String::new(),
+            steps: Vec::new(),
+            kept: Vec::new(),
+            notes: Vec::new(),
+            blockers: Vec::new(),
+            consents: consents.collect(),
+        }
+    }
+
+    fn nothing() -> Standing {
+        Standing::MatchesNothing { why: "nothing of that name is to be destroyed".to_owned(), meant: None }
+    }
+
+    #[test]
+    fn a_status_names_the_lines_in_force_and_those_that_do_nothing() {
+        let plan = plan(&[
+            ("production/workspace", Standing::InForce { addresses: Vec::new() }),
+            ("production/key_vaults/mian", nothing()),
+        ]);
+        assert_eq!(
+            with_consents("Applied: 1 deleted".to_owned(), &plan),
+            "Applied: 1 deleted; consent: production/workspace (b4c0045 by Ada); consent line \
+             production/key_vaults/mian (b4c0045 by Ada) matches nothing"
+        );
+    }
+
+    #[test]
+    fn the_line_to_copy_stays_whole_beside_one_that_matches_nothing() {
+        let address: Address = "production/key_vaults/main".parse().unwrap();
+        let asking = needs_consent(&[(&address, Action::Delete)]);
+        let line = "Beamline-Consent: destroy production/key_vaults/main";
+        for target in ["production/key_vaults/mian", &format!("production/{}", "x".repeat(100))] {
+            let text = with_consents(asking.clone(), &plan(&[(target, nothing())]));
+            let text = Description::new(&text);
+            assert!(text.as_str().contains("matches nothing") && text.as_str().ends_with(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn several_are_asked_for_by_exact_lines() {
+        let (one, other): (Address, Address) =
+            ("production/key_vaults/main".parse().unwrap(), "production/workspace".parse().unwrap());
+        assert_eq!(
+            needs_consent(&[(&one, Action::Delete), (&other, Action::Delete)]),
+            "Needs 2 consent lines: see the plan. The first: Beamline-Consent: destroy production/key_vaults/main"
+        );
+    }
+}

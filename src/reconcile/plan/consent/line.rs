@@ -1,0 +1,145 @@
+//! One consent line: `Beamline-Consent: destroy <address>`, where it stands and what it covers.
+
+use serde::{Deserialize, Serialize};
+
+/// The trailer's key, compared without regard to casing, as Git compares trailer keys.
+const KEY: &str = "beamline-consent:";
+
+/// The longest target that is read, in characters. An address is far shorter.
+const MAX_TARGET_CHARS: usize = 300;
+
+/// The line that people copy into the message of a commit.
+#[must_use]
+pub fn trailer(target: impl std::fmt::Display) -> String {
+    format!("Beamline-Consent: destroy {target}")
+}
+
+/// A consent line as somebody wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentLine {
+    /// What may be destroyed: an address, or a glob, whose `*` stands for any run of characters.
+    pub target: String,
+    /// Where it stands.
+    pub source: ConsentSource,
+    /// The name of who wrote it, as Git or the forge has it.
+    pub author: String,
+}
+
+/// Where a consent line stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "in")]
+pub enum ConsentSource {
+    /// In the message of a commit.
+    Commit {
+        /// Its whole id.
+        commit: String,
+    },
+    /// In a comment on a pull request.
+    Comment {
+        /// The pull request's number.
+        pull_request: u64,
+        /// The forge's id of the comment.
+        comment: String,
+    },
+}
+
+impl ConsentLine {
+    /// Where it stands and who wrote it: `b4c0045 by Ada`, `a comment by ada on #7`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        match &self.source {
+            ConsentSource::Commit { commit } => {
+                let short: String = commit.chars().take(7).collect();
+                format!("{short} by {}", self.author)
+            }
+            ConsentSource::Comment { pull_request, .. } => {
+                format!("a comment by {} on #{pull_request}", self.author)
+            }
+        }
+    }
+
+    /// The environment that it speaks of; `None` for what is no address.
+    pub(super) fn environment(&self) -> Option<&str> {
+        self.target.split_once('/').map(|(environment, _)| environment)
+    }
+
+    pub(super) fn is_glob(&self) -> bool {
+        self.target.contains('*')
+    }
+}
+
+/// The targets of the consent lines of a commit message, in their order.
+pub(super) fn targets_in(message: &str) -> impl Iterator<Item = &str> {
+    message.lines().filter_map(target_in)
+}
+
+fn target_in(line: &str) -> Option<&str> {
+    let line = line.trim();
+    let key = line.get(..KEY.len()).filter(|key| key.eq_ignore_ascii_case(KEY))?;
+    let target = line[key.len()..].trim().strip_prefix("destroy ")?.trim();
+    is_target(target).then_some(target)
+}
+
+/// Whether a text can be what a consent line names.
+#[must_use]
+pub fn is_target(text: &str) -> bool {
+    !text.is_empty()
+        && text.chars().count() <= MAX_TARGET_CHARS
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// Whether `text` matches `glob`, in time proportional to their product.
+pub(super) fn matches(glob: &str, text: &str) -> bool {
+    let mut parts = glob.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_wherever_it_stands_in_a_message() {
+        let message = "Remove the lake\n\nIt moved.\n\nbeamline-consent: destroy a/b/c\nSigned-off-by: x\n\
+                       Beamline-Consent:  destroy  d/e \n";
+        assert_eq!(targets_in(message).collect::<Vec<_>>(), ["a/b/c", "d/e"]);
+    }
+
+    #[test]
+    fn what_is_no_consent_line_is_none() {
+        for line in [
+            "destroy production/*",
+            "Beamline-Consent: production/*",
+            "Beamline-Consent: destroy",
+            "Beamline-Consent: destroy a/b extra",
+            "see Beamline-Consent: destroy *",
+        ] {
+            assert_eq!(targets_in(line).next(), None, "{line}");
+        }
+        let long = format!("Beamline-Consent: destroy {}", "x".repeat(MAX_TARGET_CHARS + 1));
+        assert_eq!(targets_in(&long).next(), None);
+    }
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        for (glob, text, expected) in [
+            ("a/b", "a/b", true),
+            ("a/b", "a/bc", false),
+            ("a/*", "a/b/c", true),
+            ("*c", "a/b/c", true),
+            ("a*b*c", "a/b/c", true),
+            ("a*b*c", "a/c", false),
+        ] {
+            assert_eq!(matches(glob, text), expected, "{glob} {text}");
+        }
+    }
+}

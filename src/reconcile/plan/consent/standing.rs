@@ -1,0 +1,279 @@
+//! What has become of each consent line in a plan: nothing that somebody wrote is passed over in silence.
+
+use serde::{Deserialize, Serialize};
+
+use super::line::trailer;
+use super::{ConsentLine, Consents, Globs, Reach, names};
+use crate::definitions::nearest;
+use crate::resources::id::ResourceId;
+use crate::resources::{Address, EnvironmentName};
+
+/// Most addresses that one line is said to allow, or that are offered instead of it.
+const MAX_NAMED: usize = 20;
+
+/// A consent line, and what has become of it in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentStanding {
+    /// The line.
+    pub line: ConsentLine,
+    /// What has become of it.
+    pub standing: Standing,
+}
+
+/// What has become of a consent line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "standing")]
+pub enum Standing {
+    /// It is in force, and allows this.
+    InForce {
+        /// What the plan destroys by it.
+        addresses: Vec<Address>,
+    },
+    /// It allows nothing that the plan destroys.
+    MatchesNothing {
+        /// Why, as a clause.
+        why: String,
+        /// The address that was probably meant.
+        meant: Option<String>,
+    },
+    /// It has a `*`, and globs do not count here.
+    GlobDoesNotCount {
+        /// What it would match: the lines to write instead name these.
+        instead: Vec<Address>,
+    },
+    /// It allows nothing any more.
+    Void {
+        /// Why, as a clause.
+        why: String,
+    },
+    /// It speaks of another environment, whose own plan accounts for it.
+    Elsewhere,
+}
+
+impl ConsentStanding {
+    /// Whether it allows something that the plan destroys.
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        matches!(self.standing, Standing::InForce { .. })
+    }
+
+    /// What has become of it, as a sentence without its full stop.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let (target, origin) = (&self.line.target, self.line.origin());
+        match &self.standing {
+            Standing::InForce { addresses }
+                if addresses.len() == 1 && addresses[0].to_string() == *target =>
+            {
+                format!("consent to destroy {target} ({origin}) is in force")
+            }
+            Standing::InForce { addresses } => {
+                format!("consent to destroy {target} ({origin}) is in force for {}", listed(addresses))
+            }
+            Standing::MatchesNothing { why, meant: None } => {
+                format!("the consent line `destroy {target}` ({origin}) matches nothing: {why}")
+            }
+            Standing::MatchesNothing { why, meant: Some(meant) } => format!(
+                "the consent line `destroy {target}` ({origin}) matches nothing: {why}. Did you mean `{meant}`?"
+            ),
+            Standing::GlobDoesNotCount { instead } if instead.is_empty() => format!(
+                "the consent line `destroy {target}` ({origin}) matches nothing, and globs do not count here"
+            ),
+            Standing::GlobDoesNotCount { instead } => {
+                let lines: Vec<String> = instead.iter().map(trailer).collect();
+                format!(
+                    "the consent line `destroy {target}` ({origin}) does not count: globs do not count here; write: {}",
+                    lines.join(", ")
+                )
+            }
+            Standing::Void { why } => {
+                format!("the consent line `destroy {target}` ({origin}) is void: {why}")
+            }
+            Standing::Elsewhere => format!(
+                "the consent line `destroy {target}` ({origin}) matches nothing: its environment is not touched"
+            ),
+        }
+    }
+
+    /// The stable code of the note that says so; `None` for what needs no note.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        match self.standing {
+            Standing::InForce { .. } | Standing::Elsewhere => None,
+            Standing::MatchesNothing { .. } => Some("consent-matches-nothing"),
+            Standing::GlobDoesNotCount { .. } => Some("consent-glob"),
+            Standing::Void { .. } => Some("consent-void"),
+        }
+    }
+}
+
+fn listed(addresses: &[Address]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl Consents {
+    /// What becomes of every line in a plan of `environment` that destroys `destroyed` and keeps `others`.
+    /// Lines that speak of another environment are left out, but for those that the plan brings.
+    #[must_use]
+    pub fn standings(
+        &self,
+        environment: &EnvironmentName,
+        destroyed: &[(Address, ResourceId)],
+        others: &[Address],
+    ) -> Vec<ConsentStanding> {
+        let standing = |(line, reach): &(ConsentLine, Reach)| {
+            let standing = self.standing(line, reach, environment, destroyed, others)?;
+            Some(ConsentStanding { line: line.clone(), standing })
+        };
+        self.lines.iter().filter_map(standing).collect()
+    }
+
+    fn standing(
+        &self,
+        line: &ConsentLine,
+        reach: &Reach,
+        environment: &EnvironmentName,
+        destroyed: &[(Address, ResourceId)],
+        others: &[Address],
+    ) -> Option<Standing> {
+        let speaks_of = line.environment().unwrap_or(&line.target);
+        let is_ours = speaks_of == environment.as_str();
+        let may_be_ours = is_ours || speaks_of.contains('*');
+        if !may_be_ours && (self.environments.is_empty() || self.environments.contains(speaks_of)) {
+            return matches!(reach, Reach::Brought).then_some(Standing::Elsewhere);
+        }
+        let named: Vec<&(Address, ResourceId)> =
+            destroyed.iter().filter(|(address, id)| names(line, address, id)).take(MAX_NAMED).collect();
+        if let Reach::Void(why) = reach {
+            return Some(Standing::Void { why: why.clone() });
+        }
+        if line.is_glob() && self.globs == Globs::DoNotCount {
+            let instead = named.into_iter().map(|(address, _)| address.clone()).collect();
+            return Some(Standing::GlobDoesNotCount { instead });
+        }
+        let allowed: Vec<Address> = named
+            .iter()
+            .filter(|(address, id)| self.allows(line, reach, address, id))
+            .map(|(address, _)| address.clone())
+            .collect();
+        if !allowed.is_empty() {
+            return Some(Standing::InForce { addresses: allowed });
+        }
+        if !named.is_empty() {
+            let why = "what stands there now is not what its author was shown".to_owned();
+            return Some(Standing::Void { why });
+        }
+        Some(self.matches_nothing(line, environment, destroyed, others))
+    }
+
+    fn matches_nothing(
+        &self,
+        line: &ConsentLine,
+        environment: &EnvironmentName,
+        destroyed: &[(Address, ResourceId)],
+        others: &[Address],
+    ) -> Standing {
+        let Some(speaks_of) = line.environment() else {
+            let why = "it is no address: write ENVIRONMENT/TYPE/NAME".to_owned();
+            return Standing::MatchesNothing { why, meant: None };
+        };
+        if speaks_of != environment.as_str() && !speaks_of.contains('*') {
+            let known = self.environments.iter().map(String::as_str);
+            let near = nearest(speaks_of, known.chain([environment.as_str()]));
+            let meant = near.map(|near| format!("{near}{}", &line.target[speaks_of.len()..]));
+            let why = format!("there is no environment `{speaks_of}`");
+            return Standing::MatchesNothing { why, meant };
+        }
+        if others.iter().any(|address| address.to_string() == line.target) {
+            let why = "nothing is to be destroyed there".to_owned();
+            return Standing::MatchesNothing { why, meant: None };
+        }
+        let going: Vec<String> = destroyed.iter().map(|(address, _)| address.to_string()).collect();
+        let staying: Vec<String> = others.iter().map(ToString::to_string).collect();
+        let meant = nearest(&line.target, going.iter().map(String::as_str))
+            .or_else(|| nearest(&line.target, staying.iter().map(String::as_str)));
+        let why = if destroyed.is_empty() {
+            "nothing is to be destroyed"
+        } else {
+            "nothing of that name is to be destroyed"
+        };
+        Standing::MatchesNothing { why: why.to_owned(), meant: meant.map(str::to_owned) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> ResourceId {
+        let group = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg";
+        format!("{group}/providers/Microsoft.KeyVault/vaults/{name}").parse().unwrap()
+    }
+
+    /// What becomes of a line in a plan of `production` that destroys `key_vaults/main` and keeps the
+    /// workspace.
+    fn sentences(globs: Globs, target: &str, reach: Reach) -> Vec<String> {
+        let mut consents = Consents::new(globs).among(["production".to_owned(), "staging".to_owned()]);
+        let message = format!("x\n\nBeamline-Consent: destroy {target}");
+        consents.read_message(&"b4c0045".repeat(6)[..40], "Ada", &message, &reach);
+        let destroyed = [("production/key_vaults/main".parse().unwrap(), id("kv"))];
+        let others = ["production/workspace".parse().unwrap()];
+        let standings = consents.standings(&"production".parse().unwrap(), &destroyed, &others);
+        standings.iter().map(ConsentStanding::sentence).collect()
+    }
+
+    #[test]
+    fn every_line_is_accounted_for() {
+        let line =
+            |target: &str, what: &str| format!("the consent line `destroy {target}` (b4c0045 by Ada) {what}");
+        let cases = [
+            ("production/key_vaults/main", "consent to destroy production/key_vaults/main (b4c0045 by Ada) is in force".to_owned()),
+            (
+                "production/key_vaults/kv",
+                "consent to destroy production/key_vaults/kv (b4c0045 by Ada) is in force for production/key_vaults/main".to_owned(),
+            ),
+            (
+                "production/key_vaults/mian",
+                line("production/key_vaults/mian", "matches nothing: nothing of that name is to be destroyed. Did you mean `production/key_vaults/main`?"),
+            ),
+            ("production/workspace", line("production/workspace", "matches nothing: nothing is to be destroyed there")),
+            (
+                "prodution/key_vaults/main",
+                line("prodution/key_vaults/main", "matches nothing: there is no environment `prodution`. Did you mean `production/key_vaults/main`?"),
+            ),
+            ("nowhere/x/y", line("nowhere/x/y", "matches nothing: there is no environment `nowhere`")),
+            ("vault", line("vault", "matches nothing: it is no address: write ENVIRONMENT/TYPE/NAME")),
+            (
+                "production/*",
+                line("production/*", "does not count: globs do not count here; write: Beamline-Consent: destroy production/key_vaults/main"),
+            ),
+            ("*/datastores/*", line("*/datastores/*", "matches nothing, and globs do not count here")),
+        ];
+        for (target, expected) in cases {
+            assert_eq!(sentences(Globs::DoNotCount, target, Reach::Named), [expected], "{target}");
+        }
+        let counting = sentences(Globs::Count, "production/*", Reach::Named);
+        assert_eq!(
+            counting,
+            ["consent to destroy production/* (b4c0045 by Ada) is in force for production/key_vaults/main"]
+        );
+    }
+
+    #[test]
+    fn a_line_of_another_environment_is_left_to_that_ones_plan() {
+        assert_eq!(sentences(Globs::DoNotCount, "staging/workspace", Reach::Named), [""; 0]);
+        assert_eq!(sentences(Globs::DoNotCount, "staging/workspace", Reach::Brought).len(), 1);
+    }
+
+    #[test]
+    fn a_line_that_is_void_or_bound_to_something_else_says_so() {
+        let void =
+            sentences(Globs::DoNotCount, "production/key_vaults/main", Reach::Void("it is old".to_owned()));
+        assert!(void[0].ends_with("is void: it is old"), "{void:?}");
+        let other = sentences(Globs::DoNotCount, "production/key_vaults/main", Reach::Only(id("another")));
+        assert!(
+            other[0].ends_with("is void: what stands there now is not what its author was shown"),
+            "{other:?}"
+        );
+    }
+}
