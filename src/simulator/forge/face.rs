@@ -94,12 +94,22 @@ pub(super) struct Face {
     pub(super) refuse: fn(&State, &Call, Refused) -> Answer,
     /// The headers that tell what is left.
     pub(super) budget: fn(Budget) -> Headers,
+    /// What bodies of requests may be.
+    pub(super) bodies: Bodies,
     /// Whether answers to GET carry a validator.
     pub(super) validators: Validators,
     /// What webhooks say of a change.
     pub(super) events: fn(&State, &Change) -> Vec<Event>,
     /// The headers with id and signature of a delivery.
     pub(super) sign: fn(&State, &str, &[u8]) -> Headers,
+}
+
+/// How a forge reads the bodies of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bodies {
+    Json,
+    /// Forms as well, as `curl --data` sends them.
+    JsonOrForm,
 }
 
 /// Whether a forge answers conditional requests.
@@ -189,7 +199,7 @@ pub(super) fn admit(state: &mut State, call: &Call, needs: Needs) -> Result<Opti
         return Err((face.refuse)(state, call, Refused::Limited { exceeded, now }));
     }
     if let Some(least) = least {
-        let is_there = state.existence == Existence::There && (face.names_repository)(state, call);
+        let is_there = state.existence != Existence::Deleted && (face.names_repository)(state, call);
         if !is_there || caller.permission < Permission::Read {
             return Err((face.refuse)(state, call, Refused::NoRepository));
         }
@@ -202,8 +212,8 @@ pub(super) fn admit(state: &mut State, call: &Call, needs: Needs) -> Result<Opti
 
 fn identify(state: &State, call: &Call) -> Result<Caller, Refused> {
     let token = credential(call, state.face().schemes).ok_or(Refused::NoCredential)?;
-    if let Some(app) = state.app.as_ref().filter(|app| app.knows(&token, state.now())) {
-        return Ok(Caller { login: app.login(), permission: Permission::Write, via: Via::Installation });
+    if let Some(login) = state.app_login(&token) {
+        return Ok(Caller { login, permission: Permission::Write, via: Via::Installation });
     }
     match state.accounts.by_token(&token) {
         Known::Account(account) => {

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use serde_json::Value;
 
-use super::face::{Caller, Refused, Route, Validators, Via, admit, decoded};
+use super::face::{Bodies, Caller, Refused, Route, Validators, Via, admit, decoded};
 use super::signature::digest;
 use super::state::{Outage, State};
 use super::world::ForgeWorld;
@@ -101,14 +101,26 @@ impl Call {
 
     /// The first value of a query parameter.
     pub(super) fn query(&self, name: &str) -> Option<String> {
-        let pairs = self.uri.query()?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let plain = |text: &str| decoded(&text.replace('+', " "));
-        pairs.map(|(key, value)| (plain(key), plain(value))).find(|(key, _)| key == name).map(|(_, it)| it)
+        pairs(self.uri.query()?).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The text at a pointer into the body.
     pub(super) fn text(&self, pointer: &str) -> Option<&str> {
         self.body.pointer(pointer).and_then(Value::as_str)
+    }
+
+    /// The text at a pointer into the body, where there is any.
+    pub(super) fn filled(&self, pointer: &str) -> Option<&str> {
+        self.text(pointer).filter(|text| !text.trim().is_empty())
+    }
+
+    /// Whether the body says yes at a pointer, in a form as well.
+    pub(super) fn says_yes(&self, pointer: &str) -> bool {
+        match self.body.pointer(pointer) {
+            Some(Value::Bool(yes)) => *yes,
+            Some(Value::String(word)) => word == "true",
+            Some(Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => false,
+        }
     }
 
     /// The login of who asks; empty where nobody needs to be known.
@@ -135,7 +147,6 @@ async fn answer(Extract(world): Extract<ForgeWorld>, request: Request) -> Respon
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
         return Answer::empty(413).into_response();
     };
-    let mut state = world.state();
     let call = Call {
         method: parts.method,
         uri: parts.uri,
@@ -144,7 +155,12 @@ async fn answer(Extract(world): Extract<ForgeWorld>, request: Request) -> Respon
         params: Vec::new(),
         caller: None,
     };
-    judge(&mut state, call, &body).into_response()
+    if !world.has_objects() {
+        return judge(&mut world.state(), call, &body).into_response();
+    }
+    // Merging and comparing read the disk, which must keep nobody else waiting.
+    let judged = tokio::task::spawn_blocking(move || judge(&mut world.state(), call, &body));
+    judged.await.unwrap_or_else(|_| Answer::empty(500)).into_response()
 }
 
 fn judge(state: &mut State, mut call: Call, body: &[u8]) -> Answer {
@@ -162,11 +178,9 @@ fn judge(state: &mut State, mut call: Call, body: &[u8]) -> Answer {
     }
     let Some((route, params)) = found else { return (face.refuse)(state, &call, Refused::NoEndpoint) };
     call.params = params;
-    if !body.is_empty() {
-        match serde_json::from_slice(body) {
-            Ok(json) => call.body = json,
-            Err(_) => return (face.refuse)(state, &call, Refused::Malformed),
-        }
+    match read(&call, body, face.bodies) {
+        Some(body) => call.body = body,
+        None => return (face.refuse)(state, &call, Refused::Malformed),
     }
     match admit(state, &call, route.needs) {
         Err(refused) => refused,
@@ -175,6 +189,30 @@ fn judge(state: &mut State, mut call: Call, body: &[u8]) -> Answer {
             handle(state, &call, route)
         }
     }
+}
+
+/// What a body says; null when it is empty, `None` when the forge cannot read it.
+fn read(call: &Call, body: &[u8], bodies: Bodies) -> Option<Value> {
+    if body.is_empty() {
+        return Some(Value::Null);
+    }
+    let is_form = call.header("content-type").is_some_and(|it| it.starts_with("application/x-www-form"));
+    match (serde_json::from_slice(body), bodies) {
+        (Ok(json), _) => Some(json),
+        (Err(_), Bodies::JsonOrForm) if is_form => {
+            let text = std::str::from_utf8(body).ok()?;
+            Some(pairs(text).map(|(name, value)| (name, Value::String(value))).collect())
+        }
+        (Err(_), Bodies::Json | Bodies::JsonOrForm) => None,
+    }
+}
+
+/// The pairs of a query or of a form.
+fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
+    let plain = |text: &str| decoded(&text.replace('+', " "));
+    text.split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(move |(name, value)| (plain(name), plain(value)))
 }
 
 fn handle(state: &mut State, call: &Call, route: &Route) -> Answer {

@@ -29,6 +29,8 @@ mod gitlab;
 mod history;
 mod http;
 mod limits;
+mod merging;
+mod objects;
 mod options;
 mod paging;
 mod proposals;
@@ -40,6 +42,7 @@ mod statuses;
 mod stories;
 mod webhooks;
 mod world;
+mod writing;
 
 pub use accounts::Permission;
 pub use app::AppError;

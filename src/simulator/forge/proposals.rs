@@ -11,50 +11,20 @@ impl ForgeWorld {
     /// Somebody pushed a branch; its open pull requests move with it.
     pub fn pushed(&self, branch: &str, sha: &str) {
         let mut state = self.state();
-        state.commits.insert(sha.to_owned());
-        let before = state.branches.insert(branch.to_owned(), sha.to_owned());
         let by = state.somebody();
-        let after = Some(sha.to_owned());
-        state.announce(&Change::Push { branch: branch.to_owned(), before, after, by });
-        let moved: Vec<u64> = state
-            .proposals
-            .values()
-            .filter(|open| open.standing.is_open() && open.what.fork.is_none() && open.what.branch == branch)
-            .map(|open| open.number)
-            .collect();
-        for number in moved {
-            state.move_head(number, sha);
-        }
+        state.push_branch(branch, sha, &by);
     }
 
     /// Somebody deleted a branch. Does nothing when there is none.
     pub fn deleted_branch(&self, branch: &str) {
         let mut state = self.state();
-        if let Some(before) = state.branches.remove(branch) {
-            let by = state.somebody();
-            let change = Change::Push { branch: branch.to_owned(), before: Some(before), after: None, by };
-            state.announce(&change);
-        }
+        let by = state.somebody();
+        state.delete_branch(branch, &by);
     }
 
     /// Somebody opens a pull request; its number.
     pub fn open(&self, what: PullRequest) -> u64 {
-        let mut state = self.state();
-        let (number, id, now) = (state.proposals.len() as u64 + 1, state.next_id(), state.now());
-        if state.accounts.by_login(&what.author).is_none() {
-            state.account(&what.author, Permission::None);
-        }
-        state.note_commit(&what);
-        if what.fork.is_none() {
-            state.branches.insert(what.branch.clone(), what.head.clone());
-        }
-        let by = what.author.clone();
-        let iterations = vec![(what.head.clone(), now)];
-        let standing = Standing::Open;
-        let proposal = Proposal { id, number, what, standing, iterations, created: now, updated: now };
-        state.proposals.insert(number, proposal);
-        state.announce(&Change::PullRequest { number, deed: PullDeed::Opened, by });
-        number
+        self.state().open(what)
     }
 
     /// The author of a pull request pushes to it. From a fork no push is announced.
@@ -63,9 +33,10 @@ impl ForgeWorld {
             let mut state = self.state();
             let Some(proposal) = state.proposals.get(&number) else { return };
             if proposal.what.fork.is_some() {
+                let by = proposal.what.author.clone();
                 let moved = PullRequest { head: sha.to_owned(), ..proposal.what.clone() };
                 state.note_commit(&moved);
-                state.move_head(number, sha);
+                state.move_head(number, sha, &by);
                 return;
             }
             proposal.what.branch.clone()
@@ -102,14 +73,10 @@ impl ForgeWorld {
 
     /// A pull request is merged: its target branch points to `commit` now.
     pub fn merge(&self, number: u64, commit: &str) {
-        let (at, target) = {
-            let state = self.state();
-            let Some(proposal) = state.proposals.get(&number) else { return };
-            (state.now(), proposal.what.target.clone())
-        };
-        self.pushed(&target, commit);
-        let standing = Standing::Merged { at, commit: commit.to_owned() };
-        self.change(number, PullDeed::Merged, |proposal| proposal.standing = standing);
+        let mut state = self.state();
+        let Some(by) = state.proposals.get(&number).map(|known| known.what.author.clone()) else { return };
+        let pusher = state.somebody();
+        state.end_merged(number, commit, &pusher, &by);
     }
 
     /// A draft is called finished.
@@ -139,16 +106,96 @@ impl ForgeWorld {
 
     fn change(&self, number: u64, deed: PullDeed, how: impl FnOnce(&mut Proposal)) {
         let mut state = self.state();
-        let now = state.now();
-        let Some(proposal) = state.proposals.get_mut(&number) else { return };
-        how(proposal);
-        proposal.updated = now;
-        let by = proposal.what.author.clone();
-        state.announce(&Change::PullRequest { number, deed, by });
+        let Some(by) = state.proposals.get(&number).map(|known| known.what.author.clone()) else { return };
+        state.change(number, deed, &by, how);
     }
 }
 
 impl State {
+    /// `by` pushed a branch of the repository.
+    pub(super) fn push_branch(&mut self, branch: &str, sha: &str, by: &str) {
+        self.commits.insert(sha.to_owned());
+        let before = self.branches.insert(branch.to_owned(), sha.to_owned());
+        let after = Some(sha.to_owned());
+        self.announce(&Change::Push { branch: branch.to_owned(), before, after, by: by.to_owned() });
+        self.move_heads(None, branch, sha, by);
+        let into: Vec<u64> = self
+            .proposals
+            .values()
+            .filter(|open| open.what.target == branch)
+            .map(|open| open.number)
+            .collect();
+        for number in into {
+            self.list_files_anew(number);
+        }
+    }
+
+    /// `by` deleted a branch of the repository. Does nothing when there is none.
+    pub(super) fn delete_branch(&mut self, branch: &str, by: &str) {
+        if let Some(before) = self.branches.remove(branch) {
+            let (branch, by) = (branch.to_owned(), by.to_owned());
+            self.announce(&Change::Push { branch, before: Some(before), after: None, by });
+        }
+    }
+
+    /// `by` pushed a branch of a fork: the repository hears of it by its pull requests only.
+    pub(super) fn push_fork(&mut self, fork: &str, branch: &str, sha: &str, by: &str) {
+        self.move_heads(Some(fork), branch, sha, by);
+    }
+
+    /// The open pull requests of a branch move with it.
+    fn move_heads(&mut self, fork: Option<&str>, branch: &str, sha: &str, by: &str) {
+        let is_of = |open: &&Proposal| {
+            open.standing.is_open() && open.what.fork.as_deref() == fork && open.what.branch == branch
+        };
+        let moved: Vec<u64> = self.proposals.values().filter(is_of).map(|open| open.number).collect();
+        for number in moved {
+            if let Some(proposal) = self.proposals.get(&number) {
+                let there = PullRequest { head: sha.to_owned(), ..proposal.what.clone() };
+                self.note_commit(&there);
+            }
+            self.move_head(number, sha, by);
+        }
+    }
+
+    /// A pull request is opened by its author; its number.
+    pub(super) fn open(&mut self, what: PullRequest) -> u64 {
+        let (number, id, now) = (self.proposals.len() as u64 + 1, self.next_id(), self.now());
+        if self.accounts.by_login(&what.author).is_none() {
+            self.account(&what.author, Permission::None);
+        }
+        self.note_commit(&what);
+        if what.fork.is_none() {
+            self.branches.insert(what.branch.clone(), what.head.clone());
+        }
+        let by = what.author.clone();
+        let iterations = vec![(what.head.clone(), now)];
+        let standing = Standing::Open;
+        let proposal = Proposal { id, number, what, standing, iterations, created: now, updated: now };
+        self.proposals.insert(number, proposal);
+        self.keep_head(number);
+        self.announce(&Change::PullRequest { number, deed: PullDeed::Opened, by });
+        number
+    }
+
+    /// `by` changes a pull request, which is announced.
+    pub(super) fn change(&mut self, number: u64, deed: PullDeed, by: &str, how: impl FnOnce(&mut Proposal)) {
+        let now = self.now();
+        let Some(proposal) = self.proposals.get_mut(&number) else { return };
+        how(proposal);
+        proposal.updated = now;
+        self.announce(&Change::PullRequest { number, deed, by: by.to_owned() });
+    }
+
+    /// A pull request ends as merged: `pusher` has moved its target branch to `commit`, for `by`.
+    pub(super) fn end_merged(&mut self, number: u64, commit: &str, pusher: &str, by: &str) {
+        let at = self.now();
+        let Some(target) = self.proposals.get(&number).map(|known| known.what.target.clone()) else { return };
+        self.push_branch(&target, commit, pusher);
+        let standing = Standing::Merged { at, commit: commit.to_owned() };
+        self.change(number, PullDeed::Merged, by, |proposal| proposal.standing = standing);
+    }
+
     /// Who pushes when nobody is named: the first who may.
     fn somebody(&self) -> String {
         let writer = self.accounts.all().iter().find(|account| account.permission >= Permission::Write);
@@ -162,13 +209,14 @@ impl State {
         }
     }
 
-    fn move_head(&mut self, number: u64, sha: &str) {
+    fn move_head(&mut self, number: u64, sha: &str, by: &str) {
         let now = self.now();
         let Some(proposal) = self.proposals.get_mut(&number) else { return };
         let before = std::mem::replace(&mut proposal.what.head, sha.to_owned());
         proposal.iterations.push((sha.to_owned(), now));
         proposal.updated = now;
-        let by = proposal.what.author.clone();
-        self.announce(&Change::PullRequest { number, deed: PullDeed::Pushed { before }, by });
+        self.keep_head(number);
+        self.list_files_anew(number);
+        self.announce(&Change::PullRequest { number, deed: PullDeed::Pushed { before }, by: by.to_owned() });
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use jiff::Timestamp;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::accounts::{Accounts, hex};
@@ -13,6 +14,7 @@ use super::comments::{Comment, Reaction};
 use super::face::Face;
 use super::history::History;
 use super::limits::Limits;
+use super::objects::Objects;
 use super::options::{ForgeKind, ForgeOptions};
 use super::pull_requests::Proposal;
 use super::statuses::Status;
@@ -29,9 +31,12 @@ pub enum Outage {
 }
 
 /// Whether the repository is still there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Existence {
     There,
+    /// To be read only, as far as the forge means that.
+    Archived,
     Deleted,
 }
 
@@ -47,6 +52,12 @@ pub(super) struct State {
     pub(super) app: Option<App>,
     pub(super) commits: BTreeSet<String>,
     pub(super) branches: BTreeMap<String, String>,
+    /// Where the branches of forks stand, by the fork's name and the branch.
+    pub(super) fork_heads: BTreeMap<(String, String), String>,
+    /// Real Git objects, where the forge is served.
+    pub(super) objects: Option<Objects>,
+    /// References that are shown later: when, their names and their commits.
+    pub(super) late_heads: Vec<(Timestamp, String, String)>,
     pub(super) proposals: BTreeMap<u64, Proposal>,
     pub(super) comments: Vec<Comment>,
     pub(super) reactions: Vec<Reaction>,
@@ -72,6 +83,9 @@ impl State {
             app: None,
             commits: BTreeSet::new(),
             branches: BTreeMap::new(),
+            fork_heads: BTreeMap::new(),
+            objects: None,
+            late_heads: Vec::new(),
             proposals: BTreeMap::new(),
             comments: Vec::new(),
             reactions: Vec::new(),
@@ -119,6 +133,11 @@ impl State {
         hex(&mut self.random, bytes)
     }
 
+    /// A number from 0 to `most`.
+    pub(super) fn random_below(&mut self, most: i64) -> i64 {
+        self.random.i64(0..=most)
+    }
+
     pub(super) fn random_uuid(&mut self) -> Uuid {
         let mut bytes = [0; 16];
         self.random.fill(&mut bytes);
@@ -128,6 +147,12 @@ impl State {
     /// The id of a thing that has a name: always the same one.
     pub(super) fn named_uuid(&self, name: &str) -> Uuid {
         Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{} {name}", self.options.seed).as_bytes())
+    }
+
+    /// The login of an App's installation that a token is of.
+    pub(super) fn app_login(&self, token: &str) -> Option<String> {
+        let app = self.app.as_ref().filter(|app| app.knows(token, self.now()))?;
+        Some(app.login())
     }
 
     /// The number of an account, 0 for one that is not known.

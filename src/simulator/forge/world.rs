@@ -209,6 +209,11 @@ impl ForgeWorld {
         self.state().counts.clone()
     }
 
+    /// Whether there are real Git objects behind it.
+    pub(super) fn has_objects(&self) -> bool {
+        self.state().objects.is_some()
+    }
+
     /// The model, for as long as the guard lives.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -27,7 +27,7 @@ pub(super) fn events(state: &State, change: &Change) -> Vec<Event> {
             let resource = json!({
                 "refUpdates": [update], "repository": bodies::repository(state), "pushId": state.announced,
                 "pushedBy": bodies::identity(state, by), "date": bodies::moment(state.now()),
-                "commits": after.iter().map(|sha| json!({ "commitId": sha, "comment": "A commit" })).collect::<Vec<_>>(),
+                "commits": after.iter().map(|sha| json!({ "commitId": sha, "comment": state.message_of(sha) })).collect::<Vec<_>>(),
             });
             Some(("git.push", format!("{by} pushed updates to {branch}"), resource))
         }

@@ -8,12 +8,13 @@ mod events;
 mod pulls;
 mod statuses;
 mod threads;
+mod writing;
 
 use http::Method;
 use serde_json::{Value, json};
 
 use super::accounts::Permission::{Read, Write};
-use super::face::{Face, Needs, Refused, Route, Scheme, Validators, route};
+use super::face::{Bodies, Face, Needs, Refused, Route, Scheme, Validators, route};
 use super::http::{Answer, Call};
 use super::limits::Budget;
 use super::state::State;
@@ -25,6 +26,7 @@ pub(super) static FACE: Face = Face {
     names_repository,
     refuse,
     budget,
+    bodies: Bodies::Json,
     validators: Validators::None,
     events: events::events,
     sign: events::sign,
@@ -59,7 +61,9 @@ static ROUTES: &[Route] = &[
     route(Method::GET, below!("/commits/{commitId}/statuses"), Read, statuses::of_commit),
     route(Method::POST, below!("/commits/{commitId}/statuses"), Write, statuses::post_to_commit),
     route(Method::GET, below!("/pullRequests"), Read, pulls::list),
+    route(Method::POST, below!("/pullRequests"), Read, writing::open),
     route(Method::GET, below!("/pullRequests/{pullRequestId}"), Read, pulls::get),
+    route(Method::PATCH, below!("/pullRequests/{pullRequestId}"), Read, writing::update),
     route(Method::GET, below!("/pullRequests/{pullRequestId}/iterations"), Read, pulls::iterations),
     route(
         Method::GET,

@@ -41,12 +41,14 @@ fn push(state: &State, branch: &str, before: Option<&str>, after: Option<&str>) 
         sha.map(|sha| {
             json!({
                 "type": "branch", "name": branch,
-                "target": { "type": "commit", "hash": sha, "message": "A commit\n", "parents": [] },
+                "target": { "type": "commit", "hash": sha, "message": state.message_of(sha), "parents": [] },
             })
         })
     };
-    let commits: Vec<Value> =
-        after.iter().map(|sha| json!({ "type": "commit", "hash": sha, "message": "A commit\n" })).collect();
+    let commits: Vec<Value> = after
+        .iter()
+        .map(|sha| json!({ "type": "commit", "hash": sha, "message": state.message_of(sha) }))
+        .collect();
     let change = json!({
         "old": side(before), "new": side(after), "created": before.is_none(), "closed": after.is_none(),
         "forced": false, "truncated": false, "commits": commits,

@@ -6,12 +6,13 @@ mod comments;
 mod events;
 mod pulls;
 mod statuses;
+mod writing;
 
 use http::Method;
 use serde_json::json;
 
 use super::accounts::Permission::{self, Admin, Read, Write};
-use super::face::{Face, Needs, Refused, Route, Scheme, Validators, route};
+use super::face::{Bodies, Face, Needs, Refused, Route, Scheme, Validators, route};
 use super::http::{Answer, Call};
 use super::limits::Budget;
 use super::paging::{Page, page_url};
@@ -24,6 +25,7 @@ pub(super) static FACE: Face = Face {
     names_repository,
     refuse,
     budget,
+    bodies: Bodies::JsonOrForm,
     validators: Validators::None,
     events: events::events,
     sign: events::sign,
@@ -74,6 +76,25 @@ static ROUTES: &[Route] = &[
         "/2.0/repositories/{workspace}/{repo_slug}/pullrequests/{pull_request_id}",
         Read,
         pulls::get,
+    ),
+    route(Method::POST, "/2.0/repositories/{workspace}/{repo_slug}/pullrequests", Read, writing::open),
+    route(
+        Method::PUT,
+        "/2.0/repositories/{workspace}/{repo_slug}/pullrequests/{pull_request_id}",
+        Read,
+        writing::update,
+    ),
+    route(
+        Method::POST,
+        "/2.0/repositories/{workspace}/{repo_slug}/pullrequests/{pull_request_id}/merge",
+        Write,
+        writing::merge,
+    ),
+    route(
+        Method::POST,
+        "/2.0/repositories/{workspace}/{repo_slug}/pullrequests/{pull_request_id}/decline",
+        Read,
+        writing::decline,
     ),
     route(
         Method::GET,

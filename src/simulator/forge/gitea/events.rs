@@ -61,7 +61,7 @@ pub(super) fn events(state: &State, change: &Change) -> Vec<Event> {
 fn push(state: &State, branch: &str, before: Option<&str>, after: Option<&str>, by: &str) -> Value {
     let commits: Vec<Value> = after
         .iter()
-        .map(|sha| json!({ "id": sha, "message": "A commit\n", "added": [], "removed": [], "modified": [] }))
+        .map(|sha| json!({ "id": sha, "message": state.message_of(sha), "added": [], "removed": [], "modified": [] }))
         .collect();
     json!({
         "ref": format!("refs/heads/{branch}"), "before": before.unwrap_or(NOTHING),

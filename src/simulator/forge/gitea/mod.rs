@@ -6,12 +6,13 @@ mod comments;
 mod events;
 mod pulls;
 mod statuses;
+mod writing;
 
 use http::Method;
 use serde_json::json;
 
 use super::accounts::Permission::{self, Read, Write};
-use super::face::{Face, Needs, Refused, Route, Scheme, Validators, route};
+use super::face::{Bodies, Face, Needs, Refused, Route, Scheme, Validators, route};
 use super::http::{Answer, Call};
 use super::limits::Budget;
 use super::paging::Cut;
@@ -24,6 +25,7 @@ pub(super) static FACE: Face = Face {
     names_repository,
     refuse,
     budget,
+    bodies: Bodies::JsonOrForm,
     validators: Validators::None,
     events: events::events,
     sign: events::sign,
@@ -44,7 +46,10 @@ static ROUTES: &[Route] = &[
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/statuses/{sha}", Read, statuses::list),
     route(Method::POST, "/api/v1/repos/{owner}/{repo}/statuses/{sha}", Write, statuses::create),
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/pulls", Read, pulls::list),
+    route(Method::POST, "/api/v1/repos/{owner}/{repo}/pulls", Read, writing::open),
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/pulls/{index}", Read, pulls::get),
+    route(Method::PATCH, "/api/v1/repos/{owner}/{repo}/pulls/{index}", Read, writing::update),
+    route(Method::POST, "/api/v1/repos/{owner}/{repo}/pulls/{index}/merge", Write, writing::merge),
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/pulls/{index}/files", Read, pulls::files),
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/issues/{index}/comments", Read, comments::list),
     route(Method::POST, "/api/v1/repos/{owner}/{repo}/issues/{index}/comments", Read, comments::create),

@@ -68,7 +68,7 @@ fn ping() -> Value {
 fn push(state: &State, branch: &str, before: Option<&str>, after: Option<&str>) -> Value {
     let commit = after.map(|sha| {
         json!({
-            "id": sha, "tree_id": sha, "message": "A commit", "timestamp": seconds(state.now()),
+            "id": sha, "tree_id": sha, "message": state.message_of(sha), "timestamp": seconds(state.now()),
             "added": [], "removed": [], "modified": [], "distinct": true,
         })
     });

@@ -9,11 +9,12 @@ mod events;
 mod pulls;
 mod refusals;
 mod statuses;
+mod writing;
 
 use http::Method;
 
 use super::accounts::Permission::{Read, Write};
-use super::face::{Face, Needs, Route, Scheme, Validators, route};
+use super::face::{Bodies, Face, Needs, Route, Scheme, Validators, route};
 use super::http::Call;
 use super::state::State;
 
@@ -24,6 +25,7 @@ pub(super) static FACE: Face = Face {
     names_repository,
     refuse: refusals::refuse,
     budget: refusals::budget,
+    bodies: Bodies::Json,
     validators: Validators::Free,
     events: events::events,
     sign: events::sign,
@@ -55,7 +57,10 @@ static ROUTES: &[Route] = &[
     route(Method::GET, "/repos/{owner}/{repo}/commits/{ref}/check-runs", Read, checks::list),
     route(Method::POST, "/repos/{owner}/{repo}/statuses/{sha}", Write, statuses::create),
     route(Method::GET, "/repos/{owner}/{repo}/pulls", Read, pulls::list),
+    route(Method::POST, "/repos/{owner}/{repo}/pulls", Read, writing::open),
     route(Method::GET, "/repos/{owner}/{repo}/pulls/{pull_number}", Read, pulls::get),
+    route(Method::PATCH, "/repos/{owner}/{repo}/pulls/{pull_number}", Read, writing::update),
+    route(Method::PUT, "/repos/{owner}/{repo}/pulls/{pull_number}/merge", Write, writing::merge),
     route(Method::GET, "/repos/{owner}/{repo}/pulls/{pull_number}/files", Read, pulls::files),
     route(Method::GET, "/repos/{owner}/{repo}/issues/{issue_number}/comments", Read, comments::list),
     route(Method::POST, "/repos/{owner}/{repo}/issues/{issue_number}/comments", Read, comments::create),

@@ -23,7 +23,7 @@ fn commit_body(state: &State, sha: &str) -> Value {
         "html_url": format!("{}/{}/commit/{sha}", state.base_url, state.options.repository),
         "comments_url": format!("{url}/comments"), "author": null, "committer": null, "parents": [],
         "commit": {
-            "author": person, "committer": person, "message": "A commit", "comment_count": 0, "url": git,
+            "author": person, "committer": person, "message": state.message_of(sha), "comment_count": 0, "url": git,
             "tree": { "sha": sha, "url": git },
         },
     })

@@ -69,7 +69,7 @@ fn moment(at: jiff::Timestamp) -> String {
 fn push(state: &State, branch: &str, before: Option<&str>, after: Option<&str>, by: &str) -> Value {
     let commits: Vec<Value> = after
         .iter()
-        .map(|sha| json!({ "id": sha, "message": "A commit\n", "added": [], "modified": [], "removed": [] }))
+        .map(|sha| json!({ "id": sha, "message": state.message_of(sha), "added": [], "modified": [], "removed": [] }))
         .collect();
     json!({
         "object_kind": "push", "event_name": "push", "before": before.unwrap_or(NOTHING),
@@ -91,7 +91,7 @@ fn attributes(state: &State, proposal: &Proposal) -> Value {
         "updated_at": moment(proposal.updated), "merge_status": "can_be_merged",
         "merge_commit_sha": proposal.standing.merge_commit(), "target": ours(state),
         "source": project(state, bodies::source_project(proposal), source),
-        "last_commit": { "id": proposal.what.head, "message": "A commit\n" },
+        "last_commit": { "id": proposal.what.head, "message": state.message_of(&proposal.what.head) },
         "url": format!("{}/{}/-/merge_requests/{}", state.base_url, state.options.repository, proposal.number),
     })
 }

@@ -7,12 +7,13 @@ mod events;
 mod merge_requests;
 mod notes;
 mod statuses;
+mod writing;
 
 use http::Method;
 use serde_json::json;
 
 use super::accounts::Permission::{self, Read, Write};
-use super::face::{Face, Needs, Refused, Route, Scheme, Validators, route};
+use super::face::{Bodies, Face, Needs, Refused, Route, Scheme, Validators, route};
 use super::http::{Answer, Call};
 use super::limits::Budget;
 use super::state::State;
@@ -27,6 +28,7 @@ pub(super) static FACE: Face = Face {
     names_repository,
     refuse,
     budget,
+    bodies: Bodies::JsonOrForm,
     validators: Validators::Counted,
     events: events::events,
     sign: events::sign,
@@ -51,7 +53,21 @@ static ROUTES: &[Route] = &[
         merge_requests::of_commit,
     ),
     route(Method::GET, "/api/v4/projects/{id}/merge_requests", Read, merge_requests::list),
+    // Asked of the project that the branch is in, which may be a fork.
+    Route {
+        method: Method::POST,
+        template: "/api/v4/projects/{id}/merge_requests",
+        needs: Needs::Account,
+        handler: writing::open,
+    },
     route(Method::GET, MERGE_REQUEST, Read, merge_requests::get),
+    route(Method::PUT, MERGE_REQUEST, Read, writing::update),
+    route(
+        Method::PUT,
+        "/api/v4/projects/{id}/merge_requests/{merge_request_iid}/merge",
+        Write,
+        writing::merge,
+    ),
     route(
         Method::GET,
         "/api/v4/projects/{id}/merge_requests/{merge_request_iid}/changes",
