@@ -51,7 +51,7 @@ pub use persistence::StateError;
 pub use profile::{LatencyProfile, ProfileError};
 pub use request_log::{RequestClass, RequestRecord};
 pub use scenario::{QuotaLimit, Scenario, ScenarioApplication, ScenarioError, ScenarioGroup};
-pub use server::{Server, SimulatorError};
+pub use server::{Authority, Server, SimulatorError};
 pub use state::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
 pub use state_file::{Saved, StateFile};
 pub use throttle::Throttling;

@@ -2,6 +2,7 @@
 //! and for how long, is in `connections.rs`.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,19 @@ pub enum SimulatorError {
     /// The certificates could not be made.
     #[error("the simulator could not make its certificates")]
     Certificates(#[from] rcgen::Error),
+    /// The folder of a forge's repository could not be made.
+    #[error("the simulator could not make a temporary folder")]
+    Folder {
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A forge's repository could not be made.
+    #[error("the simulator could not make a Git repository")]
+    Repository(#[from] git2::Error),
+    /// There is no client for webhooks.
+    #[error("the simulator could not set up its webhooks")]
+    Webhooks(#[source] reqwest::Error),
     /// The certificates were not accepted by the TLS library.
     #[error("the simulator could not set up TLS")]
     Tls(#[from] rustls::Error),
@@ -78,17 +92,49 @@ impl Server {
         Self::serve_within(router, address, Limits::default()).await
     }
 
+    /// A world with a certificate of an authority that others have theirs of, too.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or certificates cannot be made.
+    pub async fn start_with(
+        authority: &Authority,
+        world: World,
+        address: SocketAddr,
+    ) -> Result<Self, SimulatorError> {
+        let server = Self::serve_with(authority, world.router(), address).await?;
+        world.set_base_url(&server.base_url());
+        Ok(server)
+    }
+
+    /// Any face with a certificate of such an authority.
+    pub(super) async fn serve_with(
+        authority: &Authority,
+        router: axum::Router,
+        address: SocketAddr,
+    ) -> Result<Self, SimulatorError> {
+        Self::listen(authority, router, address, Limits::default()).await
+    }
+
     /// As [`Server::serve`], with other limits.
     pub(super) async fn serve_within(
         router: axum::Router,
         address: SocketAddr,
         limits: Limits,
     ) -> Result<Self, SimulatorError> {
+        Self::listen(&Authority::new()?, router, address, limits).await
+    }
+
+    async fn listen(
+        authority: &Authority,
+        router: axum::Router,
+        address: SocketAddr,
+        limits: Limits,
+    ) -> Result<Self, SimulatorError> {
         // Fails only when a provider is installed already, which is as good.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let (ca_pem, config) = certificates()?;
+        let (ca_pem, config) = (authority.pem().to_owned(), authority.server_config()?);
         let refused = |source| SimulatorError::Listen { address, source };
-        let listener = listen(address).map_err(refused)?;
+        let listener = bound(address).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let handle = Handle::new();
         let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(config)))
@@ -151,7 +197,7 @@ fn break_lost(answer: Result<Response, Infallible>) -> Result<Response, LostAnsw
     }
 }
 
-fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+fn bound(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A port whose last connections still linger can be had again, as for the standard library's listener.
     socket.set_reuseaddr(cfg!(unix))?;
@@ -159,28 +205,56 @@ fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-fn certificates() -> Result<(String, rustls::ServerConfig), SimulatorError> {
-    let ca_key = KeyPair::generate()?;
-    let mut ca = CertificateParams::default();
-    ca.distinguished_name.push(DnType::CommonName, "beamline simulator CA");
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let certificate = ca.self_signed(&ca_key)?;
-    let issuer = Issuer::new(ca, ca_key);
-    let leaf_key = KeyPair::generate()?;
-    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    let mut leaf = CertificateParams::new(names)?;
-    // OpenSSL refuses a leaf whose subject equals its issuer's.
-    leaf.distinguished_name.push(DnType::CommonName, "localhost");
-    let leaf = leaf.signed_by(&leaf_key, &issuer)?;
-    let key = PrivateKeyDer::Pkcs8(leaf_key.serialize_der().into());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // Clients resume their sessions, however many they are: nothing is kept for them here.
-    config.ticketer = rustls::crypto::ring::Ticketer::new()?;
-    Ok((certificate.pem(), config))
+/// A certificate authority of this process's own, for everything that it serves.
+pub struct Authority {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").finish_non_exhaustive()
+    }
+}
+
+impl Authority {
+    /// A fresh one, which nobody trusts yet.
+    ///
+    /// # Errors
+    /// When keys cannot be made.
+    pub fn new() -> Result<Self, SimulatorError> {
+        let key = KeyPair::generate()?;
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, "beamline simulator CA");
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let pem = parameters.self_signed(&key)?.pem();
+        Ok(Self { pem, issuer: Issuer::new(parameters, key) })
+    }
+
+    /// Its certificate, to be trusted.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// TLS for a server on this machine.
+    fn server_config(&self) -> Result<rustls::ServerConfig, SimulatorError> {
+        let leaf_key = KeyPair::generate()?;
+        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let mut leaf = CertificateParams::new(names)?;
+        // OpenSSL refuses a leaf whose subject equals its issuer's.
+        leaf.distinguished_name.push(DnType::CommonName, "localhost");
+        let leaf = leaf.signed_by(&leaf_key, &self.issuer)?;
+        let key = PrivateKeyDer::Pkcs8(leaf_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // Clients resume their sessions, however many they are: nothing is kept for them here.
+        config.ticketer = rustls::crypto::ring::Ticketer::new()?;
+        Ok(config)
+    }
 }

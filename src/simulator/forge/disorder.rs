@@ -13,6 +13,8 @@ pub struct Disorder {
     pub duplicate: f64,
     /// How many arrive late.
     pub delay: f64,
+    /// By how much at least.
+    pub min_delay: Duration,
     /// By how much at most.
     pub max_delay: Duration,
     /// How many of those handed out together change places with another one.
@@ -26,14 +28,39 @@ impl Disorder {
     /// Everything arrives once, in order, at once.
     #[must_use]
     pub const fn none() -> Self {
-        Self { drop: 0.0, duplicate: 0.0, delay: 0.0, max_delay: Duration::ZERO, reorder: 0.0 }
+        Self {
+            drop: 0.0,
+            duplicate: 0.0,
+            delay: 0.0,
+            min_delay: Duration::ZERO,
+            max_delay: Duration::ZERO,
+            reorder: 0.0,
+        }
+    }
+
+    /// As a Gitea 1.22 was seen to send: everything 0.7 to 3.3 s late, and therefore out of order.
+    #[must_use]
+    pub const fn late() -> Self {
+        Self {
+            delay: 1.0,
+            min_delay: Duration::from_millis(700),
+            max_delay: Duration::from_millis(3_300),
+            ..Self::none()
+        }
     }
 
     /// A bad day: a tenth is lost, a fifth comes twice, a third up to five minutes late, a third out of
     /// order.
     #[must_use]
     pub const fn rough() -> Self {
-        Self { drop: 0.1, duplicate: 0.2, delay: 0.33, max_delay: Duration::from_secs(300), reorder: 0.33 }
+        Self {
+            drop: 0.1,
+            duplicate: 0.2,
+            delay: 0.33,
+            min_delay: Duration::ZERO,
+            max_delay: Duration::from_secs(300),
+            reorder: 0.33,
+        }
     }
 
     /// Draws what becomes of the next delivery. Every delivery takes the same number of draws, so that a
@@ -42,7 +69,8 @@ impl Disorder {
         let (lost, twice) = (random.f64() < self.drop, random.f64() < self.duplicate);
         let mut late = || {
             let (is_late, share) = (random.f64() < self.delay, random.f64());
-            if is_late { self.max_delay.mul_f64(share) } else { Duration::ZERO }
+            let spread = self.max_delay.saturating_sub(self.min_delay);
+            if is_late { self.min_delay + spread.mul_f64(share) } else { Duration::ZERO }
         };
         let (first, second) = (late(), late());
         match (lost, twice) {
@@ -92,6 +120,13 @@ mod tests {
         assert!((130..230).contains(&share(&|fate| fate.len() == 2)));
         assert!((220..380).contains(&share(&|fate| fate.first().is_some_and(|late| !late.is_zero()))));
         assert!(fates.iter().flatten().all(|late| *late <= Duration::from_secs(300)));
+    }
+
+    #[test]
+    fn a_late_sender_is_never_prompt() {
+        let all: Vec<Duration> = fates(Disorder::late(), 5).into_iter().flatten().collect();
+        assert!(all.iter().all(|late| (700..=3_300).contains(&late.as_millis())));
+        assert!(!all.is_sorted());
     }
 
     #[test]

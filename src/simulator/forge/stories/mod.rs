@@ -9,5 +9,6 @@ mod github;
 mod github_app;
 mod gitlab;
 mod history;
+mod served;
 mod trouble;
 mod webhooks;
