@@ -69,6 +69,6 @@ Examples:
 Exit codes:
   0  printed")]
     Schema,
-    Simulate(Simulate),
+    Simulate(Box<Simulate>),
     Completions(Completions),
 }

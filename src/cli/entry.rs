@@ -64,7 +64,7 @@ async fn dispatch(cli: Cli) -> Result<End, CliError> {
         Command::Apply(arguments) => commands::apply::run(&global, arguments).await,
         Command::Outputs(arguments) => commands::outputs::run(&global, arguments).await,
         Command::Schema => commands::schema::run(),
-        Command::Simulate(arguments) => commands::simulate::run(arguments).await,
+        Command::Simulate(arguments) => commands::simulate::run(*arguments).await,
         Command::Completions(arguments) => commands::completions::run(&arguments),
     }
 }

@@ -1,5 +1,7 @@
 //! `beamline simulate`: an Azure Resource Manager on this machine, for any client.
 
+mod forge;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,7 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::cli::error::{CliError, End};
 use crate::cli::output;
@@ -15,8 +17,8 @@ use crate::cli::signals::stop_on_signals;
 use crate::clock::Clock;
 use crate::resources::id::ResourceId;
 use beamline_simulator::{
-    Access, Application, Casing, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, LatencyProfile, RoleGrant,
-    Scenario, Server, StateFile, Throttling, VmSizes, World, WorldOptions,
+    Access, Application, Authority, Casing, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, LatencyProfile,
+    RoleGrant, Scenario, Server, StateFile, Throttling, VmSizes, World, WorldOptions,
 };
 
 /// How often `--state` is written.
@@ -26,11 +28,16 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 const CLIENT: &str = "11111111-1111-1111-1111-111111111111";
 const SECRET: &str = "simulator";
 
-/// Run the embedded Azure, for beamline, Terraform, the Azure CLI and SDKs
+/// Run the embedded Azure, for beamline, Terraform, the Azure CLI and SDKs; and a forge
 ///
 /// Serves Azure Resource Manager and Entra over HTTPS until Ctrl-C, with one subscription, nothing in it,
 /// and a certificate authority made for this run. It prints the variables that make other programs use
 /// it, and the settings for beamline. Everything is forgotten at the end, unless --state names a file.
+///
+/// With --forge a GitHub, GitLab, Gitea, Forgejo, Azure DevOps or Bitbucket is served, too: an empty
+/// repository with Git over HTTPS, pull requests, comments, statuses and webhooks, so that a whole pull
+/// request can be tried on one machine. It prints the accounts' tokens, the lines for beamline.toml, and
+/// the commands to propose and merge a change. The forge is always forgotten at the end.
 ///
 /// As in Azure, a caller may do what its role assignments allow: the printed client is Owner of the
 /// subscription, and a scenario (--faults) registers others. With --open every caller may do everything.
@@ -43,6 +50,8 @@ Examples:
   beamline simulate --open
   beamline simulate --state world.json --faults scenario.yaml
   beamline simulate --json > simulator.json
+  beamline simulate --forge github --webhook http://127.0.0.1:8750
+  beamline simulate --forge gitea --no-azure --forge-listen 127.0.0.1:9444
 
 A scenario scripts faults, quota, and applications with roles; a latency file says how long each
 type takes. docs/simulator.md has the shapes of both.
@@ -84,9 +93,11 @@ pub(in crate::cli) struct Simulate {
     /// Where the certificate authority is written (PEM)
     #[arg(long, value_name = "FILE", default_value = "simulator-ca.pem")]
     ca_file: PathBuf,
-    /// Print a JSON document: {\"format\": 1, \"resource_manager\": …, \"ca_file\": …, …}
+    /// Print a JSON document: {\"format\": 1, \"resource_manager\": …, \"ca_file\": …, \"forge\": …, …}
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    forge: forge::ForgeArguments,
 }
 
 /// How long operations take.
@@ -120,26 +131,46 @@ enum Sizes {
 
 pub(in crate::cli) async fn run(arguments: Simulate) -> Result<End, CliError> {
     let stop = stop_on_signals("")?;
-    let world = arguments.world()?;
-    let server = Server::start(world.clone(), arguments.listen).await?;
+    let authority = Authority::new()?;
+    let azure = match arguments.forge.stands_alone() {
+        true => None,
+        false => {
+            let world = arguments.world()?;
+            let server = Server::start_with(&authority, world.clone(), arguments.listen).await?;
+            Some((world, server))
+        }
+    };
+    let forge = arguments.forge.start(&authority).await?;
     let written = |source| CliError::io(format!("write {}", arguments.ca_file.display()), source);
     let ca_file = std::path::absolute(&arguments.ca_file).map_err(written)?;
-    std::fs::write(&ca_file, server.ca_pem()).map_err(written)?;
-    let base = server.base_url();
+    std::fs::write(&ca_file, authority.pem()).map_err(written)?;
+    let base = azure.as_ref().map(|(_, server)| server.base_url());
     if arguments.json {
-        output::print_json(json!({
-            "resource_manager": base, "ca_file": ca_file, "subscription": DEFAULT_SUBSCRIPTION,
-            "tenant": DEFAULT_TENANT, "client_id": CLIENT, "client_secret": SECRET,
-        }))?;
+        let mut document = Map::new();
+        document.insert("ca_file".to_owned(), json!(ca_file));
+        document.extend(base.as_deref().map(azure_document).unwrap_or_default());
+        if let Some(forge) = &forge {
+            document.insert("forge".to_owned(), forge.document());
+        }
+        output::print_json(Value::Object(document))?;
     } else {
-        output::print(&instructions(&base, &ca_file))?;
+        let azure = base.as_ref().map(|base| instructions(base, &ca_file));
+        let forge = forge.as_ref().map(|forge| forge.instructions(&ca_file));
+        output::print(&[azure, forge].into_iter().flatten().collect::<Vec<_>>().join("\n"))?;
     }
     let mut file = arguments.state.map(StateFile::new);
     while stop.run_until_cancelled(tokio::time::sleep(SAVE_INTERVAL)).await.is_some() {
-        file = save(&world, file).await?;
+        if let Some((world, _)) = &azure {
+            file = save(world, file).await?;
+        }
     }
-    server.stop().await;
-    save(&world, file).await?;
+    if let Some(forge) = forge {
+        forge.stop().await;
+    }
+    if let Some((world, server)) = azure {
+        server.stop().await;
+        save(&world, file).await?;
+    }
     Ok(End::Done)
 }
 
@@ -220,6 +251,18 @@ async fn save(world: &World, file: Option<StateFile>) -> Result<Option<StateFile
     let saving = tokio::task::spawn_blocking(move || file.save(&world).map(|_| file));
     let saved = saving.await.map_err(std::io::Error::other).flatten();
     saved.map(Some).map_err(|source| CliError::io(format!("write {}", path.display()), source))
+}
+
+/// What another program has to know of Azure.
+fn azure_document(base: &str) -> Map<String, Value> {
+    let known = [
+        ("resource_manager", base),
+        ("subscription", DEFAULT_SUBSCRIPTION),
+        ("tenant", DEFAULT_TENANT),
+        ("client_id", CLIENT),
+        ("client_secret", SECRET),
+    ];
+    known.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
 }
 
 /// What to set in another terminal.
