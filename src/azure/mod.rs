@@ -39,6 +39,7 @@ pub use cloud::{Cloud, CloudError};
 pub use count::RequestCount;
 pub use error::ArmError;
 pub use error_class::ErrorClass;
+pub(crate) use operation::next_wait;
 pub use operation::{Operation, Polled, Style};
 pub use problem::AzureProblem;
 pub use retry::Backoff;

@@ -6,15 +6,14 @@
 //! beamline slows down by itself before Azure slows it down.
 //!
 //! Guarantees: first come, first served within a class; after a 429 nobody sends in that class before
-//! its `Retry-After` has passed; a waiter that is dropped has spent nothing.
+//! its `Retry-After` has passed; a waiter that is dropped has spent nothing; a wall clock that is set
+//! forward or back changes nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::payload;
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::wire;
 
 /// The wait after a 429 without `Retry-After`.
@@ -57,14 +56,14 @@ struct Bucket {
     per_second: f64,
     tokens: f64,
     /// When `tokens` was right; in the future while nobody may send.
-    at: Timestamp,
+    at: Instant,
 }
 
 impl Budget {
     /// A full budget on `clock`, with Azure's published numbers.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        let now = clock.now();
+        let now = clock.monotonic();
         let lane = |capacity, per_second| Lane::new(capacity, per_second, now);
         let shared = Arc::new([lane(250.0, 25.0), lane(200.0, 10.0), lane(200.0, 10.0)]);
         Self { clock, shared, pace: None }
@@ -77,7 +76,7 @@ impl Budget {
         let share = if share.is_finite() { share.clamp(SMALLEST_SHARE, 1.0) } else { 1.0 };
         // One second's worth may be sent at once: a burst is what a pace is there to prevent.
         let rate = 25.0 * share;
-        let pace = Lane::new(rate.max(1.0), rate, self.clock.now());
+        let pace = Lane::new(rate.max(1.0), rate, self.clock.monotonic());
         Self { clock: self.clock.clone(), shared: Arc::clone(&self.shared), pace: Some(Arc::new(pace)) }
     }
 
@@ -96,14 +95,13 @@ impl Budget {
         response: &wire::Response,
         retry_after: Option<Duration>,
     ) {
-        let now = self.clock.now();
         let mut bucket = self.lane(class).bucket();
         if let Some(remaining) = remaining(class, response) {
-            bucket.refill(now);
+            bucket.refill(self.clock.monotonic());
             bucket.tokens = bucket.tokens.min(remaining);
         }
         if response.status() == http::StatusCode::TOO_MANY_REQUESTS {
-            bucket.silence_until(now.checked_add(retry_after.unwrap_or(PENALTY)).unwrap_or(now));
+            bucket.silence_until(self.clock.after(retry_after.unwrap_or(PENALTY)));
         }
     }
 
@@ -117,7 +115,7 @@ impl Budget {
 }
 
 impl Lane {
-    fn new(capacity: f64, per_second: f64, now: Timestamp) -> Self {
+    fn new(capacity: f64, per_second: f64, now: Instant) -> Self {
         let bucket = Bucket { capacity, per_second, tokens: capacity, at: now };
         Self { turn: tokio::sync::Mutex::new(()), bucket: Mutex::new(bucket) }
     }
@@ -126,7 +124,7 @@ impl Lane {
         // tokio's mutex is fair: this is the queue.
         let _turn = self.turn.lock().await;
         loop {
-            let wait = self.bucket().take(clock.now());
+            let wait = self.bucket().take(clock.monotonic());
             match wait {
                 None => return,
                 Some(wait) => clock.sleep(wait).await,
@@ -141,10 +139,10 @@ impl Lane {
 
 impl Bucket {
     /// Spends one token, or says how long to wait before asking again.
-    fn take(&mut self, now: Timestamp) -> Option<Duration> {
+    fn take(&mut self, now: Instant) -> Option<Duration> {
         self.refill(now);
         if now < self.at {
-            return Some(between(now, self.at));
+            return Some(self.at.duration_since(now));
         }
         if self.tokens < 1.0 {
             // Rounded up to the timer's millisecond, so that a wait is never followed by a hot loop.
@@ -155,23 +153,19 @@ impl Bucket {
         None
     }
 
-    fn refill(&mut self, now: Timestamp) {
+    fn refill(&mut self, now: Instant) {
         if now > self.at {
-            let gained = between(self.at, now).as_secs_f64() * self.per_second;
+            let gained = now.duration_since(self.at).as_secs_f64() * self.per_second;
             self.tokens = (self.tokens + gained).min(self.capacity);
             self.at = now;
         }
     }
 
     /// Nothing is left, and refilling begins at `moment`.
-    fn silence_until(&mut self, moment: Timestamp) {
+    fn silence_until(&mut self, moment: Instant) {
         self.tokens = 0.0;
         self.at = self.at.max(moment);
     }
-}
-
-fn between(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
 
 /// The smallest of the counters that Azure reports for `class`.
@@ -193,6 +187,7 @@ fn remaining(class: OperationClass, response: &wire::Response) -> Option<f64> {
 mod tests {
     use bytes::Bytes;
     use futures::future::join_all;
+    use jiff::{SignedDuration, Timestamp};
 
     use super::*;
 
@@ -205,9 +200,9 @@ mod tests {
     }
 
     async fn seconds_for(budget: &Budget, class: OperationClass, requests: usize) -> f64 {
-        let start = budget.clock.now();
+        let start = budget.clock.monotonic();
         join_all((0..requests).map(|_| budget.acquire(class))).await;
-        between(start, budget.clock.now()).as_secs_f64()
+        start.elapsed().as_secs_f64()
     }
 
     fn clock() -> Clock {
@@ -243,6 +238,21 @@ mod tests {
         assert!(seconds_for(&budget, OperationClass::Read, 10).await < 0.001);
         let seconds = seconds_for(&budget, OperationClass::Write, 10).await;
         assert!((41.0..41.3).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_gives_no_burst_and_no_silence() {
+        for hours in [2, -2] {
+            let budget = Budget::new(clock());
+            seconds_for(&budget, OperationClass::Write, 200).await;
+            budget.clock.jump(SignedDuration::from_hours(hours));
+            let seconds = seconds_for(&budget, OperationClass::Write, 100).await;
+            assert!((10.0..10.3).contains(&seconds), "{hours} h: {seconds}");
+            budget.learn(OperationClass::Write, &response(429, &[]), Some(Duration::from_secs(40)));
+            budget.clock.jump(SignedDuration::from_hours(hours));
+            let seconds = seconds_for(&budget, OperationClass::Write, 10).await;
+            assert!((41.0..41.3).contains(&seconds), "{hours} h: {seconds}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

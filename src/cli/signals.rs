@@ -27,10 +27,10 @@ pub(super) fn stop_on_signals(on_first: &'static str) -> Result<CancellationToke
             remark(on_first);
         }
         let clock = Clock::system();
-        let same_ends = clock.now().checked_add(SAME).unwrap_or(jiff::Timestamp::MAX);
+        let same_ends = clock.after(SAME);
         loop {
             signals.next().await;
-            if clock.now() >= same_ends {
+            if clock.monotonic() >= same_ends {
                 std::process::exit(AT_ONCE);
             }
         }

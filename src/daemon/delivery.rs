@@ -1,5 +1,8 @@
 //! Drains the outbox to the forge: at least once, in order per commit and context, until accepted.
 //!
+//! Due dates are stored by [`Clock::steady`], so that a clock that is set neither silences what waits
+//! nor sends it in a burst.
+//!
 //! However much waits, a forge that accepts nothing is asked with one thing at a time and growing waits.
 
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use super::happening::Happening;
 use super::messenger::deliver_message;
 use super::service::Shared;
 use super::weather::{Tally, Weather};
+use crate::clock::Clock;
 use crate::forge::{Class, Forge, ForgeError, Status, after_failure};
 use crate::store::{Outgoing, Share, StoreError};
 
@@ -77,13 +81,16 @@ async fn pause(shared: &Shared) -> Duration {
         (Ok(status), Ok(message)) => status.into_iter().chain(message).min(),
         (Err(_), _) | (_, Err(_)) => None,
     };
-    next.map_or(IDLE, |next| shared.clock.until(next).clamp(BREATH, IDLE))
+    next.map_or(IDLE, |next| {
+        let left = Duration::try_from(next.duration_since(shared.clock.steady())).unwrap_or_default();
+        left.clamp(BREATH, IDLE)
+    })
 }
 
 /// Delivers what is due now; one thing only, while the forge accepts nothing.
 async fn deliver_due(shared: &Shared, weather: &mut Weather) -> Result<Round, StoreError> {
-    let now = shared.clock.now();
-    if let Some(wait) = weather.asked_to_wait(now) {
+    let now = shared.clock.steady();
+    if let Some(wait) = weather.asked_to_wait(shared.clock.monotonic()) {
         return Ok(Round::Failed(wait));
     }
     let Allowance { pending, finals, messages } = match shared.forge {
@@ -150,14 +157,14 @@ async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
             Ok(()) => {
                 tally.accepted += 1;
                 shared.tell(Happening::Delivered(outgoing.status.clone()));
-                shared.store.delivered(outgoing.id, shared.clock.now()).await
+                shared.store.delivered(outgoing.id, shared.clock.steady()).await
             }
             Err(error) => {
                 complain(shared, &error, &format!("a status of {}", outgoing.status.commit.short()));
                 tally.failure = Some(error.class);
                 let retry_at = match &known {
                     Some((same, at)) if *same == error => *at,
-                    Some(_) | None => after_failure(tries, &error.class, &shared.clock),
+                    Some(_) | None => due_after(tries, &error.class, &shared.clock),
                 };
                 let recorded = shared.store.delivery_failed(outgoing.id, &error.to_string(), retry_at).await;
                 known = Some((error, retry_at));
@@ -169,6 +176,11 @@ async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
         }
     }
     tally
+}
+
+/// When to try again, as it is stored.
+pub(super) fn due_after(failures: u32, class: &Class, clock: &Clock) -> Timestamp {
+    clock.steady().checked_add(after_failure(failures, class, clock)).unwrap_or(Timestamp::MAX)
 }
 
 /// Says that something was not accepted: to the operator, when somebody has to act.

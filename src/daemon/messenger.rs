@@ -3,10 +3,10 @@
 //!
 //! Delivery is at least once: what may have arrived already is looked for by its marker first.
 
-use super::delivery::complain;
+use super::delivery::{complain, due_after};
 use super::pull_requests::plan_marker;
 use super::service::Shared;
-use crate::forge::{Acknowledged, Class, CommentId, ForgeError, Marker, PullRequestNumber, after_failure};
+use crate::forge::{Acknowledged, Class, CommentId, ForgeError, Marker, PullRequestNumber};
 use crate::store::{Message, OutgoingMessage, StoreError};
 
 /// What stands under a command where the forge has no reactions.
@@ -20,11 +20,11 @@ pub(super) async fn deliver_message(
     match send(shared, outgoing).await {
         Ok(remote) => {
             shared.tell(super::Happening::Said(Box::new(outgoing.message.clone())));
-            shared.store.message_delivered(outgoing, remote.as_ref(), shared.clock.now()).await?;
+            shared.store.message_delivered(outgoing, remote.as_ref(), shared.clock.steady()).await?;
             Ok(Ok(()))
         }
         Err(error) => {
-            let retry_at = after_failure(outgoing.attempts + 1, &error.class, &shared.clock);
+            let retry_at = due_after(outgoing.attempts + 1, &error.class, &shared.clock);
             complain(shared, &error, &outgoing.message.key());
             shared.store.message_failed(outgoing, &error.to_string(), retry_at).await?;
             Ok(Err(error.class))

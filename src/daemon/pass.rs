@@ -248,11 +248,12 @@ impl Pass<'_> {
     /// whenever more is done, at least half a minute apart; never comes back. A status that cannot be
     /// stored is no reason to stop applying.
     async fn announce(&self, plan: &Plan) -> Infallible {
-        let mut due = self.work.queued_at;
+        let clock = &self.shared.clock;
+        let mut due = clock.after(PROGRESS_INTERVAL - clock.age(self.work.queued_at, PROGRESS_INTERVAL));
         let mut told = None;
         loop {
-            due = due.checked_add(PROGRESS_INTERVAL).unwrap_or(due).max(self.shared.clock.now());
-            self.shared.clock.sleep_until(due).await;
+            clock.sleep_until(due).await;
+            due = clock.after(PROGRESS_INTERVAL);
             let done = self.done.load(Ordering::Relaxed);
             if told == Some(done) {
                 continue;

@@ -159,7 +159,7 @@ impl Shared {
 
     /// Says that something does not work; `false` when that was said lately.
     pub(super) fn tell_trouble(&self, text: String) -> bool {
-        let is_news = self.troubles.is_news(&text, self.clock.now());
+        let is_news = self.troubles.is_news(&text, self.clock.monotonic());
         if is_news {
             self.tell(Happening::Trouble(text));
         }
@@ -210,7 +210,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()
     let requests = parts.requests.take();
     let shared = Arc::new(share(parts));
     if let Some(expression) = sweep {
-        let scheduled = sweep_by_cron(&expression, sender.clone(), stop.clone()).await;
+        let scheduled = sweep_by_cron(&expression, shared.clock.clone(), sender.clone(), stop.clone()).await;
         scheduled.map_err(|_| DaemonError::Sweep { expression })?;
     }
     let served = match http {

@@ -4,25 +4,26 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use crate::clock::Instant;
 
 /// How long a cause is known before it is said again.
-const REPEATED: SignedDuration = SignedDuration::from_hours(1);
+const REPEATED: Duration = Duration::from_secs(60 * 60);
 
 /// Most causes that are remembered; beyond that the one that was said longest ago is forgotten.
 const MAX_CAUSES: usize = 200;
 
 /// What was said lately, and when.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(Mutex<BTreeMap<String, Timestamp>>);
+pub(super) struct Troubles(Mutex<BTreeMap<String, Instant>>);
 
 impl Troubles {
     /// Whether `text` is to be said at `now`. The same cause may name another commit or pull request.
-    pub(super) fn is_news(&self, text: &str, now: Timestamp) -> bool {
+    pub(super) fn is_news(&self, text: &str, now: Instant) -> bool {
         let cause = cause_of(text);
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.get(&cause).is_some_and(|at| now.duration_since(*at) < REPEATED) {
+        if said.get(&cause).is_some_and(|at| now.saturating_duration_since(*at) < REPEATED) {
             return false;
         }
         if said.len() >= MAX_CAUSES
@@ -45,12 +46,10 @@ fn cause_of(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(minute * 60).unwrap()
-    }
-
     #[test]
     fn a_cause_is_said_once_and_then_hourly() {
+        let began = Instant::now();
+        let at = |minute: u64| began + Duration::from_secs(minute * 60);
         let troubles = Troubles::default();
         let refused = |commit: &str, code: u16| format!("the forge refused the status of {commit} ({code})");
         assert!(troubles.is_news(&refused("0123456", 401), at(0)));
@@ -64,10 +63,10 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let troubles = Troubles::default();
-        for minute in 0..1000_i64 {
-            let cause = "x".repeat(usize::try_from(minute).unwrap() + 1);
-            assert!(troubles.is_news(&cause, at(minute)));
+        let (troubles, began) = (Troubles::default(), Instant::now());
+        for count in 1..=1000_u16 {
+            let cause = "x".repeat(usize::from(count));
+            assert!(troubles.is_news(&cause, began + Duration::from_secs(count.into())));
         }
         assert_eq!(troubles.0.lock().unwrap().len(), MAX_CAUSES);
     }

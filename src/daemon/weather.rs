@@ -5,9 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::forge::{Class, after_failure};
 
 /// What came of one round.
@@ -25,7 +23,7 @@ pub(super) struct Weather {
     /// Rounds, one after the other, in which nothing was accepted.
     failures: u32,
     /// Before when the forge has asked not to be asked again.
-    not_before: Option<Timestamp>,
+    not_before: Option<Instant>,
 }
 
 impl Weather {
@@ -35,8 +33,8 @@ impl Weather {
     }
 
     /// How long the forge has asked to be left alone.
-    pub(super) fn asked_to_wait(&self, now: Timestamp) -> Option<Duration> {
-        let left = Duration::try_from(self.not_before?.duration_since(now)).ok()?;
+    pub(super) fn asked_to_wait(&self, now: Instant) -> Option<Duration> {
+        let left = self.not_before?.saturating_duration_since(now);
         (!left.is_zero()).then_some(left)
     }
 
@@ -52,10 +50,10 @@ impl Weather {
                     Class::Refused => Class::Retry { after: None },
                     Class::Retry { .. } => *class,
                 };
-                let next = after_failure(self.failures, &soon, clock);
+                let wait = after_failure(self.failures, &soon, clock);
                 let is_asked = matches!(class, Class::Retry { after: Some(_) });
-                self.not_before = is_asked.then_some(next);
-                Some(clock.until(next))
+                self.not_before = is_asked.then(|| clock.after(wait));
+                Some(wait)
             }
             (None | Some(_), _) => {
                 self.failures = 0;
@@ -67,6 +65,8 @@ impl Weather {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     fn failed(class: Class) -> Tally {
@@ -83,7 +83,7 @@ mod tests {
         let long = (0..20).map(|_| wait()).last().unwrap();
         assert!((150..=300).contains(&long.as_secs()), "{long:?}");
         assert_eq!((weather.at_once(50), weather.at_once(0)), (1, 0));
-        assert_eq!(weather.asked_to_wait(clock.now()), None);
+        assert_eq!(weather.asked_to_wait(clock.monotonic()), None);
         assert_eq!(weather.after(&Tally::default(), &clock), None);
         assert_eq!(weather.at_once(50), 1, "a round without anything to send says nothing");
         assert_eq!(weather.after(&Tally { accepted: 1, failure: Some(Class::Refused) }, &clock), None);
@@ -96,8 +96,8 @@ mod tests {
         let mut weather = Weather::default();
         let asked = Duration::from_secs(600);
         weather.after(&failed(Class::Retry { after: Some(asked) }), &clock);
-        assert!(weather.asked_to_wait(clock.now()).unwrap() >= asked);
+        assert!(weather.asked_to_wait(clock.monotonic()).unwrap() >= asked);
         clock.sleep(Duration::from_secs(602)).await;
-        assert_eq!(weather.asked_to_wait(clock.now()), None);
+        assert_eq!(weather.asked_to_wait(clock.monotonic()), None);
     }
 }

@@ -37,7 +37,7 @@ pub use check_run::{Annotation, CheckRun, Level, MAX_ANNOTATIONS};
 pub use comment::{
     Author, Comment, CommentId, CommentIdError, MAX_COMMENTS, MAX_READ_BYTES, Marker, Permission,
 };
-pub use delivery::after_failure;
+pub use delivery::{LONGEST_DUE, after_failure};
 pub use gitea::Gitea;
 pub use github::GitHub;
 pub use gitlab::GitLab;

@@ -14,6 +14,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::column::{Columns, json, micros};
+use super::outbox::latest_due;
 use super::{Store, StoreError};
 use crate::forge::{CheckRun, CommentId, PullRequestNumber};
 
@@ -91,18 +92,20 @@ impl Store {
         writing.commit().await
     }
 
-    /// Messages whose time has come, oldest first, at most `limit`.
+    /// Messages whose time has come, oldest first, at most `limit`; also those that were put off for longer
+    /// than anybody does, as in [`Store::due`].
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn due_messages(&self, now: Timestamp, limit: u32) -> Result<Vec<OutgoingMessage>, StoreError> {
         let mut reading = self.begin_read().await?;
         let rows = sqlx::query(
-            "SELECT * FROM messages WHERE delivered_at IS NULL AND next_try_at <= $1
-             ORDER BY next_try_at, message_id LIMIT $2",
+            "SELECT * FROM messages WHERE delivered_at IS NULL AND (next_try_at <= $1 OR next_try_at > $3)
+             ORDER BY next_try_at, queued_at, message_id LIMIT $2",
         )
         .bind(micros(now))
         .bind(i64::from(limit))
+        .bind(micros(latest_due(now)))
         .fetch_all(reading.db())
         .await?;
         rows.iter().map(outgoing_of).collect()
@@ -223,7 +226,7 @@ pub(super) async fn put_messages(
     for message in messages {
         sqlx::query(
             "INSERT INTO messages (message_key, message, version, queued_at, attempts, next_try_at)
-             VALUES ($1, $2, 1, $3, 0, $3)
+             VALUES ($1, $2, 1, $3, 0, 0)
              ON CONFLICT (message_key) DO UPDATE SET message = excluded.message, version = version + 1,
              queued_at = excluded.queued_at, attempts = 0, next_try_at = excluded.next_try_at,
              last_error = NULL, delivered_at = NULL

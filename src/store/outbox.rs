@@ -12,7 +12,7 @@ use sqlx::any::AnyRow;
 
 use super::column::{Columns, micros, word};
 use super::{Store, StoreError};
-use crate::forge::{Check, Context, Description, PullRequestNumber, State, Status};
+use crate::forge::{Check, Context, Description, LONGEST_DUE, PullRequestNumber, State, Status};
 use crate::git::CommitId;
 use crate::reconcile::apply::RunKind;
 
@@ -58,7 +58,8 @@ impl Store {
     }
 
     /// Statuses whose time has come: last words first, then those that were tried least, then the oldest,
-    /// at most `limit`; no two of one commit and context.
+    /// at most `limit`; no two of one commit and context. One that is due later than anybody lets wait
+    /// ([`LONGEST_DUE`]) was put off by a clock that has been set back since: its time has come too.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
@@ -78,13 +79,15 @@ impl Store {
     ) -> Result<Vec<Outgoing>, StoreError> {
         let mut reading = self.begin_read().await?;
         let rows = sqlx::query(
-            "SELECT * FROM outbox WHERE delivered_at IS NULL AND next_try_at <= $1 AND (state <> $3 OR $4 = 1)
+            "SELECT * FROM outbox WHERE delivered_at IS NULL AND (next_try_at <= $1 OR next_try_at > $5)
+             AND (state <> $3 OR $4 = 1)
              ORDER BY CASE WHEN state = $3 THEN 1 ELSE 0 END, attempts, outbox_id LIMIT $2",
         )
         .bind(micros(now))
         .bind(i64::from(limit))
         .bind(word(State::Pending))
         .bind(i64::from(share == Share::All))
+        .bind(micros(latest_due(now)))
         .fetch_all(reading.db())
         .await?;
         rows.iter().map(outgoing_of).collect()
@@ -118,7 +121,8 @@ impl Store {
         writing.commit().await
     }
 
-    /// Notes that the forge has not accepted a status, why, and when to try again.
+    /// Notes that the forge has not accepted a status, why, and when to try again: a date of the clock by
+    /// which [`Store::due`] is asked, at most [`LONGEST_DUE`] away.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
@@ -171,7 +175,12 @@ impl Store {
     }
 }
 
-/// Queues statuses inside the caller's transaction.
+/// The latest moment to which what fails at `now` is put off.
+pub(super) fn latest_due(now: Timestamp) -> Timestamp {
+    now.checked_add(LONGEST_DUE).unwrap_or(Timestamp::MAX)
+}
+
+/// Queues statuses inside the caller's transaction. What is new is due at once, by whatever clock.
 pub(super) async fn put_all(
     db: &mut AnyConnection,
     statuses: &[Status],
@@ -289,7 +298,7 @@ async fn replace(
         .await?;
     sqlx::query(
         "INSERT INTO outbox (commit_id, context, state, description, target_url, generation, queued_at,
-         attempts, next_try_at, pull_request) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $7, $8)",
+         attempts, next_try_at, pull_request) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8)",
     )
     .bind(status.commit.to_string())
     .bind(status.context.to_string())

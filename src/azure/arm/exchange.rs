@@ -49,13 +49,12 @@ impl Arm {
         token: &SecretString,
     ) -> Result<wire::Response, ArmError> {
         let request = self.request(outgoing, token)?;
-        let begun = self.clock().now();
+        let begun = self.clock().monotonic();
         self.inner.counters.add(outgoing.purpose);
         let outcome = self.inner.wire.send(request).await;
-        let now = self.clock().now();
-        self.trace(outgoing, now.duration_since(begun), &outcome);
+        self.trace(outgoing, begun.elapsed(), &outcome);
         let response = outcome?;
-        self.budget.learn(class, &response, retry_after::read(&response, now));
+        self.budget.learn(class, &response, retry_after::read(&response, self.clock().now()));
         Ok(response)
     }
 
@@ -84,7 +83,7 @@ impl Arm {
     fn trace(
         &self,
         outgoing: &Outgoing<'_>,
-        took: jiff::SignedDuration,
+        took: std::time::Duration,
         outcome: &Result<wire::Response, wire::WireError>,
     ) {
         let (status, request_id, error) = match outcome {

@@ -6,15 +6,16 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::outcome::{Memory, Operation, Polled, Style};
-use super::start::DEFAULT_WAIT;
+use super::start::next_wait;
 use super::state::{self, State};
 use crate::azure::error::body_of;
 use crate::azure::{ArmError, AzureProblem, Cloud, address, payload, retry_after};
 use crate::wire;
 
-/// How many looks in a row may find nothing before that is believed: two minutes at the default wait.
+/// How many looks in a row may find nothing before that is believed: two minutes at the waits that we
+/// choose ourselves.
 /// Azure answers 404 to a poll that arrives before the operation is known everywhere.
-const MISSES_TOLERATED: u32 = 12;
+const MISSES_TOLERATED: u32 = 16;
 
 /// Reads the answer `response` to one look at `operation`.
 ///
@@ -160,7 +161,8 @@ impl Look<'_> {
     }
 
     fn wait(&self) -> Duration {
-        retry_after::read(self.response, self.now).unwrap_or(DEFAULT_WAIT)
+        let asked = retry_after::read(self.response, self.now);
+        asked.unwrap_or_else(|| next_wait(self.operation.retry_after))
     }
 }
 
@@ -183,7 +185,7 @@ mod tests {
     const NEWER: &str = "https://management.azure.com/subscriptions/s/operations/1?t=2&s=y";
 
     fn operation(style: Style, deletes: bool) -> Operation {
-        Operation::new(URL, style, DEFAULT_WAIT, Memory { deletes, missed: 0 })
+        Operation::new(URL, style, Duration::ZERO, Memory { deletes, missed: 0 })
     }
 
     fn response(status: u16, headers: &[(&str, &str)], body: &Value) -> wire::Response {
@@ -304,6 +306,21 @@ mod tests {
             let Polled::Running { operation, .. } = found else { panic!("still running") };
             assert_eq!(operation.memory(), Memory { deletes, missed: 0 });
         }
+    }
+
+    #[test]
+    fn without_a_hint_the_looks_come_at_growing_intervals_up_to_ten_seconds() {
+        let mut operation = operation(Style::Resource, false);
+        operation.retry_after = super::super::start::FIRST_WAIT;
+        let mut waits = Vec::new();
+        for hint in [&[][..], &[], &[], &[], &[], &[], &[], &[("Retry-After", "17")], &[]] {
+            let found = look(&operation, &response(200, hint, &resource("Creating"))).unwrap();
+            let Polled::Running { operation: next, .. } = found else { panic!("still running") };
+            waits.push(next.retry_after.as_secs_f64());
+            operation = next;
+        }
+        let rounded: Vec<f64> = waits.iter().map(|wait| (wait * 10.0).round() / 10.0).collect();
+        assert_eq!(rounded, [1.5, 2.3, 3.4, 5.1, 7.6, 10.0, 10.0, 17.0, 10.0]);
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Show {
 
     /// Shows what happens until the commit has its last word. `None` when it was stopped before.
     async fn watch_until_verdict(&mut self, head: &str) -> Result<Option<State>, CliError> {
-        let deadline = self.clock.now().checked_add(PATIENCE).unwrap_or(jiff::Timestamp::MAX);
+        let deadline = self.clock.after(PATIENCE);
         loop {
             if let Some(verdict) = self.seen.verdicts.get(head) {
                 return Ok(Some(*verdict));

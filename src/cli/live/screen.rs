@@ -59,7 +59,7 @@ impl Live {
             Stream::Stderr => (io::stderr().is_terminal(), Colours::of_stderr()),
         };
         let board = Board::new(colours);
-        let screen = Screen { board, stream, colours, redraws, drawn: 0, began: clock.now(), gone: false };
+        let screen = Screen { board, stream, colours, redraws, drawn: 0, began: clock.steady(), gone: false };
         Self { inner: Arc::new(Mutex::new(screen)), clock: clock.clone() }
     }
 
@@ -113,7 +113,8 @@ impl Live {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Screen, Timestamp) -> T) -> T {
-        let now = self.clock.now();
+        // Only differences are shown: a clock that is set must not show.
+        let now = self.clock.steady();
         work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 }

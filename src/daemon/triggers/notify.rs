@@ -75,8 +75,8 @@ async fn settle(mut moves: Receiver<()>, clock: Clock, events: Sender<Event>, st
             moved = moves.recv() => if moved.is_none() { return },
             () = stop.cancelled() => return,
         }
-        let latest = clock.now().checked_add(LONGEST_BURST).unwrap_or_else(|_| clock.now());
-        while clock.now() < latest {
+        let latest = clock.after(LONGEST_BURST);
+        while clock.monotonic() < latest {
             tokio::select! {
                 moved = moves.recv() => if moved.is_none() { return },
                 () = clock.sleep(QUIET) => break,

@@ -24,7 +24,7 @@ use super::resume::Wish;
 use super::step_run::StepRun;
 use super::verdict;
 use crate::azure::Arm;
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::definitions::Environment;
 use crate::reconcile::plan::{Plan, ReadBack, Step};
 use crate::reconcile::report::{Progress, Report};
@@ -98,7 +98,8 @@ pub(super) struct Shared<'a> {
     pub(super) input: &'a Apply<'a>,
     pub(super) record: Record<'a>,
     pub(super) bodies: Bodies<'a>,
-    role_written: Mutex<Option<Timestamp>>,
+    /// Until when a missing permission may be one of ours that has not arrived yet.
+    propagating: Mutex<Option<Instant>>,
 }
 
 /// Whether further steps are started.
@@ -190,12 +191,12 @@ impl<'a> Shared<'a> {
     fn of(input: &'a Apply<'a>) -> Result<Self, ApplyError> {
         let record =
             Record::replay(input).map_err(|source| ApplyError::History { run: input.run, source })?;
-        let shared = Self { input, record, bodies: Bodies::of(input), role_written: Mutex::new(None) };
+        let shared = Self { input, record, bodies: Bodies::of(input), propagating: Mutex::new(None) };
         for (at, event) in input.history {
             if let Some(step) =
                 input.plan.step(event.step()).filter(|_| matches!(event, Event::Answered { .. }))
             {
-                shared.note_role(step, *at);
+                shared.note_role(step, shared.clock().age(*at, PROPAGATION));
             }
         }
         Ok(shared)
@@ -205,19 +206,17 @@ impl<'a> Shared<'a> {
         self.input.arm.clock()
     }
 
-    /// Remembers that a role assignment was written, which may take a while to arrive everywhere.
-    pub(super) fn note_role(&self, step: &Step, at: Timestamp) {
+    /// Remembers that a role assignment was written `ago`, which may take a while to arrive everywhere.
+    pub(super) fn note_role(&self, step: &Step, ago: Duration) {
         if step.address.kind() == Kind::RoleAssignment {
-            *self.role_written.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+            let until = self.clock().after(PROPAGATION.saturating_sub(ago));
+            *self.propagating.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
         }
     }
 
     /// Whether a missing permission may be one of ours that has not arrived yet.
     pub(super) fn is_propagating(&self) -> bool {
-        let written = *self.role_written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.is_some_and(|at| {
-            let since = Duration::try_from(self.clock().now().duration_since(at)).unwrap_or_default();
-            since < PROPAGATION
-        })
+        let until = *self.propagating.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| self.clock().monotonic() < until)
     }
 }

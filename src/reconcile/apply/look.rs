@@ -18,8 +18,10 @@ const BLIND_WAIT: Duration = Duration::from_secs(60);
 impl StepRun<'_, '_> {
     /// Waits until the operation may be looked at, and looks once.
     pub(super) async fn look(&mut self, request: u32, stored: &Pending) -> Result<(), Break> {
-        let (operation, moment) =
-            self.live.take().unwrap_or_else(|| (operation_of(stored), stored.next_look));
+        let (operation, moment) = self.live.take().unwrap_or_else(|| {
+            let left = self.shared.record.left_until(self.step.ordinal, stored.next_look);
+            (operation_of(stored), self.shared.clock().after(left))
+        });
         self.pause_until(moment).await?;
         match self.shared.input.arm.poll(&operation).await {
             Ok(Polled::Running { operation: next, progress, state }) => {
@@ -50,8 +52,7 @@ impl StepRun<'_, '_> {
         if next.url.expose_secret() != stored.url.expose_secret() {
             return self.follow(request, next).await;
         }
-        let now = self.shared.clock().now();
-        let moment = now.checked_add(next.retry_after).unwrap_or(now);
+        let moment = self.shared.clock().after(next.retry_after);
         self.live = Some((next, moment));
         Ok(())
     }
@@ -69,8 +70,7 @@ impl StepRun<'_, '_> {
                 self.blind_looks = self.blind_looks.saturating_add(1);
                 let (step, message) = (self.step.ordinal, error.message_for_people());
                 self.shared.record.tell(&Progress::Retrying { step, message, wait });
-                let now = clock.now();
-                self.live = Some((operation, now.checked_add(wait).unwrap_or(now)));
+                self.live = Some((operation, clock.after(wait)));
                 Ok(())
             }
             ErrorClass::NotRegistered | ErrorClass::NotFound | ErrorClass::Fatal => self.see().await,

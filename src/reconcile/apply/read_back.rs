@@ -8,7 +8,7 @@ use super::halt::Break;
 use super::journal::Event;
 use super::resume::Wish;
 use super::standing::{self, Standing};
-use super::step_run::{StepRun, WATCH};
+use super::step_run::StepRun;
 use super::verdict;
 use crate::reconcile::digest_of;
 use crate::reconcile::plan::{ReadBack, Step};
@@ -56,7 +56,7 @@ impl<'a> StepRun<'_, 'a> {
             };
             if let Some(state) = self.at_work(body.as_ref())? {
                 self.shared.record.tell(&Progress::Working { step: self.step.ordinal, state, percent: None });
-                self.pause(WATCH).await?;
+                self.watch().await?;
                 continue;
             }
             // One of ours that only the list shows yet is read again, and judged.

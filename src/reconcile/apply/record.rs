@@ -4,6 +4,7 @@
 //! take never happened. Watchers are told last.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -14,10 +15,15 @@ use super::progress::{IllegalTransition, State};
 use super::schedule::Schedule;
 use crate::reconcile::report::{Progress, Report, StepEnd, StepReport};
 
-/// When a step's first request was about to be sent, and when the step ended.
+/// The longest wait before a look that a journal is believed: `Retry-After` is cut to it.
+const LONGEST_LOOK: Duration = Duration::from_secs(600);
+
+/// When a step's first request was about to be sent, when Azure last named an operation for it, and when
+/// the step ended. Dates of the wall clock, which may have been set in between.
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
     began: Option<Timestamp>,
+    accepted: Option<Timestamp>,
     ended: Option<Timestamp>,
 }
 
@@ -118,6 +124,16 @@ impl<'a> Record<'a> {
         carried.filter(|step| !book.schedule.state(*step).is_final()).collect()
     }
 
+    /// What is left of the wait before `next_look`, which the journal remembers: never longer than the
+    /// whole wait was, however the clock was set since.
+    pub(super) fn left_until(&self, step: u32, next_look: Timestamp) -> Duration {
+        let times = usize::try_from(step).ok().and_then(|step| self.book().times.get(step).copied());
+        let Some(accepted) = times.and_then(|times| times.accepted) else { return Duration::ZERO };
+        let whole = Duration::try_from(next_look.duration_since(accepted)).unwrap_or(Duration::ZERO);
+        let whole = whole.min(LONGEST_LOOK);
+        whole - self.input.arm.clock().age(accepted, whole)
+    }
+
     /// The outcome as it is now.
     pub(super) fn report(&self) -> Report {
         let book = self.book();
@@ -154,6 +170,9 @@ impl Book<'_> {
         if let Some(times) = times {
             if matches!(event, Event::Intent { .. }) {
                 times.began.get_or_insert(at);
+            }
+            if matches!(event, Event::Accepted { .. }) {
+                times.accepted = Some(at);
             }
             times.ended = ended.then_some(at);
         }

@@ -139,8 +139,9 @@ impl StepRun<'_, '_> {
 
     /// Records where to look for the end of a request that Azure has accepted.
     pub(super) async fn follow(&mut self, request: u32, operation: Operation) -> Result<(), Break> {
-        let now = self.shared.clock().now();
-        let next_look = now.checked_add(operation.retry_after).unwrap_or(now);
+        let clock = self.shared.clock();
+        let moment = clock.after(operation.retry_after);
+        let next_look = clock.now().checked_add(operation.retry_after).unwrap_or(jiff::Timestamp::MAX);
         let event = Event::Accepted {
             step: self.step.ordinal,
             request,
@@ -153,7 +154,7 @@ impl StepRun<'_, '_> {
             next_look,
         };
         self.shared.record.write(event).await?;
-        self.live = Some((operation, next_look));
+        self.live = Some((operation, moment));
         Ok(())
     }
 

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::driver::Shared;
@@ -16,26 +15,25 @@ use super::progress::{Phase, State};
 use super::resume::{Decision, Seen, Wish, decide};
 use super::standing::{self, Standing};
 use super::verdict::{self, Verdict};
-use crate::azure::Operation;
+use crate::azure::{Operation, next_wait};
+use crate::clock::Instant;
 use crate::reconcile::plan::Step;
 use crate::resources::id::{ApiVersion, ResourceId};
 use crate::resources::placeholder::substitute;
 use crate::resources::{self, Address, Placeholder, Target, role_assignment};
-
-/// How long between two looks at a resource that Azure works on and gives no hint about (azurerm's
-/// default of ten seconds, facts.md 14).
-pub(super) const WATCH: Duration = Duration::from_secs(10);
 
 /// A step and everything that is known of it while it runs.
 pub(super) struct StepRun<'s, 'a> {
     pub(super) shared: &'s Shared<'a>,
     pub(super) step: &'a Step,
     pub(super) api_version: ApiVersion,
-    deadline: Timestamp,
+    deadline: Instant,
+    /// The last wait between two looks at a resource that Azure works on and gives no hint about.
+    watched: Duration,
     /// What the last read showed; consumed by the next decision.
     seen: Option<Seen>,
     /// The operation and when to look at it, as the last look left them.
-    pub(super) live: Option<(Operation, Timestamp)>,
+    pub(super) live: Option<(Operation, Instant)>,
     /// The resource as the end of the last operation showed it.
     pub(super) result: Option<Value>,
     /// What was there before the step's first write.
@@ -65,7 +63,8 @@ impl<'s, 'a> StepRun<'s, 'a> {
             shared,
             step,
             api_version: resources::of(step.address.kind()).spec().api_version,
-            deadline: shared.clock().now().checked_add(patience).unwrap_or(Timestamp::MAX),
+            deadline: shared.clock().after(patience),
+            watched: Duration::ZERO,
             seen: None,
             live: None,
             result: None,
@@ -103,13 +102,13 @@ impl<'s, 'a> StepRun<'s, 'a> {
             match decide(&self.state(), self.wish(), requests, seen) {
                 Decision::Finished => return Ok(()),
                 Decision::Continue { request } => {
-                    (self.failures, self.blind_looks) = (0, 0);
+                    (self.failures, self.blind_looks, self.watched) = (0, 0, Duration::ZERO);
                     self.send(request).await?;
                 }
                 Decision::SendAgain { request } => self.send(request).await?,
                 Decision::Poll { request, operation } => self.look(request, &operation).await?,
                 Decision::Watch => {
-                    self.pause(WATCH).await?;
+                    self.watch().await?;
                     self.see().await?;
                 }
                 Decision::ReadFirst => self.see().await?,
@@ -163,7 +162,7 @@ impl<'s, 'a> StepRun<'s, 'a> {
     pub(super) async fn answered(&mut self, request: u32) -> Result<(), Break> {
         let step = self.step.ordinal;
         self.shared.record.write(Event::Answered { step, request }).await?;
-        self.shared.note_role(self.step, self.shared.clock().now());
+        self.shared.note_role(self.step, Duration::ZERO);
         self.live = None;
         Ok(())
     }
@@ -224,12 +223,17 @@ impl<'s, 'a> StepRun<'s, 'a> {
 
     /// Waits, but not beyond the step's deadline nor once the service is asked to stop.
     pub(super) async fn pause(&self, wait: Duration) -> Result<(), Break> {
-        let until = self.shared.clock().now().checked_add(wait).unwrap_or(Timestamp::MAX);
-        self.pause_until(until).await
+        self.pause_until(self.shared.clock().after(wait)).await
+    }
+
+    /// Waits before another look at a resource that Azure works on: at first shortly, then longer.
+    pub(super) async fn watch(&mut self) -> Result<(), Break> {
+        self.watched = next_wait(self.watched);
+        self.pause(self.watched).await
     }
 
     /// As [`StepRun::pause`], until a moment.
-    pub(super) async fn pause_until(&self, moment: Timestamp) -> Result<(), Break> {
+    pub(super) async fn pause_until(&self, moment: Instant) -> Result<(), Break> {
         tokio::select! {
             biased;
             () = self.shared.input.stop.cancelled() => return Err(Halt::Stopped.into()),
@@ -240,7 +244,7 @@ impl<'s, 'a> StepRun<'s, 'a> {
 
     /// Fails when the step has had its time.
     pub(super) fn in_time(&self) -> Result<(), Break> {
-        if self.shared.clock().now() < self.deadline {
+        if self.shared.clock().monotonic() < self.deadline {
             return Ok(());
         }
         let minutes = self.step.timeout_secs.div_ceil(60);
