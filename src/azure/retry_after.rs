@@ -11,15 +11,21 @@ use crate::wire;
 const MAX: Duration = Duration::from_secs(600);
 
 /// The wait that `response` asks for, between 0 and 600 s; `None` when it asks for none or the header
-/// is unreadable. `now` is what an HTTP date is compared with.
+/// is unreadable. An HTTP date is compared with the answer's own `Date`, because both are of one clock;
+/// with `now`, ours, only where there is none.
 pub(super) fn read(response: &wire::Response, now: Timestamp) -> Option<Duration> {
     let text = payload::header(response, "retry-after")?;
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         let seconds = text.parse().unwrap_or(u64::MAX);
         return Some(Duration::from_secs(seconds).min(MAX));
     }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Some(Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO).min(MAX))
+    let until = date_of(text)?;
+    let now = payload::header(response, "date").and_then(date_of).unwrap_or(now);
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO).min(MAX))
+}
+
+fn date_of(text: &str) -> Option<Timestamp> {
+    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
 }
 
 #[cfg(test)]
@@ -44,5 +50,17 @@ mod tests {
         assert_eq!(read("soon"), None);
         assert_eq!(read("-5"), None);
         assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn a_date_is_compared_with_the_clock_that_wrote_it() {
+        for ours in ["2026-11-23T07:00:00Z", "2026-11-23T09:00:00Z", "2026-11-23T11:00:00Z"] {
+            let response = http::Response::builder()
+                .header("Date", "Mon, 23 Nov 2026 09:00:00 GMT")
+                .header("Retry-After", "Mon, 23 Nov 2026 09:00:30 GMT")
+                .body(Bytes::new())
+                .unwrap();
+            assert_eq!(read(&response, ours.parse().unwrap()), Some(Duration::from_secs(30)), "{ours}");
+        }
     }
 }

@@ -230,7 +230,7 @@ impl Api {
             let message = format!("{forge} refused {what} ({}){said}. {next}", code.as_u16());
             of(reach, Class::Refused, message)
         };
-        if let Some(after) = rate_limit(code, refusal.headers, words, self.clock.now()) {
+        if let Some(after) = rate_limit(code, refusal.headers, words, date_of(refusal.headers, &self.clock)) {
             let seconds = after.as_secs();
             let message =
                 format!("{forge} limits the rate of requests; it is tried again in {seconds} s. {words}");
@@ -406,6 +406,14 @@ fn words_of(body: &[u8]) -> String {
     let details = errors.filter_map(|detail| detail.as_str().or_else(|| detail["message"].as_str()));
     let all: Vec<&str> = first.as_deref().into_iter().chain(details).collect();
     Description::new(&all.join(" ")).to_string().trim_end_matches('.').to_owned()
+}
+
+/// The date by the clock of whoever answered, to compare other dates of the answer with; by ours, which
+/// may be wrong, only where the answer has none.
+pub(super) fn date_of(headers: &HeaderMap, clock: &Clock) -> Timestamp {
+    let theirs = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
+    let theirs = theirs.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+    theirs.map_or_else(|| clock.now(), |date| date.timestamp())
 }
 
 /// How long to wait, when the answer says that requests come too fast: a 429, or GitHub's 403 with

@@ -23,16 +23,21 @@ use super::error::worded;
 use super::transport::Transport;
 use super::{Credential, TokenError};
 use crate::azure::Cloud;
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::wire;
 
 /// The longest a token may take. The Instance Metadata Service is retried for 72 s inside.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
+/// The longest life of a token that is believed; a managed identity's lives a day.
+const LONGEST_LIFE: Duration = Duration::from_secs(48 * 60 * 60);
+
 /// A fresh token.
 pub(super) struct Fresh {
     pub(super) token: SecretString,
-    pub(super) expires: Timestamp,
+    /// When it was asked for: its life began later.
+    pub(super) asked: Instant,
+    pub(super) lifetime: Duration,
 }
 
 /// What is needed to get tokens.
@@ -89,17 +94,17 @@ impl Entra {
         let transport = self.transport();
         let source = self.connect(&transport)?;
         let scopes = [self.scope.as_str()];
-        let asked_at = self.clock.now();
+        let (asked, date) = (self.clock.monotonic(), self.clock.now());
         let answer = tokio::time::timeout(TIME_LIMIT, source.get_token(&scopes, None)).await;
         let credential = self.credential.name();
         let token = answer
             .map_err(|_| TokenError::Unreachable { credential, message: "no answer in time".to_owned() })?
             .map_err(|error| self.failure(&transport, &error))?;
-        let expires = match transport.seen().lifetime {
-            Some(lifetime) => asked_at.checked_add(lifetime).unwrap_or(Timestamp::MAX),
-            None => Timestamp::from_second(token.expires_on.unix_timestamp()).unwrap_or(asked_at),
-        };
-        Ok(Fresh { token: SecretString::from(token.token.secret().to_owned()), expires })
+        // `az` knows only a date, of this machine's clock.
+        let until = Timestamp::from_second(token.expires_on.unix_timestamp()).unwrap_or(date);
+        let lifetime = transport.seen().lifetime.or_else(|| until.duration_since(date).try_into().ok());
+        let lifetime = lifetime.unwrap_or_default().min(LONGEST_LIFE);
+        Ok(Fresh { token: SecretString::from(token.token.secret().to_owned()), asked, lifetime })
     }
 
     fn transport(&self) -> Arc<Transport> {

@@ -2,21 +2,22 @@
 //!
 //! Guarantees: one request for a token however many wait for it; a token is renewed five minutes
 //! before it expires (or after half of a shorter life); while the old token is valid, a failed
-//! renewal hurts nobody.
+//! renewal hurts nobody. Lifetimes go by monotonic time: a clock that is set neither ends a token nor
+//! prolongs it. What a machine that slept holds is older than it seems; Azure refuses it, and
+//! [`Tokens::forget`] has another one fetched.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use azure_identity::Executor;
-use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 
 use super::entra::{Entra, Fresh};
 use super::{Credential, TokenError};
 use crate::azure::Cloud;
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::wire;
 
 /// How long before its end a token is renewed.
@@ -38,8 +39,8 @@ enum Source {
 
 struct Cached {
     token: SecretString,
-    expires: Timestamp,
-    renew: Timestamp,
+    expires: Instant,
+    renew: Instant,
 }
 
 impl Tokens {
@@ -88,17 +89,16 @@ impl Tokens {
             Source::Entra(entra) => entra,
         };
         let mut cached = self.cached.lock().await;
-        let now = entra.clock.now();
+        let now = entra.clock.monotonic();
         if let Some(known) = cached.as_ref().filter(|known| now < known.renew) {
             return Ok(known.token.clone());
         }
         match entra.fetch().await {
-            Ok(fresh) => Ok(cached.insert(Cached::new(fresh, entra.clock.now())).token.clone()),
-            Err(error) => match cached.as_mut().filter(|known| entra.clock.now() < known.expires) {
+            Ok(fresh) => Ok(cached.insert(Cached::new(fresh)).token.clone()),
+            Err(error) => match cached.as_mut().filter(|known| entra.clock.monotonic() < known.expires) {
                 Some(known) => {
                     tracing::warn!(%error, "a token could not be renewed, the old one is still valid");
-                    known.renew =
-                        entra.clock.now().checked_add(PAUSE).unwrap_or(known.expires).min(known.expires);
+                    known.renew = entra.clock.after(PAUSE).min(known.expires);
                     Ok(known.token.clone())
                 }
                 None => Err(error),
@@ -129,11 +129,10 @@ pub(crate) enum Freshness {
 }
 
 impl Cached {
-    fn new(fresh: Fresh, now: Timestamp) -> Self {
-        let lifetime = Duration::try_from(fresh.expires.duration_since(now)).unwrap_or_default();
+    fn new(fresh: Fresh) -> Self {
+        let Fresh { token, asked, lifetime } = fresh;
         let early = EARLY.min(lifetime / 2);
-        let renew = fresh.expires.checked_sub(early).unwrap_or(now);
-        Self { token: fresh.token, expires: fresh.expires, renew }
+        Self { token, expires: asked + lifetime, renew: asked + (lifetime - early) }
     }
 }
 
@@ -249,6 +248,20 @@ mod tests {
         let form = issuer.last();
         assert_eq!(form["scope"], "https://management.azure.com/.default");
         assert_eq!((form["client_secret"].as_str(), form["tenant"].as_str()), ("s3cret", TENANT));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_neither_ends_a_token_nor_prolongs_it() {
+        for hours in [2, -2] {
+            let (issuer, clock) = (Issuer::default(), clock());
+            let tokens =
+                Tokens::new(secret(), &Cloud::azure_public(), &issuer.wire(), clock.clone(), None).unwrap();
+            assert_eq!(text(&tokens).await, "token-1");
+            clock.jump(jiff::SignedDuration::from_hours(hours));
+            assert_eq!(text(&tokens).await, "token-1", "{hours} h");
+            tokio::time::sleep(Duration::from_secs(3600 - 299)).await;
+            assert_eq!(text(&tokens).await, "token-2", "{hours} h");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@
 //! Guarantees: however many wait, one request for a token is under way; a token is renewed five minutes
 //! before it expires (or after half of a shorter life); while the old one is valid, a failed renewal
 //! hurts nobody; a token is good for this one repository only; neither key nor token is ever printed.
+//! A token's life is GitHub's end of it less GitHub's date of the answer, and goes by monotonic time.
 
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::connection::{NAME, headers};
-use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, Reach, Refused, secret_header};
+use crate::clock::Instant;
+use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, Reach, Refused, date_of, secret_header};
 use crate::forge::{Class, ForgeError, Repository};
 
 /// How far back a JWT is dated.
@@ -35,6 +37,9 @@ const VALID_SECS: i64 = 540;
 
 /// How long before its end a token is renewed.
 const EARLY: Duration = Duration::from_secs(300);
+
+/// The longest life of a token that is believed; GitHub gives an hour.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a failed renewal is not tried again while the old token is valid.
 const PAUSE: Duration = Duration::from_secs(20);
@@ -64,8 +69,8 @@ struct State {
 struct Cached {
     token: SecretString,
     header: HeaderValue,
-    expires: Timestamp,
-    renew: Timestamp,
+    expires: Instant,
+    renew: Instant,
 }
 
 #[derive(Deserialize)]
@@ -123,17 +128,16 @@ impl App {
     async fn current(&self, api: &Api) -> Result<Cached, Failure> {
         // Held while asking: whoever comes meanwhile waits for the same answer.
         let mut state = self.state.lock().await;
-        let now = api.clock().now();
+        let now = api.clock().monotonic();
         if let Some(cached) = state.cached.as_ref().filter(|cached| now < cached.renew) {
             return Ok(cached.clone());
         }
         match self.fetch(api, &mut state).await {
             Ok(fresh) => Ok(state.cached.insert(fresh).clone()),
-            Err(failure) => match state.cached.as_mut().filter(|old| api.clock().now() < old.expires) {
+            Err(failure) => match state.cached.as_mut().filter(|old| api.clock().monotonic() < old.expires) {
                 Some(old) => {
                     tracing::warn!(error = %failure.error, "the App's token could not be renewed, the old one is still valid");
-                    let later = api.clock().now().checked_add(PAUSE).unwrap_or(old.expires);
-                    old.renew = later.min(old.expires);
+                    old.renew = api.clock().after(PAUSE).min(old.expires);
                     Ok(old.clone())
                 }
                 None => Err(failure),
@@ -142,6 +146,7 @@ impl App {
     }
 
     async fn fetch(&self, api: &Api, state: &mut State) -> Result<Cached, Failure> {
+        let asked = api.clock().monotonic();
         let jwt = self.assertion(api.clock().now())?;
         let id = match self.installation_id.or(state.installation_id) {
             Some(id) => id,
@@ -158,8 +163,9 @@ impl App {
             // Installed anew, it has another id.
             state.installation_id = None;
         }
-        let granted: Granted = outcome?.json(what)?;
-        Cached::new(granted, api.clock().now())
+        let answer = outcome?;
+        let date = date_of(&answer.headers, api.clock());
+        Cached::new(answer.json(what)?, date, asked)
     }
 
     async fn look_up(&self, api: &Api, jwt: &HeaderValue) -> Result<u64, Failure> {
@@ -210,15 +216,17 @@ impl App {
 }
 
 impl Cached {
-    fn new(granted: Granted, now: Timestamp) -> Result<Self, Failure> {
-        let Granted { token, expires_at: expires } = granted;
+    /// A token that was granted on `date`, at a moment after `asked`.
+    fn new(granted: Granted, date: Timestamp, asked: Instant) -> Result<Self, Failure> {
+        let Granted { token, expires_at } = granted;
         let header = secret_header("Bearer ", &token, NAME).map_err(|error| Failure {
             status: None,
             reach: Reach::Everything,
             error: ForgeError { class: Class::Retry { after: None }, message: error.to_string() },
         })?;
-        let lifetime = Duration::try_from(expires.duration_since(now)).unwrap_or_default();
-        let renew = expires.checked_sub(EARLY.min(lifetime / 2)).unwrap_or(now);
+        let lifetime = Duration::try_from(expires_at.duration_since(date)).unwrap_or_default();
+        let lifetime = lifetime.min(LONGEST_LIFE);
+        let (expires, renew) = (asked + lifetime, asked + (lifetime - EARLY.min(lifetime / 2)));
         Ok(Self { token, header, expires, renew })
     }
 }
