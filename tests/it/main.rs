@@ -10,6 +10,7 @@ mod architecture;
 mod arm_contract;
 mod branches;
 mod cli;
+mod clock_jumps;
 mod commit_page;
 mod consent_lines;
 mod crash;

@@ -41,7 +41,7 @@ impl AzureWorld {
     /// The simulator draws its times from `seed`.
     pub(crate) fn seeded(seed: u64, latency: Latency) -> Self {
         let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap(), 7);
-        let azure = World::new(WorldOptions { latency, seed, ..WorldOptions::new(clock.clone()) });
+        let azure = World::new(WorldOptions { latency, seed, ..WorldOptions::new(clock.apart()) });
         let client = wire::Client::in_process(azure.router());
         let base = "https://arm.simulator.invalid";
         let cloud = Cloud::custom("simulator", base, base, base).unwrap();

@@ -129,7 +129,7 @@ impl DaemonWorld {
 
     /// A world with a setup of its own.
     pub(crate) fn with(setup: Setup) -> Self {
-        let options = WorldOptions { latency: setup.latency, ..WorldOptions::new(setup.clock.clone()) };
+        let options = WorldOptions { latency: setup.latency, ..WorldOptions::new(setup.clock.apart()) };
         Self {
             repository: Repository::new(),
             azure: World::new(options),
@@ -179,7 +179,7 @@ impl DaemonWorld {
             forge: self.setup.forge.clone().map_or(ForgeChoice::Notes, ForgeChoice::Forge),
             forks: self.setup.forks,
             public_url: None,
-            clock: self.clock.clone(),
+            clock: self.clock.restarted(),
             parallel: self.setup.parallel,
             poll: self.setup.poll,
             sweep: None,
@@ -251,10 +251,10 @@ impl DaemonWorld {
 
     /// Waits until `reached`, in virtual time; panics with `what` when it never is.
     pub(crate) async fn until(&self, what: &str, reached: impl AsyncFn() -> bool) {
-        let end = self.clock.now() + PATIENCE;
+        let end = self.clock.after(PATIENCE);
         let mut step = FIRST_STEP;
         while !reached().await {
-            assert!(self.clock.now() < end, "never happens: {what}\n{}", self.troubles().join("\n"));
+            assert!(self.clock.monotonic() < end, "never happens: {what}\n{}", self.troubles().join("\n"));
             self.clock.sleep(step).await;
             step = (step * 6 / 5).min(LONGEST_STEP);
         }
@@ -262,9 +262,9 @@ impl DaemonWorld {
 
     /// Waits until `reached`, ten seconds of real time at most.
     pub(crate) async fn soon(&self, what: &str, reached: impl AsyncFn() -> bool) {
-        let end = self.clock.now() + REAL_PATIENCE;
+        let end = self.clock.after(REAL_PATIENCE);
         while !reached().await {
-            assert!(self.clock.now() < end, "does not happen in time: {what}");
+            assert!(self.clock.monotonic() < end, "does not happen in time: {what}");
             self.clock.sleep(Duration::from_millis(10)).await;
         }
     }

@@ -70,7 +70,7 @@ impl Proposals {
 
     pub(crate) async fn with(choices: Choices, files: &[(&str, &str)]) -> Self {
         let mut setup = Setup { poll: choices.poll, latency: choices.latency, ..Setup::new() };
-        let options = ForgeOptions::new(setup.clock.clone(), choices.kind)
+        let options = ForgeOptions::new(setup.clock.apart(), choices.kind)
             .with_seed(choices.seed)
             .with_disorder(choices.disorder);
         let (forge, forge_gate) = (ForgeWorld::new(options), Gate::default());
