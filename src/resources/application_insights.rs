@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::address::Kind;
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec};
+use super::contract::{Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec};
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
 use super::id::ApiVersion;
@@ -26,6 +26,7 @@ static SPEC: Spec = Spec {
     doc: "An Application Insights component, for the telemetry of a workspace's experiments and deployments.",
     parent: Some(Kind::ResourceGroup),
     segment: "",
+    name_scope: NameScope::Id,
     fields: &FIELDS,
     carrier: Carrier::Tags,
     protection: Protection::Free,

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::address::Kind;
 use super::body;
 use super::compute;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Update, Write};
+use super::contract::{
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+};
 use super::difference::{Difference, Effect, difference_of};
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
@@ -40,6 +42,7 @@ static SPEC: Spec = Spec {
     doc: "A cluster of machines that grows and shrinks with the jobs it is given.",
     parent: Some(Kind::Workspace),
     segment: compute::SEGMENT,
+    name_scope: NameScope::Id,
     fields: &FIELDS,
     carrier: Carrier::Tags,
     protection: Protection::Free,

@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use super::address::Kind;
 use super::body;
 use super::compute;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Update, Write};
+use super::contract::{
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+};
 use super::difference::{Difference, Effect, difference_of};
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
@@ -47,6 +49,7 @@ static SPEC: Spec = Spec {
           and never again; whether it runs is its user's business.",
     parent: Some(Kind::Workspace),
     segment: compute::SEGMENT,
+    name_scope: NameScope::Region,
     fields: &FIELDS,
     carrier: Carrier::Tags,
     protection: Protection::Protected,

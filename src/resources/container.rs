@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::address::Kind;
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Update, Write};
+use super::contract::{
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+};
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
 use super::id::ApiVersion;
@@ -27,6 +29,7 @@ static SPEC: Spec = Spec {
           metadata belongs to its users, except for beamline's mark.",
     parent: Some(Kind::StorageAccount),
     segment: "blobServices/default/containers",
+    name_scope: NameScope::Id,
     fields: &FIELDS,
     carrier: Carrier::Metadata,
     protection: Protection::Protected,

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::address::Kind;
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Update, Write};
+use super::contract::{
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+};
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
 use super::id::ApiVersion;
@@ -23,6 +25,7 @@ static SPEC: Spec = Spec {
     doc: "A container registry, for the images that training and deployments run in.",
     parent: Some(Kind::ResourceGroup),
     segment: "",
+    name_scope: NameScope::Azure,
     fields: &FIELDS,
     carrier: Carrier::Tags,
     protection: Protection::Protected,

@@ -34,6 +34,8 @@ pub struct Spec {
     /// The part of a child's id between its parent's id and its name: `computes`,
     /// `blobServices/default/containers`. Empty for top-level types.
     pub segment: &'static str,
+    /// Within what the name of one of these is unique, beyond its id.
+    pub name_scope: NameScope,
     /// The fields.
     pub fields: &'static [Field],
     /// Where beamline's mark stands.
@@ -50,6 +52,17 @@ pub struct Spec {
     pub read_only: &'static [&'static str],
     /// How long a write may take before it counts as stuck, in seconds (azurerm's timeouts, `facts.md`).
     pub timeout_secs: u64,
+}
+
+/// Within what two resources of a type cannot have one name, although their ids would differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameScope {
+    /// Nothing beyond the id: another group or parent may have the same name.
+    Id,
+    /// All of Azure: the name is a host name (`facts.md` 2, 3, 7).
+    Azure,
+    /// A region of the subscription: instances of all its workspaces share their names (`facts.md` 11).
+    Region,
 }
 
 /// Where beamline's mark stands on a resource.

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use super::address::{Address, Kind};
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Update, Write};
+use super::contract::{
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+};
 use super::difference::{Difference, difference_of};
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
@@ -50,6 +52,7 @@ static SPEC: Spec = Spec {
     doc: "A name under which jobs find a container, a file system or a share. Deleting it deletes no data.",
     parent: Some(Kind::Workspace),
     segment: "datastores",
+    name_scope: NameScope::Id,
     fields: &FIELDS,
     carrier: Carrier::PropertyTags,
     protection: Protection::Free,

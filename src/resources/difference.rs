@@ -297,7 +297,7 @@ fn location_change(spec: &Spec, resource: &Resource, observed: &Value) -> Option
 mod tests {
     use serde_json::json;
 
-    use super::super::contract::{Carrier, Listing, Protection, Update};
+    use super::super::contract::{Carrier, Listing, NameScope, Protection, Update};
     use super::super::field::{Change as Cost, Literal};
     use super::super::finding::Finding;
     use super::super::fixture::{GROUP, World};
@@ -316,6 +316,7 @@ mod tests {
         doc: "A machine.",
         parent: Some(Kind::ResourceGroup),
         segment: "",
+        name_scope: NameScope::Id,
         fields: &FIELDS,
         carrier: Carrier::PropertyTags,
         protection: Protection::Free,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::address::Kind;
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec};
+use super::contract::{Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec};
 use super::difference::Effect;
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
@@ -31,6 +31,7 @@ static SPEC: Spec = Spec {
     doc: "A key vault, for the secrets of a workspace.",
     parent: Some(Kind::ResourceGroup),
     segment: "",
+    name_scope: NameScope::Azure,
     fields: &FIELDS,
     carrier: Carrier::Tags,
     protection: Protection::Protected,

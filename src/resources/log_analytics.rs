@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::address::Kind;
 use super::body;
-use super::contract::{Carrier, Listing, Located, Protection, ResourceType, Spec};
+use super::contract::{Carrier, Listing, Located, NameScope, Protection, ResourceType, Spec};
 use super::difference::Effect;
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
@@ -26,6 +26,7 @@ static SPEC: Spec = Spec {
     doc: "A Log Analytics workspace, where Application Insights keeps its data.",
     parent: Some(Kind::ResourceGroup),
     segment: "",
+    name_scope: NameScope::Id,
     fields: &FIELDS,
     carrier: Carrier::Tags,
     protection: Protection::Protected,

@@ -57,7 +57,7 @@ pub use beamline_base::id;
 pub use address::{Address, EnvironmentName, Kind};
 pub use catalog::{all, of};
 pub use contract::{
-    Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Target, Update, Write,
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Target, Update, Write,
 };
 pub use difference::{Difference, Effect, read_fields};
 pub use field::{Arm, Change, Field, Literal, Shape, WhenAbsent};

@@ -5,7 +5,9 @@
 
 use super::address::Kind;
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Update, Write};
+use super::contract::{
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+};
 use super::finding::Finding;
 use super::id::ApiVersion;
 use super::name_rule;
@@ -23,6 +25,7 @@ static SPEC: Spec = Spec {
           else made.",
     parent: None,
     segment: "",
+    name_scope: NameScope::Id,
     fields: &[],
     carrier: Carrier::Tags,
     protection: Protection::Protected,

@@ -15,7 +15,7 @@ use uuid::{Uuid, uuid};
 use super::address::{Address, Kind};
 use super::body;
 use super::contract::{
-    Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Target, Update, Write,
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Target, Update, Write,
 };
 use super::difference::{Difference, Effect, difference_of};
 use super::field::{Arm, Change, Field, Shape, WhenAbsent};
@@ -82,6 +82,7 @@ static SPEC: Spec = Spec {
           resource is made again, so is the assignment.",
     parent: None,
     segment: "",
+    name_scope: NameScope::Id,
     fields: &FIELDS,
     carrier: Carrier::Description,
     protection: Protection::Free,

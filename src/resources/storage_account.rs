@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::address::Kind;
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Update, Write};
+use super::contract::{
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+};
 use super::difference::Effect;
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
@@ -31,6 +33,7 @@ static SPEC: Spec = Spec {
     doc: "A storage account, for a workspace's default storage or as a data lake.",
     parent: Some(Kind::ResourceGroup),
     segment: "",
+    name_scope: NameScope::Azure,
     fields: &FIELDS,
     carrier: Carrier::Tags,
     protection: Protection::Protected,

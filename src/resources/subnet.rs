@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::address::Kind;
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Update, Write};
+use super::contract::{
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+};
 use super::difference::Effect;
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
@@ -30,6 +32,7 @@ static SPEC: Spec = Spec {
           tags; the network's tags say that it is ours.",
     parent: Some(Kind::VirtualNetwork),
     segment: "subnets",
+    name_scope: NameScope::Id,
     fields: &FIELDS,
     carrier: Carrier::Network,
     protection: Protection::Protected,

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::address::Kind;
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Update, Write};
+use super::contract::{
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+};
 use super::difference::{Difference, Effect, difference_of};
 use super::field::{Arm, Change, Field, Shape, WhenAbsent};
 use super::finding::Finding;
@@ -34,6 +36,7 @@ static SPEC: Spec = Spec {
           are kept.",
     parent: Some(Kind::ResourceGroup),
     segment: "",
+    name_scope: NameScope::Id,
     fields: &FIELDS,
     carrier: Carrier::Tags,
     protection: Protection::Protected,

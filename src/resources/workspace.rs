@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use super::address::Kind;
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, Protection, ResourceType, Spec, Update, Write};
+use super::contract::{
+    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+};
 use super::difference::Effect;
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
@@ -42,6 +44,7 @@ static SPEC: Spec = Spec {
           keeps its name for 14 days unless `on_delete: purge` is set.",
     parent: Some(Kind::ResourceGroup),
     segment: "",
+    name_scope: NameScope::Id,
     fields: &FIELDS,
     carrier: Carrier::Tags,
     protection: Protection::Protected,
