@@ -40,6 +40,7 @@ mod pull_requests;
 mod push_to_status;
 mod real_clients;
 mod removal;
+mod renames;
 mod replacements;
 mod retries;
 mod simulator_connections;

@@ -133,11 +133,7 @@ impl<'a> StepRun<'_, 'a> {
         let mut all = Vec::new();
         for ordinal in self.shared.record.carried(self.step.ordinal) {
             let Some(step) = self.shared.input.plan.step(ordinal) else { continue };
-            let found = body.map(|body| {
-                self.shared
-                    .bodies
-                    .with_context(|context| verdict::element(step, body, context).map(|e| e.cloned()))
-            });
+            let found = body.map(|body| verdict::element(step, body).map(|element| element.cloned()));
             let carried = match found {
                 Some(Ok(element)) => {
                     let unmet = self.verdict(step, element.as_ref()).await?;

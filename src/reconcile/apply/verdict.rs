@@ -62,19 +62,14 @@ pub(super) fn judge(step: &Step, body: Option<&Value>, context: &Context<'_>) ->
 
 /// The part of a carrier's body that is the resource of a step it carries. `Err` when the resource does
 /// not live inside the carrier's body at all.
-pub(super) fn element<'a>(
-    step: &Step,
-    carrier: &'a Value,
-    context: &Context<'_>,
-) -> Result<Option<&'a Value>, ()> {
+pub(super) fn element<'a>(step: &Step, carrier: &'a Value) -> Result<Option<&'a Value>, ()> {
     let Listing::InParentBody(pointer) = resources::of(step.address.kind()).spec().listing else {
         return Err(());
     };
-    let declared = context.resources.get(&step.address).map(|resource| resource.name.as_str());
-    let name = declared.unwrap_or_else(|| match &step.target {
+    let name = match &step.target {
         resources::Target::Known(id) => id.name(),
         resources::Target::RoleAssignment { .. } => step.address.name(),
-    });
+    };
     let elements = carrier.pointer(pointer).and_then(Value::as_array);
     Ok(elements.into_iter().flatten().find(|element| {
         let found = element.get("name").and_then(Value::as_str);

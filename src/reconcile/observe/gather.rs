@@ -48,9 +48,7 @@ pub async fn observe(
     lists.extend(outside);
     let mut observed = sort_out(environment, site, &lists);
     observed.soft_deleted = reader.soft_deleted(&observed).await?;
-    if observed.deletes_a_group() {
-        observed.group_contents = reader.contents_of_orphaned_groups(&observed).await?;
-    }
+    observed.group_contents = reader.contents_of_going_groups(&observed).await?;
     Ok(observed)
 }
 
@@ -204,13 +202,10 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    async fn contents_of_orphaned_groups(
-        &self,
-        observed: &Observed,
-    ) -> Result<Vec<ResourceId>, ObserveError> {
+    async fn contents_of_going_groups(&self, observed: &Observed) -> Result<Vec<ResourceId>, ObserveError> {
         let mut contents = Vec::new();
-        for orphan in observed.orphans.iter().filter(|orphan| orphan.kind == Kind::ResourceGroup) {
-            let path = format!("{}/resources", orphan.id);
+        for group in observed.going_groups() {
+            let path = format!("{}/resources", group.id);
             let items =
                 self.arm.list(&path, GROUP_CONTENTS, &[]).await.map_err(|source| failed(&path, source))?;
             contents.extend(items.unwrap_or_default().iter().filter_map(id_in));

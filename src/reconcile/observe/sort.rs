@@ -1,6 +1,6 @@
 //! PURE: lists of bodies sorted into what is declared, what is an orphan of ours, and the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -82,8 +82,12 @@ pub struct SoftDeleted {
 pub struct Observed {
     /// Declared resources that are there.
     pub present: BTreeMap<Address, Found>,
-    /// Ours, not declared.
+    /// Ours, not declared. None of them has the address of a declared resource, except where the kind has no
+    /// short names.
     pub orphans: Vec<Orphan>,
+    /// Ours, under an id that is not declared, and remembered by their mark as a declared resource that is
+    /// not there: it was called otherwise, stood elsewhere, or (a role assignment) said something else.
+    pub former: BTreeMap<Address, Orphan>,
     /// Declared names that soft-deleted resources hold.
     pub soft_deleted: BTreeMap<Address, SoftDeleted>,
     /// Neither ours nor declared, in the environment's lists. Without what the service itself has made.
@@ -93,10 +97,14 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Whether a group is among the orphans.
-    #[must_use]
-    pub fn deletes_a_group(&self) -> bool {
-        self.orphans.iter().any(|orphan| orphan.kind == Kind::ResourceGroup)
+    /// Everything of ours that stands under an id which is not declared.
+    pub fn going(&self) -> impl Iterator<Item = &Orphan> {
+        self.former.values().chain(&self.orphans)
+    }
+
+    /// Groups of ours that are not declared.
+    pub fn going_groups(&self) -> impl Iterator<Item = &Orphan> {
+        self.going().filter(|orphan| orphan.kind == Kind::ResourceGroup)
     }
 
     /// Whether `assignment` is a by-product: one that machine learning makes by itself for the identity
@@ -105,7 +113,7 @@ impl Observed {
     pub fn is_made_by_service(&self, assignment: &Value) -> bool {
         let is_workspace = |kind: Kind| kind == Kind::Workspace;
         let present = self.present.iter().filter(|(address, _)| is_workspace(address.kind()));
-        let orphans = self.orphans.iter().filter(|orphan| is_workspace(orphan.kind));
+        let orphans = self.going().filter(|orphan| is_workspace(orphan.kind));
         let mut workspaces = present.map(|(_, found)| &found.body).chain(orphans.map(|orphan| &orphan.body));
         workspaces.any(|workspace| role_assignment::is_made_by_service(assignment, workspace))
     }
@@ -114,7 +122,7 @@ impl Observed {
     #[must_use]
     pub fn digest(&self) -> String {
         let present = self.present.values().map(|found| &found.body);
-        let orphans = self.orphans.iter().map(|orphan| &orphan.body);
+        let orphans = self.going().map(|orphan| &orphan.body);
         crate::reconcile::digest_of(&Value::Array(present.chain(orphans).cloned().collect()))
     }
 
@@ -162,7 +170,42 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
     foreign.retain(|(_, kind, body)| *kind != Kind::RoleAssignment || !observed.is_made_by_service(body));
     observed.foreign = foreign.into_iter().map(|(id, _, _)| id).collect();
     orphaned_subnets(site, environment, lists, &mut observed);
+    tell_former_from_orphans(environment, site, &mut observed);
     observed
+}
+
+/// Gives every orphan its place: the former self of a declared resource that is not there, or an orphan
+/// with an address that is no declared resource's. A mark remembers an address; what it stands on is known
+/// by its id alone.
+fn tell_former_from_orphans(environment: &Environment, site: &Site, observed: &mut Observed) {
+    let mut taken: BTreeSet<Address> = environment.resources.keys().cloned().collect();
+    for mut orphan in std::mem::take(&mut observed.orphans) {
+        let declared = environment.resources.get(&orphan.address).filter(|resource| resource.is_managed());
+        let is_missing = declared.is_some() && !observed.present.contains_key(&orphan.address);
+        if is_missing && !observed.former.contains_key(&orphan.address) {
+            observed.former.insert(orphan.address.clone(), orphan);
+            continue;
+        }
+        if taken.contains(&orphan.address) && !orphan.kind.is_single() {
+            orphan.address = free_address(&orphan, site, &taken);
+        }
+        taken.insert(orphan.address.clone());
+        observed.orphans.push(orphan);
+    }
+}
+
+/// An address that nothing else has: made of the name in Azure, with a number where that is taken too.
+fn free_address(orphan: &Orphan, site: &Site, taken: &BTreeSet<Address>) -> Address {
+    let by_name = match orphan.address.outer() {
+        Some(outer) => outer.inside(orphan.kind, orphan.id.name()),
+        None => address_from_name(orphan.kind, &orphan.id, site),
+    };
+    let numbered = (2..).map(|number| match by_name.outer() {
+        Some(outer) => outer.inside(orphan.kind, &format!("{}-{number}", by_name.name())),
+        None => Address::named(by_name.environment(), orphan.kind, &format!("{}-{number}", by_name.name())),
+    });
+    // There are more numbers than addresses.
+    std::iter::once(by_name.clone()).chain(numbered).find(|one| !taken.contains(one)).unwrap_or(by_name)
 }
 
 fn find(

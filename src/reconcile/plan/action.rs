@@ -50,6 +50,14 @@ pub enum Reason {
         /// That resource.
         address: Address,
     },
+    /// It stands under another id: its name, its group, what contains it or (a role assignment) what it
+    /// says is another now.
+    Renamed {
+        /// The id under which it stands.
+        from: ResourceId,
+        /// What the id becomes; `None` where that is known only after another step.
+        to: Option<ResourceId>,
+    },
     /// A resource that is written inside it changes.
     Inner {
         /// That resource.

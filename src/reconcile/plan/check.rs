@@ -9,7 +9,7 @@ use super::action::Action;
 use super::consent::Consents;
 use super::step::{Part, Plan, ReadBack, Step, Verb};
 use crate::resources::id::ResourceId;
-use crate::resources::{self, Address, Placeholder, Protection, Target};
+use crate::resources::{self, Address, NameScope, Placeholder, Protection, Target};
 
 /// What is wrong with a plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +37,7 @@ pub fn check(plan: &Plan, groups: &[ResourceId], consents: &Consents) -> Vec<Def
             within(step, groups),
             redirected(step),
             consented(step, consents),
+            freed(plan, step),
         ];
         defects.extend(rules.into_iter().filter_map(|rule| rule.err()).map(|what| Defect {
             ordinal: step.ordinal,
@@ -89,8 +90,13 @@ fn placeholders(plan: &Plan, step: &Step) -> Result<(), String> {
         Target::RoleAssignment { principal, .. } => Some(principal.clone()),
         Target::Known(_) => None,
     };
-    let made: BTreeSet<&Address> =
-        step.after.iter().filter_map(|at| plan.step(*at)).map(|step| &step.address).collect();
+    let made: BTreeSet<&Address> = step
+        .after
+        .iter()
+        .filter_map(|at| plan.step(*at))
+        .filter(|step| !goes(step))
+        .map(|step| &step.address)
+        .collect();
     match in_bodies.chain(in_target).find(|needed| !made.contains(&needed.address)) {
         Some(needed) => Err(format!("nothing before it yields {} of {}", needed.property, needed.address)),
         None => Ok(()),
@@ -140,27 +146,79 @@ fn consented(step: &Step, consents: &Consents) -> Result<(), String> {
         .ok_or_else(|| "its action and its requests disagree".to_owned())
 }
 
-/// Each resource once, a replaced one twice: removal, then creation.
+/// Each id once, or twice where it is deleted and then made again; each address made or changed once, and
+/// each half of a replacement with its other half.
 fn repeated(plan: &Plan) -> Vec<Defect> {
-    let mut parts: BTreeMap<&Address, Vec<&Step>> = BTreeMap::new();
+    let mut by_id: BTreeMap<String, Vec<&Step>> = BTreeMap::new();
+    let mut by_address: BTreeMap<&Address, Vec<&Step>> = BTreeMap::new();
     for step in &plan.steps {
-        parts.entry(&step.address).or_default().push(step);
+        by_id.entry(place_of(step)).or_default().push(step);
+        by_address.entry(&step.address).or_default().push(step);
     }
-    let sound = |steps: &[&Step]| match steps {
-        [one] => one.part == Part::Whole,
-        [first, second] => {
-            first.part == Part::Removal
-                && second.part == Part::Creation
-                && second.after.contains(&first.ordinal)
-        }
+    let made_again = |steps: &[&Step]| match steps {
+        [_] => true,
+        [first, second] => goes(first) && !goes(second) && second.after.contains(&first.ordinal),
         _ => false,
     };
-    let unsound = parts.into_iter().filter(|(_, steps)| !sound(steps));
-    unsound
-        .map(|(address, steps)| Defect {
-            ordinal: steps.first().map_or(0, |step| step.ordinal),
-            address: address.clone(),
-            what: "it is planned more than once".to_owned(),
+    let whole = |steps: &[&Step]| {
+        let of = |part: Part| steps.iter().filter(|step| step.part == part).count();
+        let made = steps.iter().filter(|step| !goes(step)).count();
+        made <= 1 && of(Part::Removal) == of(Part::Creation) && of(Part::Creation) <= 1
+    };
+    let twice = by_id.into_values().filter(|steps| !made_again(steps)).map(|steps| (steps, "more than once"));
+    let torn = by_address.into_values().filter(|steps| !whole(steps)).map(|steps| (steps, "in parts"));
+    twice
+        .chain(torn)
+        .filter_map(|(steps, how)| Some((*steps.first()?, how)))
+        .map(|(step, how)| Defect {
+            ordinal: step.ordinal,
+            address: step.address.clone(),
+            what: format!("it is planned {how}"),
         })
         .collect()
+}
+
+fn goes(step: &Step) -> bool {
+    step.part == Part::Removal || matches!(step.action, Action::Delete)
+}
+
+/// Where a step works, as far as that is known before it runs.
+fn place_of(step: &Step) -> String {
+    match &step.target {
+        Target::Known(id) => id.folded(),
+        Target::RoleAssignment { scope, role_definition, principal } => {
+            format!("{}|{role_definition}|{principal:?}", scope.folded())
+        }
+    }
+}
+
+/// What Azure allows once is free when it is taken.
+fn freed(plan: &Plan, step: &Step) -> Result<(), String> {
+    let Target::Known(id) = &step.target else { return Ok(()) };
+    let scope = resources::of(step.address.kind()).spec().name_scope;
+    if goes(step) || scope == NameScope::Id {
+        return Ok(());
+    }
+    let makes = matches!(step.action, Action::Create | Action::Recover) || step.part == Part::Creation;
+    let holds = |other: &Step| {
+        let holder = match &other.target {
+            Target::Known(holder) => holder,
+            Target::RoleAssignment { .. } => return false,
+        };
+        let is_same =
+            other.address.kind() == step.address.kind() && holder.name().eq_ignore_ascii_case(id.name());
+        goes(other) && is_same && !waits_for(plan, step, other.ordinal)
+    };
+    match plan.steps.iter().find(|other| makes && holds(other)) {
+        Some(other) => Err(format!("step {} frees its name, and it does not wait for that", other.ordinal)),
+        None => Ok(()),
+    }
+}
+
+/// Whether `step` waits for `earlier`, directly or through others. Steps come after those they wait for.
+fn waits_for(plan: &Plan, step: &Step, earlier: u32) -> bool {
+    step.after.iter().any(|at| {
+        *at == earlier
+            || plan.step(*at).is_some_and(|on| on.ordinal < step.ordinal && waits_for(plan, on, earlier))
+    })
 }

@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::action::Action;
-use super::planner::{Input, is_deletion};
+use super::planner::{Input, is_deletion, shares_name};
 use super::step::{Part, ReadBack, Step};
 use crate::resources::id::ResourceId;
 use crate::resources::{self, Address, Field, Kind, Reference, Resource, Resources, Shape, Target};
@@ -71,14 +70,58 @@ fn referred_kinds(fields: &[Field], loose: &[&str], into: &mut BTreeSet<Kind>) {
 pub(super) fn arrange(steps: Vec<Step>, input: &Input<'_>) -> Vec<Step> {
     let carriers = carriers(&steps);
     let firm = firm_edges(&steps, &carriers, input);
-    let soft = dropped_references(&steps, input);
-    let with_soft: Vec<(usize, usize)> = firm.iter().chain(&soft).copied().collect();
-    // A dropped reference may contradict a replacement further down; then the firm order wins.
-    let (order, edges) = match sorted(steps.len(), &with_soft) {
-        Some(order) => (order, with_soft),
-        None => (sorted(steps.len(), &firm).unwrap_or_else(|| (0..steps.len()).collect()), firm),
-    };
+    // What another step carries out cannot wait by itself: its carrier does.
+    let acting = |at: usize| root_of(&carriers, at);
+    let soft: Vec<(usize, usize)> = former_selves(&steps)
+        .into_iter()
+        .chain(dropped_references(&steps, input))
+        .map(|(later, earlier)| (acting(later), acting(earlier)))
+        .filter(|(later, earlier)| later != earlier)
+        .collect();
+    let edges = with_as_many_as_fit(steps.len(), firm, &soft);
+    let order = sorted(steps.len(), &edges).unwrap_or_else(|| (0..steps.len()).collect());
     number(steps, &order, &edges, &carriers)
+}
+
+/// `firm`, and of the edges that are only better so those that close no circle with what is there already.
+/// Where a name must be freed before it is taken, what is used by its holder goes early as well, before its
+/// successor is made.
+fn with_as_many_as_fit(
+    count: usize,
+    firm: Vec<(usize, usize)>,
+    soft: &[(usize, usize)],
+) -> Vec<(usize, usize)> {
+    let all: Vec<(usize, usize)> = firm.iter().chain(soft).copied().collect();
+    if sorted(count, &all).is_some() {
+        return all;
+    }
+    let mut edges = firm;
+    let mut waits: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for (later, earlier) in &edges {
+        waits[*later].push(*earlier);
+    }
+    for (later, earlier) in soft {
+        if !reaches(&waits, *earlier, *later) {
+            waits[*later].push(*earlier);
+            edges.push((*later, *earlier));
+        }
+    }
+    edges
+}
+
+/// Whether `from` waits for `to`, directly or through others.
+fn reaches(waits: &[Vec<usize>], from: usize, to: usize) -> bool {
+    let mut seen = vec![false; waits.len()];
+    let mut open = vec![from];
+    while let Some(at) = open.pop() {
+        if at == to {
+            return true;
+        }
+        if !std::mem::replace(&mut seen[at], true) {
+            open.extend(&waits[at]);
+        }
+    }
+    false
 }
 
 /// For each step that another one carries out: that one.
@@ -88,8 +131,8 @@ fn carriers(steps: &[Step]) -> BTreeMap<usize, usize> {
         let carrier = match step.address.kind() {
             Kind::Subnet => {
                 // A subnet's deletion is an update of its network, unless that is deleted as well.
-                let network = step.address.outer();
-                let of_network = |other: &Step| Some(&other.address) == network.as_ref();
+                let network = known(step).and_then(ResourceId::parent);
+                let of_network = |other: &Step| network.is_some() && known(other) == network.as_ref();
                 let same_side = |other: &Step| is_deletion(other) == is_deletion(step);
                 position(steps, |other| of_network(other) && same_side(other))
                     .or_else(|| position(steps, of_network))
@@ -114,6 +157,15 @@ fn carriers(steps: &[Step]) -> BTreeMap<usize, usize> {
         carriers.extend(carrier.map(|carrier| (at, carrier)));
     }
     carriers
+}
+
+/// The step whose requests carry out step `at`: itself, or its outermost carrier.
+fn root_of(carriers: &BTreeMap<usize, usize>, at: usize) -> usize {
+    // A chain is as long as there are carried steps at most.
+    std::iter::successors(Some(at), |at| carriers.get(at).copied())
+        .take(carriers.len() + 1)
+        .last()
+        .unwrap_or(at)
 }
 
 fn position(steps: &[Step], wanted: impl Fn(&Step) -> bool) -> Option<usize> {
@@ -149,7 +201,7 @@ fn firm_edges(steps: &[Step], carriers: &BTreeMap<usize, usize>, input: &Input<'
         for (other_at, other) in steps.iter().enumerate().filter(|(other_at, _)| *other_at != at) {
             let waits = match (is_deletion(step), is_deletion(other)) {
                 (false, false) => needed.contains(&other.address),
-                (false, true) => step.address == other.address && other.part == Part::Removal,
+                (false, true) => frees_the_name(step, other),
                 (true, true) => {
                     let carried = carriers.get(&other_at) == Some(&at);
                     let used = !uses(other.address.kind()).is_disjoint(&goes);
@@ -165,10 +217,37 @@ fn firm_edges(steps: &[Step], carriers: &BTreeMap<usize, usize>, input: &Input<'
     edges
 }
 
+/// Whether what `made` makes cannot be there together with what `goes` deletes.
+fn frees_the_name(made: &Step, goes: &Step) -> bool {
+    let same_type = made.address.kind() == goes.address.kind();
+    known(goes).is_some_and(|id| same_type && shares_name(made.address.kind(), id, &made.target))
+}
+
+/// Edges (removal, creation): what becomes another is made before its former self goes, so that a failure
+/// leaves that standing.
+fn former_selves(steps: &[Step]) -> Vec<(usize, usize)> {
+    let made: BTreeMap<&Address, usize> = steps
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| step.part == Part::Creation)
+        .map(|(at, step)| (&step.address, at))
+        .collect();
+    let goes = steps.iter().enumerate().filter(|(_, step)| step.part == Part::Removal);
+    goes.filter_map(|(at, step)| Some((at, *made.get(&step.address)?)))
+        .filter(|(at, made)| !frees_the_name(&steps[*made], &steps[*at]))
+        .collect()
+}
+
 /// Edges (deletion, change) where the living resource that is changed mentions the one that goes.
 fn dropped_references(steps: &[Step], input: &Input<'_>) -> Vec<(usize, usize)> {
     let mut edges = Vec::new();
-    for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.action == Action::Delete) {
+    let stays_gone = |step: &Step| {
+        is_deletion(step)
+            && !steps
+                .iter()
+                .any(|made| !is_deletion(made) && known(made).is_some_and(|id| known(step) == Some(id)))
+    };
+    for (at, step) in steps.iter().enumerate().filter(|(_, step)| stays_gone(step)) {
         let Some(id) = known(step) else { continue };
         for (other_at, other) in steps.iter().enumerate().filter(|(_, other)| !is_deletion(other)) {
             let body = input.observed.present.get(&other.address).map(|found| &found.body);

@@ -16,8 +16,8 @@ use crate::definitions::{Environment, InputDigest};
 use crate::reconcile::observe::{Found, Observed, Orphan};
 use crate::resources::id::ResourceId;
 use crate::resources::{
-    self, Address, Adoption, Change, Context, Difference, Effect, Kind, Protection, Reference, Resource,
-    Site, Target,
+    self, Address, Adoption, Change, Context, Difference, Effect, Kind, NameScope, Protection, Reference,
+    Resource, Site, Target,
 };
 
 /// Types that Azure puts into a group on its own beside what we make (`facts.md` 4): they go with the
@@ -134,6 +134,14 @@ impl<'a> Planner<'a> {
     }
 
     fn decide_absent(&mut self, resource: &Resource) -> Decision {
+        if let Some(former) = self.input.observed.former.get(&resource.address) {
+            let to = match resources::of(former.kind).target(resource, &self.context()) {
+                Target::Known(id) => Some(id),
+                Target::RoleAssignment { .. } => None,
+            };
+            let reasons = vec![Reason::Renamed { from: former.id.clone(), to }];
+            return Decision::Replace { reasons, differences: Vec::new() };
+        }
         let missing = Decision::Make { action: Action::Create, reasons: vec![Reason::Missing] };
         let Some(deleted) = self.input.observed.soft_deleted.get(&resource.address) else { return missing };
         let ours = deleted.mark.as_ref().is_some_and(|mark| self.input.site.owns(mark));
@@ -240,6 +248,7 @@ impl<'a> Planner<'a> {
                 .filter(|resource| !replaced.contains(&resource.address) && !self.is_only_read(resource))
                 .filter(|resource| self.input.observed.present.contains_key(&resource.address))
                 .filter_map(|resource| {
+                    // What follows is taken down with its leader.
                     let leader =
                         self.bound_to(resource).into_iter().find(|address| replaced.contains(address))?;
                     Some((resource.address.clone(), leader))
@@ -284,7 +293,6 @@ impl<'a> Planner<'a> {
 
     /// A subnet is written through its network: a change of one is an update of the other.
     fn carry_inner_changes(&mut self) {
-        let orphaned = self.input.observed.orphans.iter().filter(|orphan| orphan.kind == Kind::Subnet);
         let changed = self
             .decisions
             .iter()
@@ -292,9 +300,15 @@ impl<'a> Planner<'a> {
                 address.kind() == Kind::Subnet && !matches!(decision, Decision::Keep)
             })
             .map(|(address, _)| address.clone());
-        let inner: Vec<Address> = changed.chain(orphaned.map(|orphan| orphan.address.clone())).collect();
-        for address in inner {
-            let Some(network) = address.outer() else { continue };
+        let outer = |address: Address| Some((address.outer()?, address));
+        let going = self.input.observed.going().filter(|going| going.kind == Kind::Subnet);
+        let going = going.filter_map(|subnet| {
+            let mut networks = self.input.observed.present.iter();
+            let (network, _) = networks.find(|(_, found)| subnet.id.parent().as_ref() == Some(&found.id))?;
+            Some((network.clone(), subnet.address.clone()))
+        });
+        let inner: BTreeSet<(Address, Address)> = changed.filter_map(outer).chain(going).collect();
+        for (network, address) in inner {
             let reason = Reason::Inner { address };
             match self.decisions.get_mut(&network) {
                 Some(Decision::Change { reasons, .. }) => reasons.push(reason),
@@ -309,13 +323,21 @@ impl<'a> Planner<'a> {
 
     fn guard_replacements(&mut self) {
         for address in self.replaced() {
-            let (Some(resource), Some(found)) =
-                (self.input.environment.resources.get(&address), self.input.observed.present.get(&address))
+            let (Some(resource), Some(going)) =
+                (self.input.environment.resources.get(&address), predecessor(self.input, &address))
             else {
                 continue;
             };
-            if let Err(why) = resources::of(address.kind()).replaceable(resource, &found.body) {
+            let target = resources::of(address.kind()).target(resource, &self.context());
+            if shares_name(address.kind(), going.id, &target)
+                && let Err(why) = resources::of(address.kind()).replaceable(resource, going.body)
+            {
                 self.blockers.push(Blocker::NameStaysTaken { address: address.clone(), why });
+            }
+            if address.kind() == Kind::ResourceGroup
+                && let Some(former) = self.input.observed.former.get(&address)
+            {
+                self.require_empty_group(former);
             }
             let because = match self.decisions.get(&address) {
                 Some(Decision::Replace { reasons, .. }) => reasons.first().map_or_else(String::new, sentence),
@@ -323,7 +345,7 @@ impl<'a> Planner<'a> {
                     String::new()
                 }
             };
-            self.require_consent(&address, &found.id, Action::Replace, because);
+            self.require_consent(&address, going.id, Action::Replace, because);
         }
     }
 
@@ -346,7 +368,7 @@ impl<'a> Planner<'a> {
     }
 
     fn require_empty_group(&mut self, group: &Orphan) {
-        let going: Vec<&ResourceId> = self.input.observed.orphans.iter().map(|orphan| &orphan.id).collect();
+        let going: Vec<&ResourceId> = self.input.observed.going().map(|orphan| &orphan.id).collect();
         let foreign: Vec<ResourceId> = self
             .input
             .observed
@@ -382,7 +404,7 @@ impl<'a> Planner<'a> {
     /// Says of every consent line what has become of it.
     fn account_for_consents(&mut self) {
         let observed = self.input.observed;
-        let orphans = observed.orphans.iter().map(|orphan| (orphan.address.clone(), orphan.id.clone()));
+        let orphans = observed.going().map(|orphan| (orphan.address.clone(), orphan.id.clone()));
         let replaced = self.replaced();
         let present = replaced.iter().filter_map(|address| {
             let found = observed.present.get(address)?;
@@ -490,10 +512,54 @@ pub(super) fn sentence(reason: &Reason) -> String {
         Reason::Immutable { field, why } => format!("{field} cannot change: {why}"),
         Reason::Undeclared => "the definition does not declare it any more".to_owned(),
         Reason::Follows { address } => format!("{address} is replaced"),
+        Reason::Renamed { from, to } => renamed(from, to.as_ref()),
         Reason::Inner { address } => format!("{address} is written through it"),
         Reason::AdoptionRequested => "adopt: true".to_owned(),
         Reason::SoftDeleted { .. } => "a soft-deleted one holds its name and is recovered".to_owned(),
         Reason::ProvisioningFailed { state } => format!("its last write ended {state}"),
+    }
+}
+
+/// What became another: the name; else the nearest thing around it that did.
+fn renamed(from: &ResourceId, to: Option<&ResourceId>) -> String {
+    let Some(to) = to else { return format!("in place of {}", from.name()) };
+    if from.arm_type().eq_ignore_ascii_case("Microsoft.Authorization/roleAssignments") {
+        return "its scope, role or principal is another".to_owned();
+    }
+    if from.name() != to.name() {
+        return format!("renamed: {} → {}", from.name(), to.name());
+    }
+    let outer = |id: &ResourceId| std::iter::successors(id.parent(), ResourceId::parent).collect::<Vec<_>>();
+    let (was, is) = (outer(from), outer(to));
+    let moved = was.iter().zip(&is).find(|(was, is)| !was.name().eq_ignore_ascii_case(is.name()));
+    match moved {
+        Some((was, is)) => format!("moved: {} → {}", was.name(), is.name()),
+        None => format!("moved: {from} → {to}"),
+    }
+}
+
+/// What stands where a replaced resource is to go, or stood where it was.
+#[derive(Clone, Copy)]
+pub(super) struct Predecessor<'a> {
+    pub(super) id: &'a ResourceId,
+    pub(super) body: &'a Value,
+}
+
+/// The resource that a replacement at `address` takes down.
+pub(super) fn predecessor<'a>(input: &Input<'a>, address: &Address) -> Option<Predecessor<'a>> {
+    let present = input.observed.present.get(address).map(|found| (&found.id, &found.body));
+    let former = || input.observed.former.get(address).map(|orphan| (&orphan.id, &orphan.body));
+    present.or_else(former).map(|(id, body)| Predecessor { id, body })
+}
+
+/// Whether `target` can only be made once `id` is gone: they are one id, or Azure allows their name once.
+pub(super) fn shares_name(kind: Kind, id: &ResourceId, target: &Target) -> bool {
+    let Target::Known(target) = target else { return false };
+    let same_name = id.name().eq_ignore_ascii_case(target.name());
+    match resources::of(kind).spec().name_scope {
+        NameScope::Id => id == target,
+        NameScope::Azure => same_name,
+        NameScope::Region => same_name && id.subscription_id() == target.subscription_id(),
     }
 }
 

@@ -103,6 +103,7 @@ fn worth_saying(reason: &Reason) -> bool {
         Reason::Immutable { .. }
         | Reason::Undeclared
         | Reason::Follows { .. }
+        | Reason::Renamed { .. }
         | Reason::Inner { .. }
         | Reason::AdoptionRequested
         | Reason::SoftDeleted { .. }

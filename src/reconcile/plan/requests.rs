@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::action::{Action, Reason};
-use super::planner::{BY_PRODUCTS, Decision, Input, creation_differences};
+use super::planner::{BY_PRODUCTS, Decision, Input, Predecessor, creation_differences, predecessor};
 use super::step::{Part, Precondition, ReadBack, RequestTemplate, Step, Verb};
 use crate::reconcile::observe::{Found, Orphan};
 use crate::resources::id::ResourceId;
@@ -34,19 +34,22 @@ impl Builder<'_> {
     fn steps_of(&self, address: &Address, decision: &Decision) -> Vec<Step> {
         let Some(resource) = self.input.environment.resources.get(address) else { return Vec::new() };
         let found = self.input.observed.present.get(address);
+        if let Decision::Replace { reasons, differences } = decision {
+            let Some(going) = predecessor(self.input, address) else { return Vec::new() };
+            let mut creation = self.creation(resource, Action::Replace, reasons);
+            creation.part = Part::Creation;
+            if found.is_some() {
+                creation.differences.clone_from(differences);
+            }
+            return vec![self.removal(resource, going, reasons), creation];
+        }
         match (decision, found) {
             (Decision::Keep, _) => Vec::new(),
             (Decision::Make { action, reasons }, _) => vec![self.creation(resource, *action, reasons)],
             (Decision::Change { action, reasons, differences }, Some(found)) => {
                 vec![self.change(resource, found, *action, reasons, differences)]
             }
-            (Decision::Replace { reasons, differences }, Some(found)) => {
-                let mut creation = self.creation(resource, Action::Replace, reasons);
-                creation.part = Part::Creation;
-                creation.differences.clone_from(differences);
-                vec![self.removal(resource, found, reasons), creation]
-            }
-            (Decision::Change { .. } | Decision::Replace { .. }, None) => Vec::new(),
+            (Decision::Change { .. }, None) | (Decision::Replace { .. }, _) => Vec::new(),
         }
     }
 
@@ -102,7 +105,7 @@ impl Builder<'_> {
         match resource.address.kind() {
             Kind::Subnet => Vec::new(),
             Kind::VirtualNetwork => {
-                let changes = self.subnet_changes(resource);
+                let changes = self.subnet_changes(resource, &found.id);
                 vec![merged(virtual_network::merge_with_subnets(update, &changes, &self.context))]
             }
             // What failed to be made may lack most of its body: it is written whole, as at its creation.
@@ -143,34 +146,33 @@ impl Builder<'_> {
     }
 
     /// What happens to the subnets of a network that is there.
-    fn subnet_changes(&self, network: &Resource) -> Vec<SubnetChange> {
+    fn subnet_changes(&self, network: &Resource, id: &ResourceId) -> Vec<SubnetChange> {
         let declared = self.input.environment.resources.values().filter_map(|resource| {
             let inside = resource.address.outer().as_ref() == Some(&network.address);
             let decision = self.decisions.get(&resource.address).filter(|_| inside)?;
             let present = self.input.observed.present.get(&resource.address).map(|found| &found.body);
             (*decision != Decision::Keep).then(|| subnet::change(resource, present, &self.context))
         });
-        let orphaned = self
+        let going = self
             .input
             .observed
-            .orphans
-            .iter()
-            .filter(|orphan| {
-                orphan.kind == Kind::Subnet && orphan.address.outer().as_ref() == Some(&network.address)
-            })
-            .map(|orphan| SubnetChange { azure_name: orphan.id.name().to_owned(), element: None });
-        declared.chain(orphaned).collect()
+            .going()
+            .filter(|going| going.kind == Kind::Subnet && going.id.is_within(id))
+            .map(|going| SubnetChange { azure_name: going.id.name().to_owned(), element: None });
+        // What goes first: its prefix may be that of one that comes.
+        going.chain(declared).collect()
     }
 
-    fn removal(&self, resource: &Resource, found: &Found, reasons: &[Reason]) -> Step {
+    fn removal(&self, resource: &Resource, going: Predecessor<'_>, reasons: &[Reason]) -> Step {
         let kind = resources::of(resource.address.kind());
         let mut step =
-            self.blank(&resource.address, Target::Known(found.id.clone()), Action::Replace, reasons);
+            self.blank(&resource.address, Target::Known(going.id.clone()), Action::Replace, reasons);
         step.part = Part::Removal;
         step.read_back = ReadBack::Absent;
-        let purge = kind.purge(resource, &found.body).map(|(id, action)| post(id, action));
+        let purge = kind.purge(resource, going.body).map(|(id, action)| post(id, action));
         step.requests =
-            [delete(kind.delete_query(Some(resource), &found.body))].into_iter().chain(purge).collect();
+            [delete(kind.delete_query(Some(resource), going.body))].into_iter().chain(purge).collect();
+        step.precondition = precondition_of(resource.address.kind());
         step
     }
 
@@ -180,10 +182,7 @@ impl Builder<'_> {
         let mut step = self.blank(&orphan.address, target, Action::Delete, &[Reason::Undeclared]);
         step.read_back = ReadBack::Absent;
         step.requests = vec![delete(kind.delete_query(None, &orphan.body))];
-        if orphan.kind == Kind::ResourceGroup {
-            let types = BY_PRODUCTS.map(str::to_owned).to_vec();
-            step.precondition = Some(Precondition::GroupHoldsOnly { types });
-        }
+        step.precondition = precondition_of(orphan.kind);
         step
     }
 
@@ -231,6 +230,12 @@ impl Builder<'_> {
         };
         network.map(|id| id.folded())
     }
+}
+
+/// What must still hold when the deletion of a resource of `kind` is sent.
+fn precondition_of(kind: Kind) -> Option<Precondition> {
+    let types = || BY_PRODUCTS.map(str::to_owned).to_vec();
+    (kind == Kind::ResourceGroup).then(|| Precondition::GroupHoldsOnly { types: types() })
 }
 
 /// Whether the resource is written by the request of the one that contains it.

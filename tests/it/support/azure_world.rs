@@ -25,6 +25,7 @@ pub(crate) struct AzureWorld {
     pub(crate) arm: Arm,
     pub(crate) journal: Arc<MemoryJournal>,
     consents: Vec<String>,
+    former_groups: Vec<ResourceId>,
 }
 
 impl AzureWorld {
@@ -47,7 +48,20 @@ impl AzureWorld {
         let cloud = Cloud::custom("simulator", base, base, base).unwrap();
         let tokens = Arc::new(Tokens::fixed("test"));
         let arm = Arm::new(client, cloud, tokens, Budget::new(clock.clone()), clock);
-        Self { azure, arm, journal: Arc::new(MemoryJournal::default()), consents: Vec::new() }
+        Self {
+            azure,
+            arm,
+            journal: Arc::new(MemoryJournal::default()),
+            consents: Vec::new(),
+            former_groups: Vec::new(),
+        }
+    }
+
+    /// The environment is known to have lived in these groups.
+    pub(crate) fn remember_groups(&mut self, names: &[&str]) {
+        let subscription = SubscriptionId(DEFAULT_SUBSCRIPTION.parse().unwrap());
+        self.former_groups =
+            names.iter().map(|name| ResourceId::resource_group(subscription, name)).collect();
     }
 
     /// Consent to everything that matches `glob`, as a commit message would give it.
@@ -112,7 +126,7 @@ impl AzureWorld {
     /// Plans `environment`.
     pub(crate) async fn planned(&self, environment: &Environment) -> Planned {
         let (site, consents) = (Self::site(environment), self.consents());
-        make_plan(&wanted(environment, &site, &consents), &self.arm).await.unwrap()
+        make_plan(&wanted(environment, &site, &consents, &self.former_groups), &self.arm).await.unwrap()
     }
 
     /// The plan of a definition text for the environment `production`.
@@ -135,7 +149,7 @@ impl AzureWorld {
         stop: &CancellationToken,
     ) -> Report {
         let (site, consents) = (Self::site(environment), self.consents());
-        let wanted = wanted(environment, &site, &consents);
+        let wanted = wanted(environment, &site, &consents, &self.former_groups);
         let run = run_record(&wanted, &planned.plan, RunKind::Apply, &self.arm);
         carry_out(&wanted, planned, &run, self.means(stop, &|_| {})).await.unwrap()
     }
@@ -144,7 +158,7 @@ impl AzureWorld {
     pub(crate) async fn die_after(&mut self, writes: usize, environment: &Environment, planned: &Planned) {
         self.journal.kill_after(writes, LastWrite::Durable);
         let (site, consents) = (Self::site(environment), self.consents());
-        let wanted = wanted(environment, &site, &consents);
+        let wanted = wanted(environment, &site, &consents, &self.former_groups);
         let run = run_record(&wanted, &planned.plan, RunKind::Apply, &self.arm);
         let stop = CancellationToken::new();
         carry_out(&wanted, planned, &run, self.means(&stop, &|_| {})).await.unwrap_err();
@@ -158,7 +172,7 @@ impl AzureWorld {
         observer: &(dyn Fn(&Progress) + Send + Sync),
     ) -> Report {
         let (site, consents) = (Self::site(environment), self.consents());
-        let wanted = wanted(environment, &site, &consents);
+        let wanted = wanted(environment, &site, &consents, &self.former_groups);
         let planned = self.planned(environment).await;
         let run = run_record(&wanted, &planned.plan, RunKind::Apply, &self.arm);
         let stop = CancellationToken::new();
@@ -170,7 +184,9 @@ impl AzureWorld {
         let (site, consents) = (Self::site(environment), self.consents());
         let run = self.journal.unfinished().pop().expect("a run was interrupted");
         let stop = CancellationToken::new();
-        resume(&wanted(environment, &site, &consents), &run, self.means(&stop, &|_| {})).await.unwrap()
+        resume(&wanted(environment, &site, &consents, &self.former_groups), &run, self.means(&stop, &|_| {}))
+            .await
+            .unwrap()
     }
 
     fn consents(&self) -> Consents {
@@ -216,8 +232,13 @@ pub(crate) fn id(below: &str) -> ResourceId {
     format!("{}/providers/{below}", group()).parse().unwrap()
 }
 
-fn wanted<'a>(environment: &'a Environment, site: &'a Site, consents: &'a Consents) -> Wanted<'a> {
-    Wanted { environment, site, former_groups: &[], consents, commit: None, input_digest: None }
+fn wanted<'a>(
+    environment: &'a Environment,
+    site: &'a Site,
+    consents: &'a Consents,
+    former_groups: &'a [ResourceId],
+) -> Wanted<'a> {
+    Wanted { environment, site, former_groups, consents, commit: None, input_digest: None }
 }
 
 /// Runs a story on virtual time, where the test itself is not one.

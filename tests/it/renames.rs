@@ -1,0 +1,186 @@
+//! What becomes another: a name, a group, what a role assignment says, what was deleted by hand. Every such
+//! edit has a plan, and the plan converges.
+
+use beamline::reconcile::plan::{Action, Part, Plan, Style, render};
+use serde_json::{Value, json};
+
+use crate::support::{AzureWorld, Definition, id};
+
+/// What a plan does, a line each: the action, where it is one half of a replacement which one, the address.
+fn steps(plan: &Plan) -> Vec<String> {
+    let line = |step: &beamline::reconcile::plan::Step| match (step.action, step.part) {
+        (_, Part::Removal) => format!("remove {}", step.address.local()),
+        (_, Part::Creation) => format!("remake {}", step.address.local()),
+        (Action::Create, Part::Whole) => format!("create {}", step.address.local()),
+        (Action::Delete, Part::Whole) => format!("delete {}", step.address.local()),
+        (action, Part::Whole) => format!("{action:?} {}", step.address.local()).to_lowercase(),
+    };
+    plan.steps.iter().map(line).collect()
+}
+
+/// The place of a line among the steps.
+fn place(steps: &[String], line: &str) -> usize {
+    steps.iter().position(|step| step == line).unwrap_or_else(|| panic!("{line} is not in {steps:#?}"))
+}
+
+fn ids(world: &AzureWorld) -> Vec<String> {
+    world.azure.ids().iter().map(|id| id.as_str().to_owned()).collect()
+}
+
+/// Paths below which every resource of the reference environment and its spares has a name that can change.
+const NAMES: [(&str, &str); 12] = [
+    ("storage_accounts/spare/name", "stmlspare002"),
+    ("key_vaults/spare/name", "kv-ml-spare-2"),
+    ("log_analytics_workspaces/spare/name", "log-ml-spare-2"),
+    ("application_insights/spare/name", "ai-ml-spare-2"),
+    ("container_registries/spare/name", "acrmlspare002"),
+    ("virtual_networks/spare/name", "vnet-ml-spare-2"),
+    ("virtual_networks/main/subnets/spare/name", "snet-spare-2"),
+    ("storage_accounts/default/containers/spare/name", "spare-two"),
+    ("datastores/spare/name", "spare_two"),
+    ("compute_clusters/spare/name", "spare-two"),
+    ("compute_instances/spare-ci/name", "spare-ci-two"),
+    ("virtual_networks/main/name", "vnet-ml-two"),
+];
+
+#[tokio::test(start_paused = true)]
+async fn every_name_can_change() {
+    for (path, name) in NAMES {
+        let mut world = AzureWorld::new();
+        let before = Definition::with_spares();
+        world.apply(&before.text()).await;
+        let after = before.with(path, name).text();
+        world.consent("*");
+        let plan = world.plan(&after).await;
+        let address = path.trim_end_matches("/name");
+        let (made, gone) = (format!("remake {address}"), format!("remove {address}"));
+        let order = steps(&plan);
+        assert!(order.contains(&made) && order.contains(&gone), "{path}: {order:#?}");
+        let text = render(&plan, Style::Plain);
+        assert!(text.contains("renamed: ") && text.contains(&format!("→ {name}")), "{path}: {text}");
+        world.apply(&after).await;
+        let last = |id: &String| id.rsplit('/').next() == Some(name);
+        assert_eq!(ids(&world).iter().filter(|id| last(id)).count(), 1, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_name_is_made_before_the_old_one_goes() {
+    let mut world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    world.consent("*");
+    let after = Definition::production().with("workspace/name", "mlw-two").text();
+    let order = steps(&world.plan(&after).await);
+    assert!(place(&order, "remake workspace") < place(&order, "remove workspace"), "{order:#?}");
+    let cluster = ("remake compute_clusters/cpu-cluster", "remove compute_clusters/cpu-cluster");
+    assert!(place(&order, cluster.0) < place(&order, cluster.1), "{order:#?}");
+    // Azure has an instance's name once in a region.
+    let instance = ("remove compute_instances/ci-dev-user01", "remake compute_instances/ci-dev-user01");
+    assert!(place(&order, instance.0) < place(&order, instance.1), "{order:#?}");
+    world.apply(&after).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_protected_resource_needs_consent_to_be_called_otherwise() {
+    let world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    let after = Definition::production().with("container_registries/main/name", "acrmltwo").text();
+    let blockers = world.blockers(&after).await;
+    assert!(
+        blockers.iter().any(|one| one.contains("destroy production/container_registries/main")),
+        "{blockers:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_that_swap_their_names_stay_where_they_are() {
+    let world = AzureWorld::new();
+    let other = json!({ "name": "acrmlother001", "sku": "Standard" });
+    let before = Definition::with_spares().with("container_registries/other", other);
+    world.apply(&before.text()).await;
+    let after = before
+        .with("container_registries/other/name", "acrmlspare001")
+        .with("container_registries/spare/name", "acrmlother001");
+    let order = steps(&world.plan(&after.text()).await);
+    assert_eq!(order, ["update container_registries/other", "update container_registries/spare"]);
+    world.apply(&after.text()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_role_assignment_says_can_change() {
+    let role = |path: &str, value: Value| {
+        Definition::with_spares().with(&format!("role_assignments/spare/{path}"), value)
+    };
+    for after in [
+        role("role", json!("Contributor")),
+        role("scope", json!("workspace")),
+        role("principal", json!("workspace")),
+        role("principal", json!("4f8c2a86-6d0e-4c1b-9a53-2f7f1f3f6a10"))
+            .with("role_assignments/spare/principal_type", "User"),
+    ] {
+        let world = AzureWorld::new();
+        world.apply(&Definition::with_spares().text()).await;
+        let count = ids(&world).len();
+        let order = steps(&world.plan(&after.text()).await);
+        assert_eq!(order, ["remake role_assignments/spare", "remove role_assignments/spare"]);
+        world.apply(&after.text()).await;
+        assert_eq!(ids(&world).len(), count);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_changes_is_an_update() {
+    let world = AzureWorld::new();
+    world.apply(&Definition::with_spares().text()).await;
+    let spare = Definition::with_spares().0["role_assignments"]["spare"].clone();
+    let after =
+        Definition::with_spares().without("role_assignments/spare").with("role_assignments/reader", spare);
+    let order = steps(&world.plan(&after.text()).await);
+    assert_eq!(order, ["update role_assignments/reader"]);
+    world.apply(&after.text()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_deleted_by_hand_is_made_again_with_what_hung_on_it() {
+    for below in [
+        "Microsoft.MachineLearningServices/workspaces/mlw-production",
+        "Microsoft.MachineLearningServices/workspaces/mlw-production/computes/cpu-cluster",
+        "Microsoft.Storage/storageAccounts/dlmlproduction001",
+        "Microsoft.ContainerRegistry/registries/acrmlproduction001",
+        "Microsoft.OperationalInsights/workspaces/log-ml-production",
+        "Microsoft.Network/virtualNetworks/vnet-ml-production",
+    ] {
+        let mut world = AzureWorld::new();
+        let definition = Definition::production().with(
+            "role_assignments/cluster",
+            json!({ "principal": "compute_clusters/cpu-cluster", "role": "Reader", "scope": "storage_accounts/default" }),
+        );
+        world.apply(&definition.text()).await;
+        let gone = id(below);
+        for inner in world.azure.ids().iter().filter(|one| one.is_within(&gone)) {
+            world.azure.remove(inner);
+        }
+        world.consent("*");
+        world.apply(&definition.text()).await;
+        assert!(world.azure.get(&gone).is_some(), "{below}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_environment_moves_to_another_group() {
+    let mut world = AzureWorld::new();
+    world.remember_groups(&["rg-ml-production"]);
+    let vault = |definition: Definition| {
+        definition
+            .with("key_vaults/main/purge_protection_enabled", false)
+            .with("key_vaults/main/on_delete", "purge")
+    };
+    world.apply(&vault(Definition::production()).text()).await;
+    world.consent("*");
+    let after = vault(Definition::production()).with("resource_group/name", "rg-ml-elsewhere").text();
+    let order = steps(&world.plan(&after).await);
+    let last = order.iter().rposition(|step| step.starts_with("remove "));
+    assert_eq!(last, Some(place(&order, "remove resource_group")), "{order:#?}");
+    world.apply(&after).await;
+    assert!(ids(&world).iter().all(|id| !id.contains("/rg-ml-production")), "{:#?}", ids(&world));
+}
