@@ -43,6 +43,7 @@ mod removal;
 mod renames;
 mod replacements;
 mod retries;
+mod served_forges;
 mod simulator_connections;
 mod simulator_examples;
 mod simulator_fuzz;

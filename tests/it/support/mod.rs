@@ -18,6 +18,7 @@ pub(crate) mod proposals;
 mod repository;
 pub(crate) mod samples;
 pub(crate) mod shape;
+mod stage;
 
 pub(crate) use azure_world::{AzureWorld, PRODUCTION, block_on, end_of, failures, group, id};
 pub(crate) use daemon_world::{DaemonWorld, Setup};
@@ -26,6 +27,7 @@ pub(crate) use definitions::{consent_to_remove, group_of, small};
 pub(crate) use gate::DeathAt;
 pub(crate) use generated::{IDENTITIES, definition, identity, place_identities, workshop};
 pub(crate) use repository::Repository;
+pub(crate) use stage::Stage;
 
 /// Whether this runs where nothing may be skipped.
 pub(crate) fn in_ci() -> bool {
