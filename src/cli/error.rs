@@ -16,7 +16,7 @@ use crate::forge::OptionsError;
 use crate::git::GitError;
 use crate::reconcile::ReconcileError;
 use crate::resources::EnvironmentName;
-use crate::store::StoreError;
+use crate::store::{LockError, StoreError};
 use crate::wire::WireError;
 use beamline_simulator::SimulatorError;
 
@@ -98,6 +98,9 @@ pub(super) enum CliError {
     /// The journal.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The state folder is not ours to write in.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The daemon stopped by itself.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
@@ -180,6 +183,7 @@ impl CliError {
             | Self::Wire(_)
             | Self::Forge(_)
             | Self::Store(_)
+            | Self::Lock(_)
             | Self::Daemon(_)
             | Self::Simulator(_)
             | Self::Reconcile { .. }
@@ -225,12 +229,18 @@ impl CliError {
             Self::Leased { .. } => {
                 Some("wait for it, or stop it; a killed one gives way within a minute".to_owned())
             }
+            Self::Lock(LockError::Taken { .. }) => Some(
+                "wait until it has ended or stop it, or give this command a folder of its own with --state-dir. \
+                 A daemon applies by itself what is pushed"
+                    .to_owned(),
+            ),
             Self::Program { .. } => Some("is git installed? `git --version` should answer".to_owned()),
             Self::Config(_)
             | Self::Git(_)
             | Self::Wire(_)
             | Self::Forge(_)
             | Self::Store(_)
+            | Self::Lock(LockError::Network { .. } | LockError::Open { .. })
             | Self::Daemon(_)
             | Self::Simulator(_)
             | Self::Reconcile { .. }

@@ -21,7 +21,7 @@ use crate::daemon::{Account, Estate, ForgeChoice, Forks, Happening, HttpOptions,
 use crate::git::{BranchName, Credentials, Mirror, Patience, Remote, RepoPath, register_transports};
 use crate::reconcile::plan::Globs;
 use crate::resources::id::{SubscriptionId, TenantId};
-use crate::store::Store;
+use crate::store::{FolderLock, Store};
 use crate::wire::{self, Proxy};
 
 /// The journal's file in the state folder.
@@ -142,16 +142,29 @@ fn credential(alias: &str, subscription: &config::Subscription) -> Result<Creden
     })
 }
 
-/// The journal of the settings.
-pub(super) async fn store(state_dir: &Path) -> Result<Store, CliError> {
-    std::fs::create_dir_all(state_dir)
-        .map_err(|source| CliError::io(format!("make the state folder {}", state_dir.display()), source))?;
-    Ok(Store::open(&state_dir.join(JOURNAL)).await?)
+/// The journal of the settings, and the lock without which nobody writes to it. `command` is what others
+/// are told about who has it.
+pub(super) async fn state(
+    state_dir: &Path,
+    command: &str,
+    clock: &Clock,
+) -> Result<(Store, FolderLock), CliError> {
+    let lock = FolderLock::take(state_dir, command, clock.now())?;
+    if let Some(doubt) = lock.doubt() {
+        tracing::warn!("{doubt}: after a crash, what was interrupted goes on once its lease has expired");
+    }
+    let store = Store::open(&state_dir.join(JOURNAL)).await?;
+    let voided = store.void_leases(&lock).await?;
+    if voided > 0 {
+        tracing::info!(voided, "the process before this one was killed; its leases end now");
+    }
+    Ok((store, lock))
 }
 
-/// Everything that a daemon is made of.
+/// Everything that a daemon is made of. `command` is what others are told about who has its state folder.
 pub(super) async fn parts(
     config: &Config,
+    command: &str,
     clock: &Clock,
     watchers: broadcast::Sender<Happening>,
 ) -> Result<Parts, CliError> {
@@ -169,7 +182,7 @@ pub(super) async fn parts(
         .definitions
         .parse()
         .map_err(|error| invalid("repository.definitions", format!("is wrong: {error}")))?;
-    let store = store(&config.state_dir).await?;
+    let (store, lock) = state(&config.state_dir, command, clock).await?;
     let forge = forges::choose(config, clock, &branch)?;
     Ok(Parts {
         estate: estate(config, clock, None).await?,
@@ -178,6 +191,7 @@ pub(super) async fn parts(
         branch,
         root,
         store,
+        lock: Some(lock),
         forks: match config.forge.forks {
             ForkPolicy::Ask => Forks::Ask,
             ForkPolicy::Plan => Forks::Plan,

@@ -22,7 +22,7 @@ use crate::azure::Arm;
 use crate::clock::Clock;
 use crate::forge::{Forge, Repository, Status};
 use crate::git::{BranchName, Mirror, RepoPath};
-use crate::store::{Store, StoreError};
+use crate::store::{FolderLock, Store, StoreError};
 
 /// Events that may wait. More than this means that a look is due anyway.
 const EVENTS: usize = 256;
@@ -52,6 +52,9 @@ pub struct Parts {
     pub root: RepoPath,
     /// Everything that survives a restart.
     pub store: Store,
+    /// The lock of the store's folder, held for as long as the daemon runs; `None` when nobody else can know
+    /// of the store.
+    pub lock: Option<FolderLock>,
     /// Where statuses go.
     pub forge: ForgeChoice,
     /// Whose pull requests are planned without being asked to.
@@ -205,6 +208,8 @@ pub fn watchers() -> broadcast::Sender<Happening> {
 pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()) -> Result<(), DaemonError> {
     // However this ends, also by being dropped, nothing that it has spawned goes on.
     let _stopping = stop.clone().drop_guard();
+    // Let go of last, when nothing is written any more.
+    let _lock = parts.lock.take();
     let (sender, events) = mpsc::channel(EVENTS);
     let (interval, sweep, http) = (parts.poll, parts.sweep.take(), parts.http.take());
     let requests = parts.requests.take();

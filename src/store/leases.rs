@@ -2,7 +2,8 @@
 //!
 //! Guarantees: at most one holder at a time; every new holding has a larger fencing number than all
 //! before it under the same key, also after a release; a holding that has expired stays good until
-//! somebody else takes it, and is worthless from that moment on.
+//! somebody else takes it, and is worthless from that moment on. Whoever has the lock of the journal's
+//! folder need not wait for it: all holders before are dead.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 
 use super::column::micros;
-use super::{Store, StoreError};
+use super::{FolderLock, Store, StoreError};
 use crate::reconcile::apply::Fence;
 use crate::resources::EnvironmentName;
 
@@ -93,6 +94,27 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Ends every lease that an earlier process left behind, so that nobody waits for the dead; answers how
+    /// many there were. Must come before this process takes its first. Nothing happens where `lock`, which is
+    /// that of this store's folder, does not prove that they are dead.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn void_leases(&self, lock: &FolderLock) -> Result<u64, StoreError> {
+        if lock.doubt().is_some() {
+            return Ok(0);
+        }
+        let mut writing = self.begin_write().await?;
+        // The fence stays: the next holder gets a larger one than the dead had.
+        let voided = sqlx::query("UPDATE leases SET holder = NULL, expires_at = 0 WHERE holder IS NOT NULL")
+            .execute(writing.db())
+            .await?;
+        writing.commit().await?;
+        Ok(voided.rows_affected())
+    }
+}
+
 /// Whether `fence` is that of the present holding of an environment's lease.
 pub(super) async fn is_held(
     db: &mut AnyConnection,
@@ -154,6 +176,19 @@ mod tests {
                 store.release_lease(KEY, Fence(fence.0 - 1)).await.unwrap();
             }
         }
+    }
+
+    #[tokio::test]
+    async fn the_dead_keep_nobody_waiting() {
+        let folder = folder();
+        let store = Store::open(&folder.path().join("journal.db")).await.unwrap();
+        let dead = store.acquire_lease(KEY, "dead", now(), TTL).await.unwrap().unwrap();
+        assert_eq!(store.acquire_lease(KEY, "heir", now(), TTL).await.unwrap(), None);
+        let lock = FolderLock::take(folder.path(), "beamline daemon", now()).unwrap();
+        assert_eq!(store.void_leases(&lock).await.unwrap(), 1);
+        let fence = store.acquire_lease(KEY, "heir", now(), TTL).await.unwrap().unwrap();
+        assert!(fence > dead);
+        assert!(!store.renew_lease(KEY, "dead", dead, now(), TTL).await.unwrap());
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use predicates::str::{contains, is_empty, starts_with};
 const DEMO_PATIENCE: Duration = Duration::from_secs(120);
 
 /// The binary, in `dir`, with nothing of this machine's configuration.
-fn beamline(dir: &Path) -> Command {
+pub(crate) fn beamline(dir: &Path) -> Command {
     let mut command = Command::cargo_bin("beamline").unwrap();
     for variable in ["BEAMLINE_CONFIG", "BEAMLINE_STATE_DIR", "BEAMLINE_LOG", "NO_COLOR", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
@@ -24,7 +24,7 @@ fn beamline(dir: &Path) -> Command {
 }
 
 /// A folder whose definitions are these files.
-fn definitions(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub(crate) fn definitions(files: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let file = dir.path().join("environments").join(name);
@@ -35,17 +35,22 @@ fn definitions(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 /// `beamline simulate` in a process of its own, until it is dropped.
-struct Simulator {
+pub(crate) struct Simulator {
     process: Child,
-    settings: PathBuf,
-    secret: String,
+    pub(crate) settings: PathBuf,
+    pub(crate) secret: String,
 }
 
 impl Simulator {
     /// Starts one in `dir`, with settings for beamline that name it.
-    fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
+        Self::with(dir, &["--latency", "none"])
+    }
+
+    /// Starts one in `dir` with these words about how long its Azure takes.
+    pub(crate) fn with(dir: &Path, latency: &[&str]) -> Self {
         let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("beamline"));
-        command.current_dir(dir).args(["simulate", "--json", "--listen", "127.0.0.1:0", "--latency", "none"]);
+        command.current_dir(dir).args(["simulate", "--json", "--listen", "127.0.0.1:0"]).args(latency);
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let said = process.stdout.take().unwrap();
         let mut documents = serde_json::Deserializer::from_reader(said).into_iter::<serde_json::Value>();
@@ -67,7 +72,7 @@ impl Simulator {
     }
 
     /// A command that uses it.
-    fn command(&self, dir: &Path) -> Command {
+    pub(crate) fn command(&self, dir: &Path) -> Command {
         let mut command = beamline(dir);
         // Shown when a test fails: what was under way.
         command
@@ -87,7 +92,7 @@ impl Drop for Simulator {
 }
 
 /// Commits everything in `dir`.
-fn commit(dir: &Path, message: &str) {
+pub(crate) fn commit(dir: &Path, message: &str) {
     for arguments in [vec!["init", "-q"], vec!["add", "."], vec!["commit", "-qm", message]] {
         let mut git = std::process::Command::new("git");
         git.current_dir(dir)
@@ -98,7 +103,7 @@ fn commit(dir: &Path, message: &str) {
     }
 }
 
-const DEV: &str = include_str!("../../environments/dev.toml");
+pub(crate) const DEV: &str = include_str!("../../environments/dev.toml");
 
 #[test]
 fn the_whole_help_is_known() {

@@ -49,6 +49,7 @@ mod simulator_examples;
 mod simulator_fuzz;
 mod simulator_shapes;
 mod soft_deleted_vaults;
+mod state_folder;
 mod stopping;
 mod touched_environments;
 mod trying_again;

@@ -35,7 +35,8 @@ use crate::reconcile::report::{Report, StepEnd};
 /// applied, so that what is in Azure can always be found in the history.
 ///
 /// Ctrl-C stops orderly: nothing new is started, and running the same command again goes on where it
-/// stopped. The journal is in the state folder of the settings, or in ~/.local/state/beamline.
+/// stopped. The journal is in the state folder of the settings, or in ~/.local/state/beamline. One process
+/// at a time uses a state folder: while a daemon does, let it apply what is pushed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -92,7 +93,7 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
     }
     let clock = Clock::system();
     let estate = wiring::estate(&config, &clock, Some(&aliases(&environments))).await?;
-    let store = wiring::store(&config.personal_state_dir()).await?;
+    let (store, _lock) = wiring::state(&config.personal_state_dir(), "beamline apply", &clock).await?;
     let stream = if arguments.json { Stream::Stderr } else { Stream::Stdout };
     let live = Live::new(stream, &clock);
     let runner = Runner::new(sources, estate, store, clock, live.clone(), stop);

@@ -44,7 +44,7 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Daemon) -> Result<En
     let config = Config::load(&overrides)?;
     // Before anything is started, so that no signal is missed.
     let stop = stop_on_signals("")?;
-    let parts = wiring::parts(&config, &Clock::system(), daemon::watchers()).await?;
+    let parts = wiring::parts(&config, "beamline daemon", &Clock::system(), daemon::watchers()).await?;
     tracing::info!(
         repository = parts.mirror.remote(),
         branch = %parts.branch,

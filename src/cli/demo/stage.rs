@@ -51,7 +51,7 @@ impl Stage {
         })?;
         let watchers = daemon::watchers();
         let happenings = watchers.subscribe();
-        let parts = wiring::parts(&config, clock, watchers).await?;
+        let parts = wiring::parts(&config, "beamline demo", clock, watchers).await?;
         let estate = parts.estate.clone();
         let (sender, ready) = oneshot::channel();
         let tell = move || {

@@ -24,7 +24,7 @@ use beamline::reconcile::plan::{Consents, Globs, Style, render};
 use beamline::reconcile::{Wanted, make_plan};
 use beamline::resources::EnvironmentName;
 use beamline::resources::id::{ResourceId, SubscriptionId, TenantId};
-use beamline::store::Store;
+use beamline::store::{FolderLock, Store};
 use beamline::wire;
 use beamline_simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, RequestRecord, World, WorldOptions};
 use sqlx::Connection as _;
@@ -161,6 +161,8 @@ impl DaemonWorld {
         let remote = self.setup.remote.clone().unwrap_or_else(own);
         let mirror = Mirror::open(&self.repository.folder().join("mirror.git"), remote).unwrap();
         let store = Store::open(&self.repository.folder().join("journal.db")).await.unwrap();
+        let lock = FolderLock::take(self.repository.folder(), "a story", self.clock.now()).unwrap();
+        store.void_leases(&lock).await.unwrap();
         let watchers = watchers();
         tokio::spawn(watch(watchers.subscribe(), self.watched.clone(), self.gate.clone()));
         let stop = CancellationToken::new();
@@ -176,6 +178,7 @@ impl DaemonWorld {
             branch: "main".parse().unwrap(),
             root: "environments".parse().unwrap(),
             store: store.clone(),
+            lock: Some(lock),
             forge: self.setup.forge.clone().map_or(ForgeChoice::Notes, ForgeChoice::Forge),
             forks: self.setup.forks,
             public_url: None,
