@@ -5,6 +5,7 @@
 //! values to a value; [`apply`] only substitutes, sends, waits, reads back and records.
 
 pub mod apply;
+pub mod deeds;
 pub mod observe;
 pub mod plan;
 pub mod report;

@@ -176,6 +176,7 @@ pub fn run_record(wanted: &Wanted<'_>, plan: &Plan, kind: RunKind, arm: &Arm) ->
         plan_digest: plan.digest(),
         plan: plan.clone(),
         began: arm.clock().now(),
+        asked_by: None,
     }
 }
 

@@ -108,6 +108,7 @@ pub(super) fn run_record(id: u128, environment: &str) -> RunRecord {
         plan_digest: "digest".to_owned(),
         plan,
         began: later(i64::try_from(id).unwrap()),
+        asked_by: None,
     }
 }
 

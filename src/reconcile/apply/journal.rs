@@ -71,6 +71,10 @@ pub struct RunRecord {
     pub plan_digest: String,
     /// When it began.
     pub began: Timestamp,
+    /// The piece of work for which it began, by the number that its queue gave it; `None` by hand, and in
+    /// journals of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<i64>,
 }
 
 /// What was there before a write.

@@ -217,6 +217,7 @@ mod tests {
             plan_digest: String::new(),
             plan,
             began: Timestamp::UNIX_EPOCH,
+            asked_by: None,
         }
     }
 

@@ -42,3 +42,4 @@ pub use journal::{
 };
 pub use memory::{LastWrite, MemoryJournal};
 pub use progress::IllegalTransition;
+pub use record::report_of;

@@ -10,9 +10,10 @@ use jiff::Timestamp;
 
 use super::driver::Apply;
 use super::halt::Fatal;
-use super::journal::Event;
+use super::journal::{Event, RunEnd, RunRecord};
 use super::progress::{IllegalTransition, State};
 use super::schedule::Schedule;
+use crate::reconcile::plan::Plan;
 use crate::reconcile::report::{Progress, Report, StepEnd, StepReport};
 
 /// The longest wait before a look that a journal is believed: `Retry-After` is cut to it.
@@ -47,11 +48,7 @@ impl<'a> Record<'a> {
     /// # Errors
     /// [`IllegalTransition`] when the history is not of this plan.
     pub(super) fn replay(input: &'a Apply<'a>) -> Result<Self, IllegalTransition> {
-        let times = vec![Times::default(); input.plan.steps.len()];
-        let mut book = Book { schedule: Schedule::new(input.plan), times, moved: Vec::new() };
-        for (at, event) in input.history {
-            book.enter(*at, event)?;
-        }
+        let book = Book::replay(input.plan, input.history)?;
         let began = input.history.first().map_or_else(|| input.arm.clock().now(), |(at, _)| *at);
         Ok(Self { input, began, book: Mutex::new(book) })
     }
@@ -137,20 +134,11 @@ impl<'a> Record<'a> {
     /// The outcome as it is now.
     pub(super) fn report(&self) -> Report {
         let book = self.book();
-        let steps = self.input.plan.steps.iter().zip(&book.times).map(|(step, times)| StepReport {
-            ordinal: step.ordinal,
-            address: step.address.clone(),
-            action: step.action,
-            part: step.part,
-            end: book.end_of(step.ordinal),
-            began: times.began,
-            ended: times.ended,
-        });
         Report {
             run: self.input.run,
             environment: self.input.plan.environment.clone(),
             end: book.schedule.end(),
-            steps: steps.collect(),
+            steps: book.steps(self.input.plan),
             began: self.began,
             ended: self.input.arm.clock().now(),
         }
@@ -161,7 +149,51 @@ impl<'a> Record<'a> {
     }
 }
 
-impl Book<'_> {
+/// The report of a run, made from what the journal remembers of it: that of a run that has ended is as it
+/// was, except for the words with which steps were given up; that of another one is how it stands.
+///
+/// # Errors
+/// [`IllegalTransition`] when the history is not of this run's plan.
+pub fn report_of(
+    run: &RunRecord,
+    history: &[(Timestamp, Event)],
+    ended: Option<(Timestamp, RunEnd)>,
+) -> Result<Report, IllegalTransition> {
+    let book = Book::replay(&run.plan, history)?;
+    let last = history.last().map_or(run.began, |(at, _)| *at);
+    Ok(Report {
+        run: run.id,
+        environment: run.environment.clone(),
+        end: ended.map_or_else(|| book.schedule.end(), |(_, end)| end),
+        steps: book.steps(&run.plan),
+        began: history.first().map_or(run.began, |(at, _)| *at),
+        ended: ended.map_or(last, |(at, _)| at),
+    })
+}
+
+impl<'p> Book<'p> {
+    fn replay(plan: &'p Plan, history: &[(Timestamp, Event)]) -> Result<Self, IllegalTransition> {
+        let times = vec![Times::default(); plan.steps.len()];
+        let mut book = Self { schedule: Schedule::new(plan), times, moved: Vec::new() };
+        for (at, event) in history {
+            book.enter(*at, event)?;
+        }
+        Ok(book)
+    }
+
+    fn steps(&self, plan: &Plan) -> Vec<StepReport> {
+        let steps = plan.steps.iter().zip(&self.times).map(|(step, times)| StepReport {
+            ordinal: step.ordinal,
+            address: step.address.clone(),
+            action: step.action,
+            part: step.part,
+            end: self.end_of(step.ordinal),
+            began: times.began,
+            ended: times.ended,
+        });
+        steps.collect()
+    }
+
     fn enter(&mut self, at: Timestamp, event: &Event) -> Result<(), IllegalTransition> {
         self.schedule.enter(event)?;
         let step = event.step();

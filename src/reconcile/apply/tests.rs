@@ -170,6 +170,7 @@ impl Bench {
             plan: plan.clone(),
             plan_digest: plan.digest(),
             began: self.arm.clock().now(),
+            asked_by: None,
         };
         self.journal.begin(&record, Fence(1)).await.unwrap();
     }
