@@ -207,6 +207,12 @@ impl Blocker {
     }
 }
 
+/// The code of a note: a field differs, and Azure does not change it.
+pub(super) const CREATION_ONLY: &str = "creation-only";
+
+/// The code of a note: a resource names another one that is not there, or will not be.
+pub(super) const DANGLING: &str = "dangling-reference";
+
 /// Something worth saying that asks for no action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {

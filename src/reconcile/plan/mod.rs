@@ -12,6 +12,7 @@
 mod action;
 mod check;
 mod consent;
+mod dangling;
 mod order;
 mod planner;
 mod render;

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::action::{Action, Blocker, Note, Reason};
+use super::action::{Action, Blocker, CREATION_ONLY, Note, Reason};
 use super::consent::{ConsentStanding, Consents};
+use super::dangling::dangling;
 use super::order;
 use super::requests;
 use super::step::{FORMAT, Part, Plan, Revision, Step};
@@ -68,6 +69,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.guard_replacements();
     planner.guard_orphans();
     planner.report_foreign();
+    planner.report_dangling();
     planner.account_for_consents();
     planner.into_plan()
 }
@@ -218,7 +220,7 @@ impl<'a> Planner<'a> {
             match &difference.effect {
                 Effect::InPlace | Effect::Replace(_) => kept.push(difference),
                 Effect::Note(why) => self.notes.push(Note {
-                    code: "creation-only".to_owned(),
+                    code: CREATION_ONLY.to_owned(),
                     address: Some(resource.address.clone()),
                     message: format!("{}: {}: {why}", resource.address, difference.field),
                 }),
@@ -399,6 +401,20 @@ impl<'a> Planner<'a> {
             address: None,
             message: format!("in the group without our mark, left alone: {}", named.join(", ")),
         });
+    }
+
+    /// What keeps pointing at what is gone, or goes with this plan, is said; refusing it is another matter.
+    fn report_dangling(&mut self) {
+        let stays: Vec<&Address> = self
+            .decisions
+            .iter()
+            .filter(|(_, decision)| match decision {
+                Decision::Keep | Decision::Change { .. } => true,
+                Decision::Make { .. } | Decision::Replace { .. } => false,
+            })
+            .map(|(address, _)| address)
+            .collect();
+        self.notes.extend(dangling(self.input.observed, &self.input.site.group_id(), &stays));
     }
 
     /// Says of every consent line what has become of it.

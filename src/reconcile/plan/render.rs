@@ -51,7 +51,14 @@ pub fn render(plan: &Plan, style: Style) -> String {
 pub fn summary_line(plan: &Plan) -> String {
     let Summary { create, update, replace, delete, keep } = plan.summary();
     let counts = if plan.steps.is_empty() {
-        format!("no changes ({keep} resources as declared)")
+        match (plan.as_declared(), plan.unchangeable().len(), plan.dangling().count()) {
+            (declared, 0, 0) if declared == keep => format!("no changes ({keep} resources as declared)"),
+            (declared, 0, _) => format!("no changes ({declared} resources as declared; see the notes)"),
+            (declared, stays, _) => format!(
+                "no changes ({declared} resources as declared, {stays} not, where Azure changes nothing: see \
+                 the notes)"
+            ),
+        }
     } else {
         let counts =
             [(create, "to create"), (update, "to change"), (replace, "to replace"), (delete, "to delete")];

@@ -2,10 +2,12 @@
 //!
 //! The JSON form is a public interface, versioned by [`FORMAT`]: fields are added, never renamed.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::action::{Action, Blocker, Note, Reason};
+use super::action::{Action, Blocker, CREATION_ONLY, DANGLING, Note, Reason};
 use super::consent::ConsentStanding;
 use crate::definitions::InputDigest;
 use crate::resources::id::ResourceId;
@@ -167,6 +169,25 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.blockers.is_empty()
+    }
+
+    /// Resources that differ from what is declared and stay so, because Azure does not change it.
+    #[must_use]
+    pub fn unchangeable(&self) -> BTreeSet<&Address> {
+        let stays = self.notes.iter().filter(|note| note.code == CREATION_ONLY);
+        stays.filter_map(|note| note.address.as_ref()).collect()
+    }
+
+    /// How many resources stay as they are and are as declared.
+    #[must_use]
+    pub fn as_declared(&self) -> usize {
+        let unchangeable = self.unchangeable();
+        self.kept.iter().filter(|address| !unchangeable.contains(address)).count()
+    }
+
+    /// What is said of resources that name what is not there, or will not be.
+    pub fn dangling(&self) -> impl Iterator<Item = &Note> {
+        self.notes.iter().filter(|note| note.code == DANGLING)
     }
 
     /// The step with this ordinal.
