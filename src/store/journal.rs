@@ -55,7 +55,7 @@ impl Journal for Store {
 }
 
 impl Store {
-    async fn events_of(&self, run: RunId) -> Result<Vec<(Timestamp, Event)>, StoreError> {
+    pub(super) async fn events_of(&self, run: RunId) -> Result<Vec<(Timestamp, Event)>, StoreError> {
         let mut reading = self.begin_read().await?;
         let rows = sqlx::query("SELECT at, payload, poll_url FROM events WHERE run_id = $1 ORDER BY seq")
             .bind(run.to_string())

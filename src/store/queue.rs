@@ -124,6 +124,35 @@ impl Store {
         Ok(Some(work))
     }
 
+    /// Says how work ended that counted as superseded although its run had begun: what was interrupted is
+    /// finished by whoever comes next. `None`, and nothing happens, when it is not superseded.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn amend_superseded(
+        &self,
+        id: WorkId,
+        ending: Ending,
+        aggregate: Aggregate<'_>,
+    ) -> Result<Option<Work>, StoreError> {
+        let mut writing = self.begin_write().await?;
+        let row = sqlx::query(
+            "UPDATE work SET run_end = $1, summary = $2
+             WHERE work_id = $3 AND state = 'ended' AND run_end = $4 RETURNING *",
+        )
+        .bind(word(ending.end))
+        .bind(ending.summary)
+        .bind(id.0)
+        .bind(word(RunEnd::Superseded))
+        .fetch_optional(writing.db())
+        .await?;
+        let Some(work) = row.as_ref().map(work_of).transpose()? else { return Ok(None) };
+        outbox::put_all(writing.db(), &ending.statuses, ending.now).await?;
+        tell_of(writing.db(), &work.commit, work.kind, ending.now, aggregate).await?;
+        writing.commit().await?;
+        Ok(Some(work))
+    }
+
     /// Queues work that no push asked for: a drift check, another attempt. Left out are environments that
     /// wait already with the same kind on the same branch, or are worked on at the same commit.
     ///

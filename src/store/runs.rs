@@ -4,10 +4,16 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
 use super::column::{Columns, json, micros};
+use super::work::Work;
 use super::{Store, StoreError};
-use crate::reconcile::apply::{RunEnd, RunId, RunRecord};
+use crate::reconcile::apply::{RunEnd, RunId, RunRecord, report_of};
+use crate::reconcile::plan::Revision;
 use crate::reconcile::report::Report;
 use crate::resources::EnvironmentName;
+
+/// Among how many of an environment's newest runs those of a piece of work are looked for. Work is tried
+/// ten times, and a try takes two runs at most.
+const MAX_RUNS_OF_WORK: u32 = 50;
 
 /// A run of the journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +93,42 @@ impl Store {
         };
         let rows = query.bind(i64::from(limit)).fetch_all(reading.db()).await?;
         rows.iter().map(stored_run).collect()
+    }
+
+    /// The reports of the runs that `work` took, oldest first, made from the journal. Runs that began by hand
+    /// or under an older version count when they are of its commit and ended while it was open.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn reports_of(&self, work: &Work) -> Result<Vec<Report>, StoreError> {
+        let mut reports = Vec::new();
+        for run in self.runs_of(work).await?.into_iter().rev() {
+            let history = self.events_of(run.record.id).await?;
+            match report_of(&run.record, &history, run.ended) {
+                Ok(report) => reports.push(report),
+                Err(error) => {
+                    tracing::warn!(run = %run.record.id, %error, "the journal of a run does not fit its plan");
+                }
+            }
+        }
+        Ok(reports)
+    }
+
+    /// The runs that `work` took, newest first, as [`Store::reports_of`] counts them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn runs_of(&self, work: &Work) -> Result<Vec<StoredRun>, StoreError> {
+        let runs = self.recent_runs(Some(&work.environment), MAX_RUNS_OF_WORK).await?;
+        let commit = Revision(work.commit.to_string());
+        let is_its = |run: &StoredRun| match run.record.asked_by {
+            Some(asked_by) => asked_by == work.id.0,
+            None => {
+                run.record.commit.as_ref() == Some(&commit)
+                    && run.ended.is_none_or(|(at, _)| at >= work.queued_at)
+            }
+        };
+        Ok(runs.into_iter().filter(is_its).collect())
     }
 
     /// Keeps the report of a run, in place of an earlier one of the same run. Plans have reports too.
