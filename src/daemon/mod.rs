@@ -22,6 +22,7 @@ pub mod queue;
 pub mod source;
 pub mod wording;
 
+mod account;
 mod allowance;
 mod asking;
 mod consent;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::account::{correct_superseded, deeds_of};
 use super::asking;
 use super::happening::Happening;
 use super::sentences;
@@ -83,12 +84,15 @@ impl Pass<'_> {
         {
             return Ok(not_yet);
         }
+        if self.work.kind == RunKind::Apply {
+            correct_superseded(self.shared, self.work).await?;
+        }
         let outcome = match read(self.shared, self.work, &self.work.reads).await? {
             Reading::Subject(subject) => return self.reconcile(&subject).await,
             Reading::Invalid { diagnostics, claims } => self.invalid(&diagnostics, &claims).await?,
             Reading::Nothing => {
                 let change = EnvironmentChange::Remove(self.work.environment.clone());
-                self.at_rest(sentences::removed(), change)
+                self.at_rest(self.after(sentences::removed()).await?, change)
             }
             // Whoever has its new name does the rest.
             Reading::Renamed(name) => self.at_rest(format!("Renamed to {name}"), EnvironmentChange::None),
@@ -153,14 +157,22 @@ impl Pass<'_> {
             return Ok(Passed::Waiting(busy.message()));
         }
         let (end, summary) = match self.work.kind {
-            _ if !plan.blockers.is_empty() => (RunEnd::Blocked, sentences::blocked(plan)),
+            _ if !plan.blockers.is_empty() => (RunEnd::Blocked, self.after(sentences::blocked(plan)).await?),
             RunKind::Plan | RunKind::Drift => (RunEnd::Planned, sentences::planned(plan)),
             RunKind::Apply if plan.steps.is_empty() && subject.is_removed() => {
-                (RunEnd::Complete, sentences::removed())
+                (RunEnd::Complete, self.after(sentences::removed()).await?)
             }
-            RunKind::Apply if plan.steps.is_empty() => (RunEnd::Complete, sentences::as_declared(plan)),
+            RunKind::Apply if plan.steps.is_empty() => {
+                // What was done before an interruption was done for this commit.
+                let deeds = deeds_of(self.shared, self.work, None).await?.settled();
+                let is_nothing = deeds.is_nothing();
+                let text =
+                    if is_nothing { sentences::as_declared(plan) } else { sentences::applied(plan, &deeds) };
+                (RunEnd::Complete, text)
+            }
             RunKind::Apply => {
                 let run = run_record(&wanted, plan, self.work.kind, &subject.account.arm);
+                let run = RunRecord { asked_by: Some(self.work.id.0), ..run };
                 return self.apply(subject, &planned, &run).await;
             }
         };
@@ -216,7 +228,8 @@ impl Pass<'_> {
                 false => Passed::Waiting("something else changed the environment meanwhile".to_owned()),
             });
         }
-        let summary = asking::with_consents(sentences::reported(&planned.plan, &report), &planned.plan);
+        let deeds = deeds_of(self.shared, self.work, Some(&report)).await?;
+        let summary = asking::with_consents(sentences::applied(&planned.plan, &deeds), &planned.plan);
         Ok(Passed::Ended(self.outcome(subject, report.end, summary).await?))
     }
 
@@ -298,6 +311,14 @@ impl Pass<'_> {
     async fn outcome(&self, subject: &Subject, end: RunEnd, summary: String) -> Result<Outcome, StoreError> {
         let change = self.change(end, About::Subject(subject)).await?;
         Ok(Outcome { end, summary, change, section: None })
+    }
+
+    /// What is said at the end of work that may have done something before.
+    pub(super) async fn after(&self, text: String) -> Result<String, StoreError> {
+        match self.work.kind {
+            RunKind::Apply => Ok(sentences::after(&deeds_of(self.shared, self.work, None).await?, text)),
+            RunKind::Plan | RunKind::Drift => Ok(text),
+        }
     }
 
     /// The environment's record with this attempt noted.

@@ -3,12 +3,30 @@
 
 use super::asking;
 use crate::definitions::Diagnostic;
+use crate::reconcile::deeds::Deeds;
 use crate::reconcile::plan::{Blocker, Plan, summary_line};
-use crate::reconcile::report::{Report, StepEnd};
 
-/// A plan that changes nothing because nothing differs.
+/// A plan that changes nothing. What differs and stays so is not as declared.
 pub(super) fn as_declared(plan: &Plan) -> String {
-    format!("As declared: {} resources, no changes", plan.kept.len())
+    let caveats = caveats(plan);
+    let declared = plan.as_declared();
+    if caveats.is_empty() {
+        return format!("As declared: {declared} resources, no changes");
+    }
+    format!("No changes, {declared} resources as declared; {}", caveats.join("; "))
+}
+
+/// What a plan leaves as it should not be: what Azure does not change, and what names something that is not
+/// there.
+fn caveats(plan: &Plan) -> Vec<String> {
+    let unchangeable: Vec<String> =
+        plan.unchangeable().into_iter().map(|address| address.local().to_string()).collect();
+    let stays = match unchangeable.as_slice() {
+        [] => None,
+        [one] => Some(format!("1 differs where Azure changes nothing: {one}")),
+        [first, ..] => Some(format!("{} differ where Azure changes nothing: {first} …", unchangeable.len())),
+    };
+    stays.into_iter().chain(plan.dangling().map(|note| note.message.clone())).collect()
 }
 
 /// A plan for an environment without a file that finds nothing of it.
@@ -63,39 +81,71 @@ pub(super) fn invalid(diagnostics: &[Diagnostic]) -> String {
     }
 }
 
-/// What was done, or the first thing that failed.
-pub(super) fn reported(plan: &Plan, report: &Report) -> String {
-    let count = |wanted: fn(&StepEnd) -> bool| report.steps.iter().filter(|step| wanted(&step.end)).count();
-    let failed = count(|end| matches!(end, StepEnd::Failed { .. } | StepEnd::Unknown { .. }));
-    if failed == 0 {
-        return done(plan);
-    }
-    let first = report.steps.iter().find_map(|step| match &step.end {
-        StepEnd::Failed { message } | StepEnd::Unknown { message } => {
-            Some(format!("{}: {message}", step.address.local()))
-        }
-        StepEnd::Done
-        | StepEnd::Skipped { .. }
-        | StepEnd::NotReached
-        | StepEnd::Moved { .. }
-        | StepEnd::Underway => None,
-    });
-    let skipped = count(|end| matches!(end, StepEnd::Skipped { .. }));
-    let tail = if skipped > 0 { format!(" ({skipped} skipped)") } else { String::new() };
-    format!("{failed} of {} steps failed{tail}: {}", report.steps.len(), first.unwrap_or_default())
+/// What an apply has done, all of its runs together, or the first thing that failed; with what its plan
+/// left as it should not be.
+pub(super) fn applied(plan: &Plan, deeds: &Deeds) -> String {
+    let caveats = if deeds.failed().is_empty() { caveats(plan) } else { Vec::new() };
+    std::iter::once(reported(deeds)).chain(caveats).collect::<Vec<_>>().join("; ")
 }
 
-fn done(plan: &Plan) -> String {
-    let summary = plan.summary();
-    let parts = [
-        (summary.create, "created"),
-        (summary.update, "changed"),
-        (summary.replace, "replaced"),
-        (summary.delete, "deleted"),
-    ];
-    let done = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    format!("Applied: {}", done.collect::<Vec<_>>().join(", "))
+/// What was done, or the first thing that failed with its cause. A resource that is gone is said before
+/// anything that may be cut off.
+pub(super) fn reported(deeds: &Deeds) -> String {
+    let failed = deeds.failed();
+    let Some(first) = failed.first() else { return format!("Applied: {}", done(deeds)) };
+    let skipped = match deeds.blocked().len() {
+        0 => String::new(),
+        skipped => format!(" ({skipped} skipped)"),
+    };
+    let gone = match deeds.gone().as_slice() {
+        [] => String::new(),
+        [only] if **only == first.address => ", the old one is gone".to_owned(),
+        [only] => format!(", {} is gone", only.local()),
+        [one, more @ ..] => format!(", {} and {} more are gone", one.local(), more.len()),
+    };
+    let counts = deeds.counts();
+    let tail = if counts.is_empty() { String::new() } else { format!("; done: {counts}") };
+    format!(
+        "{} of {} steps failed{skipped}{gone}: {}: {}{tail}",
+        failed.len(),
+        deeds.steps(),
+        first.address.local(),
+        first.message,
+    )
 }
+
+fn done(deeds: &Deeds) -> String {
+    let gone = deeds.gone().len();
+    let gone = (gone > 0).then(|| format!("{gone} gone until made again"));
+    let counts = Some(deeds.counts()).filter(|counts| !counts.is_empty());
+    counts.into_iter().chain(gone).collect::<Vec<_>>().join(", ")
+}
+
+/// An outcome of work that has done something before it came to that.
+pub(super) fn after(deeds: &Deeds, text: String) -> String {
+    match done(deeds) {
+        done if done.is_empty() => text,
+        done => format!("After {done}: {text}"),
+    }
+}
+
+/// Work that counted as superseded, and whose run was finished all the same. `before` is what was said.
+pub(super) fn applied_before(before: &str, deeds: &Deeds) -> String {
+    let mut before = before.to_owned();
+    before.get_mut(..1).map(str::make_ascii_lowercase);
+    format!("{}; then {before}", reported(deeds))
+}
+
+/// Work that was superseded in the middle of its run. `before` is what was said.
+pub(super) fn superseded_after(before: &str, deeds: &Deeds) -> String {
+    match done(deeds) {
+        done if done.is_empty() || before.contains(SUPERSEDED_AFTER) => before.to_owned(),
+        done => format!("{before}{SUPERSEDED_AFTER}{done}"),
+    }
+}
+
+/// What stands between the end of superseded work and what it had done.
+const SUPERSEDED_AFTER: &str = " after ";
 
 #[cfg(test)]
 mod tests {

@@ -134,6 +134,10 @@ fn not_finished(kind: RunKind, why: &str) -> String {
 
 /// Ends work that came to nothing.
 async fn fail(pass: &Pass<'_>, summary: String) -> Verdict {
+    let summary = match pass.after(summary).await {
+        Ok(summary) => summary,
+        Err(error) => return unstored(pass.work, &error),
+    };
     match pass.change(RunEnd::Failed, About::Unread).await {
         Ok(change) => record(pass, Outcome { end: RunEnd::Failed, summary, change, section: None }).await,
         Err(error) => unstored(pass.work, &error),

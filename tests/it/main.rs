@@ -56,3 +56,4 @@ mod trying_again;
 mod waking;
 mod webhook_examples;
 mod webhooks;
+mod whole_truth;

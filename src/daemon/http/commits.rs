@@ -2,6 +2,7 @@
 //!
 //! Guarantees: it only reads the store; whatever it shows is text, never markup; it loads nothing.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use axum::extract::{Path, State};
@@ -10,14 +11,12 @@ use http::{HeaderName, StatusCode, header};
 
 use super::server::Web;
 use crate::git::CommitId;
-use crate::reconcile::apply::RunKind;
-use crate::reconcile::plan::{Revision, Style, render};
+use crate::reconcile::apply::{RunId, RunKind};
+use crate::reconcile::deeds::Deeds;
+use crate::reconcile::plan::{Style, render};
 use crate::reconcile::report::{Report, StepEnd};
 use crate::reconcile::review::Section;
 use crate::store::{Store, StoreError, Work, WorkState};
-
-/// How many runs of an environment are looked through for the one of a commit.
-const RUNS: u32 = 50;
 
 /// Nothing but our own style sheet may be loaded or run.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
@@ -66,7 +65,7 @@ async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreE
     let mut body = String::new();
     for work in store.work_of_commit(commit, RunKind::Apply).await? {
         heading(&work, "apply", &mut body);
-        run(store, &work, &mut body).await?;
+        runs(store, &work, &mut body).await?;
     }
     for (work, section) in store.plans_of(commit).await? {
         heading(&work, "plan", &mut body);
@@ -114,20 +113,30 @@ fn planned(section: &Section, body: &mut String) {
     }
 }
 
-async fn run(store: &Store, work: &Work, body: &mut String) -> Result<(), StoreError> {
-    let revision = Revision(work.commit.to_string());
-    let runs = store.recent_runs(Some(&work.environment), RUNS).await?;
-    let Some(run) = runs.into_iter().find(|run| run.record.commit.as_ref() == Some(&revision)) else {
-        return Ok(());
-    };
-    let _ = write!(
-        body,
-        "<p>run {}</p><pre>{}</pre>",
-        run.record.id,
-        escape(&render(&run.record.plan, Style::Plain))
-    );
-    if let Some(report) = store.report(run.record.id).await? {
-        let _ = write!(body, "<pre>{}</pre>", escape(&steps(&report)));
+/// All runs that the work took, oldest first: of a run that was interrupted and resumed all it did.
+async fn runs(store: &Store, work: &Work, body: &mut String) -> Result<(), StoreError> {
+    let runs = store.runs_of(work).await?;
+    let reports = store.reports_of(work).await?;
+    let gone = Deeds::of(&reports);
+    let mut reports: BTreeMap<RunId, Report> =
+        reports.into_iter().map(|report| (report.run, report)).collect();
+    for run in runs.into_iter().rev() {
+        let id = run.record.id;
+        let plan = escape(&render(&run.record.plan, Style::Plain));
+        let _ = write!(body, "<p>run {id}</p><pre>{plan}</pre>");
+        // A report that was kept knows why steps were given up; the journal knows what came after it.
+        let kept = store.report(id).await?.filter(|kept| Some(kept.end) == run.ended.map(|(_, end)| end));
+        if let Some(report) = kept.or_else(|| reports.remove(&id)) {
+            let _ = write!(body, "<pre>{}</pre>", escape(&steps(&report)));
+        }
+    }
+    if !gone.gone().is_empty() {
+        let names: Vec<String> = gone.gone().iter().map(|address| address.to_string()).collect();
+        let _ = write!(
+            body,
+            "<p class=\"failure\">deleted to be replaced, and not made again: {}</p>",
+            escape(&names.join(", "))
+        );
     }
     Ok(())
 }

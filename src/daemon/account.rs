@@ -1,0 +1,76 @@
+//! What was done for a piece of work, from the journal: whatever was killed when, the end of the work is told
+//! with all of its runs.
+//!
+//! Guarantee: work that counts as superseded although its run had begun says what that run came to, once
+//! somebody else has finished it.
+
+use super::sentences;
+use super::service::Shared;
+use super::wording;
+use crate::git::CommitId;
+use crate::reconcile::apply::{RunEnd, RunKind};
+use crate::reconcile::deeds::Deeds;
+use crate::reconcile::report::Report;
+use crate::store::{Ending, EnvironmentChange, StoreError, StoredRun, Work, WorkId, WorkState};
+
+/// What was done for `work`; `latest` is the report of its newest run, whose words the journal does not have.
+pub(super) async fn deeds_of(
+    shared: &Shared,
+    work: &Work,
+    latest: Option<&Report>,
+) -> Result<Deeds, StoreError> {
+    let mut reports = shared.store.reports_of(work).await?;
+    if let Some(latest) = latest {
+        reports.retain(|report| report.run != latest.run);
+        reports.push(latest.clone());
+    }
+    Ok(Deeds::of(&reports))
+}
+
+/// Corrects what is said of the work before `work`, where that was superseded in the middle of its run. A
+/// second time changes nothing.
+pub(super) async fn correct_superseded(shared: &Shared, work: &Work) -> Result<(), StoreError> {
+    let newest = shared.store.recent_runs(Some(&work.environment), 1).await?.pop();
+    let Some(run) = newest.filter(|run| run.record.asked_by != Some(work.id.0)) else { return Ok(()) };
+    let Some((_, end)) = run.ended else { return Ok(()) };
+    let Some((former, all)) = superseded_work_of(shared, &run).await? else { return Ok(()) };
+    let WorkState::Ended { summary: before, .. } = &former.state else { return Ok(()) };
+    let deeds = deeds_of(shared, &former, None).await?;
+    let (end, summary) = match end {
+        RunEnd::Complete => (end, sentences::applied_before(before, &deeds)),
+        RunEnd::Failed => (end, sentences::reported(&deeds)),
+        RunEnd::Interrupted | RunEnd::Planned | RunEnd::Blocked | RunEnd::Invalid | RunEnd::Superseded => {
+            (RunEnd::Superseded, sentences::superseded_after(before, &deeds))
+        }
+    };
+    if summary == *before {
+        return Ok(());
+    }
+    let mut told = former.clone();
+    told.state = WorkState::Ended { end, summary: summary.clone() };
+    let named = wording::has_context(&all, &told.environment);
+    let statuses = named.then(|| wording::status_of(&told)).into_iter().collect();
+    let now = shared.clock.now();
+    let environment = EnvironmentChange::None;
+    let ending = Ending { end, summary, now, statuses, environment, section: None };
+    shared.store.amend_superseded(former.id, ending, &wording::of_commit).await?;
+    shared.outbox.notify_one();
+    Ok(())
+}
+
+/// The superseded work for which `run` began, with all work of its commit.
+async fn superseded_work_of(
+    shared: &Shared,
+    run: &StoredRun,
+) -> Result<Option<(Work, Vec<Work>)>, StoreError> {
+    let commit = run.record.commit.as_ref().and_then(|commit| commit.0.parse::<CommitId>().ok());
+    let Some(commit) = commit else { return Ok(None) };
+    let all = shared.store.work_of_commit(&commit, RunKind::Apply).await?;
+    let is_its = |work: &&Work| {
+        work.environment == run.record.environment
+            && matches!(work.state, WorkState::Ended { end: RunEnd::Superseded, .. })
+            && run.record.asked_by.is_none_or(|asked_by| WorkId(asked_by) == work.id)
+    };
+    let former = all.iter().find(is_its).cloned();
+    Ok(former.map(|former| (former, all)))
+}

@@ -1,0 +1,126 @@
+//! What is said at the end is about everything that was done, whatever was killed when.
+
+use std::time::Duration;
+
+use beamline_simulator::Latency;
+
+use beamline::reconcile::plan::{Plan, Style, render};
+use serde_json::json;
+
+use crate::support::{AzureWorld, DaemonWorld, Definition, Setup, group_of, small};
+
+const REALISTIC: Latency = Latency::Realistic { factor: 1.0 };
+
+fn slow_world() -> DaemonWorld {
+    let world = DaemonWorld::with(Setup { latency: REALISTIC, ..Setup::new() });
+    world.repository.write("environments/dev.yaml", &small(1));
+    world
+}
+
+async fn until_the_vault_is_being_made(world: &DaemonWorld) {
+    let vault = format!("{}/providers/Microsoft.KeyVault/vaults/kv-dev", group_of("dev"));
+    world.until("the vault is being made", async || world.exists(&vault)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_killed_and_resumed_ends_with_what_all_of_it_did() {
+    let mut world = slow_world();
+    world.start().await;
+    let commit = world.repository.push("first");
+    until_the_vault_is_being_made(&world).await;
+    world.kill().await;
+    world.start().await;
+    world.clock.sleep(Duration::from_secs(70)).await;
+    world.kill().await;
+    world.start().await;
+    world.settled("main", &commit).await;
+    let note = world.repository.note(&commit);
+    assert!(note.contains("beamline/apply: success: dev: Applied: 7 created"), "{note}");
+    assert!(note.contains("beamline/apply: dev: success: Applied: 7 created"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_stopped_in_order_ends_with_what_all_of_it_did() {
+    let mut world = slow_world();
+    world.start().await;
+    let commit = world.repository.push("first");
+    until_the_vault_is_being_made(&world).await;
+    world.stop().await;
+    world.start().await;
+    world.settled("main", &commit).await;
+    let note = world.repository.note(&commit);
+    assert!(note.contains("beamline/apply: dev: success: Applied: 7 created"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_commit_says_what_its_run_did_and_the_newer_one_what_its_own_did() {
+    let mut world = slow_world();
+    world.start().await;
+    let first = world.repository.push("first");
+    until_the_vault_is_being_made(&world).await;
+    // The lease of the dead process outlives it: the newer commit comes first.
+    world.kill().await;
+    world.repository.write("environments/dev.yaml", &small(2));
+    let second = world.repository.push("second");
+    world.start().await;
+    world.settled("main", &second).await;
+    let note = world.repository.note(&second);
+    assert!(note.contains("beamline/apply: dev: success: Applied: 1 changed"), "{note}");
+    let note = world.repository.note(&first);
+    let truth =
+        format!("beamline/apply: dev: success: Applied: 7 created; then superseded by {}", second.short());
+    assert!(note.contains(&truth), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_fails_halfway_says_that_the_old_one_is_gone() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
+    let text = small(1).replace("Standard_D4s_v3", "Standard_D4s_v33");
+    world.repository.write("environments/dev.yaml", &text);
+    let note = world.push("a typo").await;
+    let truth =
+        "beamline/apply: dev: failure: 1 of 2 steps failed, the old one is gone: compute_clusters/cpu: ";
+    assert!(note.contains(truth), "{note}");
+    world.repository.write("environments/dev.yaml", &small(1));
+    let note = world.push("mended").await;
+    assert!(note.contains("beamline/apply: dev: success: Applied: 1 created"), "{note}");
+    world.finish().await;
+}
+
+fn last_line(plan: &Plan) -> String {
+    render(plan, Style::Plain).lines().last().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_azure_does_not_change_is_not_called_as_declared() {
+    let world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    let all = world.plan(&Definition::production().text()).await.kept.len();
+    let after =
+        Definition::production().with("compute_instances/ci-dev-user01/tags", json!({ "of": "somebody" }));
+    let plan = world.plan(&after.text()).await;
+    assert_eq!((plan.steps.len(), plan.kept.len(), plan.as_declared()), (0, all, all - 1));
+    let truth = format!("production: no changes ({} resources as declared, 1 not, ", all - 1);
+    assert!(last_line(&plan).starts_with(&truth), "{}", last_line(&plan));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_still_names_something_deleted_is_said() {
+    let mut world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    world.consent("production/container_registries/main");
+    let after = Definition::production()
+        .without("container_registries")
+        .without("workspace/container_registry")
+        .without("role_assignments/workspace-registry");
+    let said = |plan: &Plan| plan.dangling().map(|note| note.message.clone()).collect::<Vec<_>>();
+    let plan = world.plan(&after.text()).await;
+    assert_eq!(said(&plan), ["workspace names registries/acrmlproduction001, which is being deleted"]);
+    world.reconcile(&after.environment()).await;
+    let plan = world.plan(&after.text()).await;
+    assert_eq!(said(&plan), ["workspace names registries/acrmlproduction001, which does not exist"]);
+    assert!(last_line(&plan).ends_with("as declared; see the notes)"), "{}", last_line(&plan));
+}
