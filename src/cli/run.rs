@@ -37,12 +37,19 @@ pub(super) struct Turn {
     planned: Planned,
     fence: Fence,
     record: Option<EnvironmentRecord>,
+    /// What came of the run that was interrupted before, where there was one.
+    resumed: Option<Report>,
 }
 
 impl Turn {
     /// What would be done.
     pub(super) fn plan(&self) -> &Plan {
         &self.planned.plan
+    }
+
+    /// What came of the run that was interrupted before, where there was one.
+    pub(super) fn resumed(&self) -> Option<&Report> {
+        self.resumed.as_ref()
     }
 
     /// Whether there is anything to do.
@@ -69,13 +76,14 @@ impl Runner {
         let lease = Lease::take(&self.store, &self.clock, &name, &self.stop).await?;
         let fence = lease.fence;
         self.leases.lock().await.push(lease);
-        if let Some(open) = self.store.unfinished_run_of(&name).await? {
-            self.finish(&open, fence).await?;
-        }
+        let resumed = match self.store.unfinished_run_of(&name).await? {
+            Some(open) => self.finish(&open, fence).await?,
+            None => None,
+        };
         let record = self.store.environment(&name).await?;
         let subject = Subject::new(environment, &self.sources, &self.estate, record.as_ref()).await?;
         let planned = subject.plan().await?;
-        Ok(Turn { subject, planned, fence, record })
+        Ok(Turn { subject, planned, fence, record, resumed })
     }
 
     /// Carries out the plan of `turn`.
@@ -107,12 +115,13 @@ impl Runner {
 
     /// Finishes a run that was interrupted, with the definition of its own commit, because its plan was
     /// made from that one.
-    async fn finish(&self, run: &RunRecord, fence: Fence) -> Result<(), CliError> {
+    async fn finish(&self, run: &RunRecord, fence: Fence) -> Result<Option<Report>, CliError> {
         let name = &run.environment;
         let Some(subject) = self.subject_of(run).await? else {
             // What its steps did is found by the next plan.
             let ended = self.store.finish(run.id, fence, self.clock.now(), RunEnd::Interrupted).await;
-            return ended.map_err(|source| failed(name, "resumed", source.into()));
+            ended.map_err(|source| failed(name, "resumed", source.into()))?;
+            return Ok(None);
         };
         self.live.event(&format!("{name}: going on with a run that was interrupted"));
         self.live.begin(&run.plan);
@@ -124,7 +133,7 @@ impl Runner {
         if self.stop.is_cancelled() {
             return Err(CliError::Other(format!("{name}: interrupted; run the same command again to go on")));
         }
-        Ok(())
+        Ok(Some(report))
     }
 
     /// What an interrupted run was about; `None` when its commit or its definition cannot be had any more.

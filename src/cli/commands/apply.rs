@@ -4,6 +4,7 @@
 //! was shown; the environment's lease is held from the plan to the end; an interrupted run of an
 //! environment is finished before a new one begins.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
@@ -25,8 +26,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Overrides};
 use crate::definitions::Environment;
 use crate::reconcile::apply::RunEnd;
+use crate::reconcile::deeds::Deeds;
 use crate::reconcile::plan::{Plan, render};
 use crate::reconcile::report::{Report, StepEnd};
+use crate::resources::EnvironmentName;
 
 /// Bring Azure to what a commit says
 ///
@@ -102,15 +105,17 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
         never = tick(&live) => match never {},
     };
     runner.close().await;
-    let Outcome { plans, reports, agreed } = outcome?;
+    let Outcome { plans, resumed, reports, agreed } = outcome?;
     if arguments.json {
-        output::print_json(json!({ "plans": plans, "reports": reports, "errors": errors }))?;
+        let all: Vec<&Report> = resumed.iter().chain(&reports).collect();
+        output::print_json(json!({ "plans": plans, "reports": all, "errors": errors }))?;
     }
     let complete = agreed
         && errors.is_empty()
         && plans.iter().all(|plan| plan.blockers.is_empty())
         && reports.iter().all(|report| report.end == RunEnd::Complete);
-    Ok(match (complete, !reports.is_empty() && arguments.detailed_exitcode) {
+    let has_acted = !reports.is_empty() || !resumed.is_empty();
+    Ok(match (complete, has_acted && arguments.detailed_exitcode) {
         (false, _) => End::Failed,
         (true, true) => End::Changes,
         (true, false) => End::Done,
@@ -140,6 +145,8 @@ async fn committed(config: &Config, arguments: &Apply) -> Result<Sources, CliErr
 #[derive(Default)]
 struct Outcome {
     plans: Vec<Plan>,
+    /// Of runs that were interrupted before and finished now.
+    resumed: Vec<Report>,
     reports: Vec<Report>,
     agreed: bool,
 }
@@ -161,47 +168,76 @@ async fn plan_and_apply(
     if let Some(remark) = unknown_comments(config, outcome.plans.iter()) {
         output::remark(remark);
     }
+    let resumed: Vec<Report> = turns.iter().filter_map(|turn| turn.resumed().cloned()).collect();
     let to_do: Vec<Turn> =
         turns.into_iter().filter(|turn| turn.plan().blockers.is_empty() && turn.has_steps()).collect();
-    if to_do.is_empty() {
-        return Ok(outcome);
-    }
-    if !arguments.yes && !agreed(runner).await? {
-        runner.live.say("Nothing was changed.\n");
+    if !to_do.is_empty() && !arguments.yes && !agreed(runner).await? {
+        runner.live.say("Nothing more was changed.\n");
         outcome.agreed = false;
-        return Ok(outcome);
+    } else {
+        let applied = futures::stream::iter(to_do.iter().map(|turn| runner.apply(turn)));
+        let reports: Vec<Result<Report, CliError>> =
+            applied.buffer_unordered(config.runs.parallel).collect().await;
+        for report in reports {
+            outcome.reports.push(report?);
+        }
     }
-    let applied = futures::stream::iter(to_do.iter().map(|turn| runner.apply(turn)));
-    let reports: Vec<Result<Report, CliError>> =
-        applied.buffer_unordered(config.runs.parallel).collect().await;
-    for report in reports {
-        outcome.reports.push(report?);
-    }
+    outcome.resumed = resumed;
     outcome.reports.sort_by(|a, b| a.environment.cmp(&b.environment));
-    for report in &outcome.reports {
-        runner.live.say(&format!("{}\n", summary(report)));
+    for (environment, reports) in by_environment(&outcome) {
+        let plan = outcome.plans.iter().find(|plan| plan.environment == *environment);
+        runner.live.say(&format!("{environment}: {}\n", summary(&reports, plan)));
     }
     Ok(outcome)
 }
 
-/// What a run came to, in a sentence that ends with the next step.
-fn summary(report: &Report) -> String {
-    let count = |wanted: fn(&StepEnd) -> bool| report.steps.iter().filter(|step| wanted(&step.end)).count();
-    let done = count(|end| matches!(end, StepEnd::Done));
-    let failed = count(|end| matches!(end, StepEnd::Failed { .. } | StepEnd::Unknown { .. }));
-    let skipped = count(|end| matches!(end, StepEnd::Skipped { .. }));
-    let of = report.steps.len();
-    let environment = &report.environment;
-    match report.end {
-        RunEnd::Complete => format!("{environment}: applied, {done} of {of} steps done"),
+/// The runs of each environment, oldest first: one that was resumed, and one that was made now.
+fn by_environment(outcome: &Outcome) -> BTreeMap<&EnvironmentName, Vec<Report>> {
+    let mut runs: BTreeMap<&EnvironmentName, Vec<Report>> = BTreeMap::new();
+    for report in outcome.resumed.iter().chain(&outcome.reports) {
+        runs.entry(&report.environment).or_default().push(report.clone());
+    }
+    runs
+}
+
+/// What runs came to, in a sentence that ends with the next step. `plan` is what was planned last.
+fn summary(reports: &[Report], plan: Option<&Plan>) -> String {
+    let Some(last) = reports.last() else { return String::new() };
+    let deeds = Deeds::of(reports);
+    let is_settled = plan.is_some_and(Plan::is_empty);
+    let deeds = if is_settled { deeds.settled() } else { deeds };
+    let steps = last.steps.iter().filter(|step| step.end == StepEnd::Done).count();
+    let counts = Some(deeds.counts()).filter(|counts| !counts.is_empty());
+    let counts = counts.map(|counts| format!(" ({counts})")).unwrap_or_default();
+    let done = format!("{steps} of {} steps done{counts}", last.steps.len());
+    let gone: Vec<String> = deeds.gone().iter().map(|address| address.local().to_string()).collect();
+    let gone = match gone.is_empty() {
+        true => String::new(),
+        false => format!(". Deleted and not made again: {}", gone.join(", ")),
+    };
+    let end = if is_settled { RunEnd::Complete } else { last.end };
+    match end {
+        RunEnd::Complete => {
+            let dangling = plan.into_iter().flat_map(Plan::dangling);
+            let dangling: Vec<String> = dangling.map(|note| format!(". {}", note.message)).collect();
+            format!("applied, {done}{gone}{}", dangling.concat())
+        }
         RunEnd::Interrupted => format!(
-            "{environment}: interrupted after {done} of {of} steps. What Azure was doing goes on there; run the \
-             same command again to go on"
+            "interrupted: {done}{gone}. What Azure was doing goes on there; run the same command again to go on"
         ),
-        RunEnd::Failed | RunEnd::Blocked | RunEnd::Invalid | RunEnd::Planned | RunEnd::Superseded => format!(
-            "{environment}: {done} of {of} steps done, {failed} failed, {skipped} skipped. Correct the cause and run \
-             the same command again"
-        ),
+        RunEnd::Failed | RunEnd::Blocked | RunEnd::Invalid | RunEnd::Planned | RunEnd::Superseded => {
+            let failed: Vec<String> = deeds
+                .failed()
+                .iter()
+                .map(|failure| format!("\n  {}: {}", failure.address.local(), failure.message))
+                .collect();
+            let skipped = deeds.blocked().len();
+            format!(
+                "{done}, {} failed, {skipped} skipped{gone}. Correct the cause and run the same command again{}",
+                failed.len(),
+                failed.concat()
+            )
+        }
     }
 }
 
