@@ -14,6 +14,8 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use uuid::Uuid;
 
+use crate::wire::{Renewable, Renewal};
+
 /// The annotated default configuration.
 pub const DEFAULT: &str = include_str!("../config/beamline.toml");
 
@@ -376,7 +378,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] when its file cannot be read.
-    pub fn git_password(&self) -> Result<Option<SecretString>, ConfigError> {
+    pub fn git_password(&self) -> Result<Option<Renewable>, ConfigError> {
         secret("BEAMLINE_GIT_PASSWORD", &self.repository.password_file)
     }
 
@@ -384,11 +386,11 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] when its file cannot be read.
-    pub fn forge_token(&self) -> Result<Option<SecretString>, ConfigError> {
+    pub fn forge_token(&self) -> Result<Option<Renewable>, ConfigError> {
         // The older name is still read.
-        let variable = ["BEAMLINE_FORGE_TOKEN", "BEAMLINE_GITHUB_TOKEN"].into_iter().find_map(variable);
-        match variable {
-            Some(token) => Ok(Some(SecretString::from(token))),
+        let names = ["BEAMLINE_FORGE_TOKEN", "BEAMLINE_GITHUB_TOKEN"];
+        match names.into_iter().find_map(of_variable) {
+            Some(token) => Ok(Some(token)),
             None => optional_secret(&self.forge.token_file),
         }
     }
@@ -397,7 +399,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] when its file cannot be read.
-    pub fn forge_private_key(&self) -> Result<Option<SecretString>, ConfigError> {
+    pub fn forge_private_key(&self) -> Result<Option<Renewable>, ConfigError> {
         secret("BEAMLINE_FORGE_PRIVATE_KEY", &self.forge.private_key_file)
     }
 
@@ -405,10 +407,10 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] when a file cannot be read.
-    pub fn webhook_secrets(&self) -> Result<Vec<SecretString>, ConfigError> {
+    pub fn webhook_secrets(&self) -> Result<Vec<Renewable>, ConfigError> {
         let from_files = self.http.webhook_secret_files.iter().map(|path| read_secret(path));
         let mut secrets = from_files.collect::<Result<Vec<_>, _>>()?;
-        secrets.extend(variable("BEAMLINE_WEBHOOK_SECRET").map(SecretString::from));
+        secrets.extend(of_variable("BEAMLINE_WEBHOOK_SECRET"));
         Ok(secrets)
     }
 
@@ -426,7 +428,7 @@ impl Subscription {
     ///
     /// # Errors
     /// [`ConfigError`] when there is none, or its file cannot be read.
-    pub fn secret(&self, alias: &str) -> Result<SecretString, ConfigError> {
+    pub fn secret(&self, alias: &str) -> Result<Renewable, ConfigError> {
         let name = format!("BEAMLINE_SECRET_{}", alias.to_ascii_uppercase().replace('-', "_"));
         secret(&name, &self.secret_file)?.ok_or_else(|| ConfigError::Setting {
             key: format!("subscriptions.{alias}.secret_file"),
@@ -472,35 +474,75 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn secret(name: &str, file: &Path) -> Result<Option<SecretString>, ConfigError> {
-    if let Some(value) = variable(name) {
-        return Ok(Some(SecretString::from(value)));
+fn secret(name: &str, file: &Path) -> Result<Option<Renewable>, ConfigError> {
+    if let Some(value) = of_variable(name) {
+        return Ok(Some(value));
     }
     optional_secret(file)
 }
 
-fn optional_secret(file: &Path) -> Result<Option<SecretString>, ConfigError> {
+/// A variable is as it was when the process began.
+fn of_variable(name: &str) -> Option<Renewable> {
+    let secret = SecretString::from(variable(name)?);
+    Some(Renewable::new(secret, Renewal::ByRestart(format!("the variable {name}")), || None))
+}
+
+fn optional_secret(file: &Path) -> Result<Option<Renewable>, ConfigError> {
     if file.as_os_str().is_empty() { Ok(None) } else { read_secret(file).map(Some) }
 }
 
-fn read_secret(path: &Path) -> Result<SecretString, ConfigError> {
-    read_text(path).map(|text| SecretString::from(text.trim_end().to_owned()))
+fn read_secret(path: &Path) -> Result<Renewable, ConfigError> {
+    let (place, name) = (place_of_file(path), path.display());
+    let renewal = match &place {
+        Place::Credential(_) => {
+            Renewal::ByRestart(format!("systemd's copy of the credential `{name}`, made at the start"))
+        }
+        Place::File(file) => Renewal::WhenRefused(file.display().to_string()),
+    };
+    let text = |file: &Path| read_file(file).map(|text| SecretString::from(text.trim_end().to_owned()));
+    let file = place.path().to_owned();
+    let first = text(&file)?;
+    Ok(Renewable::new(first, renewal, move || text(&file).ok()))
 }
 
 fn optional_file(path: &Path) -> Result<Vec<u8>, ConfigError> {
     if path.as_os_str().is_empty() { Ok(Vec::new()) } else { read_text(path).map(String::into_bytes) }
 }
 
-/// Reads a text file of bounded size. A relative path that systemd's credentials directory holds is
-/// read from there.
-fn read_text(path: &Path) -> Result<String, ConfigError> {
-    let in_credentials = variable("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join(path));
-    let path = in_credentials.filter(|path| path.exists()).unwrap_or_else(|| path.to_owned());
-    let unreadable = |source| ConfigError::Unreadable { path: path.clone(), source };
-    if std::fs::metadata(&path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
-        return Err(ConfigError::TooLarge { path });
+/// Where a file of the settings is.
+enum Place {
+    /// In systemd's credentials directory: a copy, made when the service started.
+    Credential(PathBuf),
+    /// Where its path says.
+    File(PathBuf),
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Credential(path) | Self::File(path) => path,
+        }
     }
-    std::fs::read_to_string(&path).map_err(unreadable)
+}
+
+/// A relative path that systemd's credentials directory holds is that of a credential.
+fn place_of_file(path: &Path) -> Place {
+    let dir = variable("CREDENTIALS_DIRECTORY").filter(|_| path.is_relative());
+    let credential = dir.map(|dir| Path::new(&dir).join(path)).filter(|path| path.exists());
+    credential.map_or_else(|| Place::File(path.to_owned()), Place::Credential)
+}
+
+/// Reads a text file of bounded size.
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    read_file(place_of_file(path).path())
+}
+
+fn read_file(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
 }
 
 fn lay_over(below: &mut toml::Table, above: toml::Table) {

@@ -113,7 +113,8 @@ fn repository(config: &Config) -> Result<Repository, CliError> {
 }
 
 fn token(config: &Config) -> Result<SecretString, CliError> {
-    let token = config.forge_token()?.filter(|token| !token.expose_secret().is_empty());
+    let token = config.forge_token()?.map(|token| token.current());
+    let token = token.filter(|token| !token.expose_secret().is_empty());
     Ok(token.ok_or_else(|| missing("token_file", "a file, or the variable BEAMLINE_FORGE_TOKEN"))?)
 }
 
@@ -122,7 +123,8 @@ fn github_access(config: &Config) -> Result<github::Access, CliError> {
     if config.forge.app_id.is_empty() {
         return Ok(github::Access::Token(token(config)?));
     }
-    let key = config.forge_private_key()?.filter(|key| !key.expose_secret().is_empty());
+    let key = config.forge_private_key()?.map(|key| key.current());
+    let key = key.filter(|key| !key.expose_secret().is_empty());
     let advice = "a file, or the variable BEAMLINE_FORGE_PRIVATE_KEY";
     Ok(github::Access::App {
         app_id: config.forge.app_id.clone(),

@@ -130,13 +130,15 @@ fn credential(alias: &str, subscription: &config::Subscription) -> Result<Creden
             let token_file = subscription.secret_file.clone();
             Credential::WorkloadIdentity { tenant, client_id: client_id()?, token_file }
         }
-        CredentialKind::ClientSecret => {
-            Credential::ClientSecret { tenant, client_id: client_id()?, secret: subscription.secret(alias)? }
-        }
+        CredentialKind::ClientSecret => Credential::ClientSecret {
+            tenant,
+            client_id: client_id()?,
+            secret: subscription.secret(alias)?.current(),
+        },
         CredentialKind::ClientCertificate => Credential::ClientCertificate {
             tenant,
             client_id: client_id()?,
-            pem: subscription.secret(alias)?,
+            pem: subscription.secret(alias)?.current(),
         },
         CredentialKind::AzureCli => Credential::AzureCli { tenant: Some(tenant) },
     })
@@ -233,7 +235,7 @@ async fn mirror(config: &Config, forge: &ForgeChoice) -> Result<Mirror, CliError
 /// The credentials of the settings; without any, a GitHub App's for its own repository.
 fn git_credentials(config: &Config, forge: &ForgeChoice) -> Result<Credentials, CliError> {
     let repository = &config.repository;
-    if let Some(password) = config.git_password()? {
+    if let Some(password) = config.git_password()?.map(|password| password.current()) {
         let username =
             if repository.username.is_empty() { "x-access-token" } else { repository.username.as_str() };
         return Ok(Credentials::Basic { username: username.to_owned(), password });
@@ -250,7 +252,8 @@ fn git_credentials(config: &Config, forge: &ForgeChoice) -> Result<Credentials, 
 fn http_options(config: &Config) -> Result<Option<HttpOptions>, CliError> {
     let Some(address) = config.listen_address()? else { return Ok(None) };
     let repository = config.forge.repository.parse().ok();
-    Ok(Some(HttpOptions { address, secrets: config.webhook_secrets()?, repository }))
+    let spool = config.state_dir.clone();
+    Ok(Some(HttpOptions { address, secrets: config.webhook_secrets()?, spool, repository }))
 }
 
 #[cfg(test)]

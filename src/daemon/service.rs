@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,7 @@ use super::trouble::Troubles;
 use super::{Estate, delivery, dispatcher, http};
 use crate::azure::Arm;
 use crate::clock::Clock;
-use crate::forge::{Forge, Repository, Status};
+use crate::forge::{Forge, Renewable, Repository, Status};
 use crate::git::{BranchName, Mirror, RepoPath};
 use crate::store::{FolderLock, Store, StoreError};
 
@@ -92,7 +92,9 @@ pub struct HttpOptions {
     /// Where.
     pub address: SocketAddr,
     /// The webhook secrets that are valid.
-    pub secrets: Vec<SecretString>,
+    pub secrets: Vec<Renewable>,
+    /// Where large webhooks are kept while they arrive: a folder on a disk.
+    pub spool: PathBuf,
     /// The repository on its forge; webhooks of others are acknowledged and left alone. `None`: all of
     /// them wake.
     pub repository: Option<Repository>,

@@ -26,10 +26,14 @@ mod exchange_fixture;
 mod fixture;
 mod outcomes;
 mod outlet;
+mod payload;
 mod pull_request;
+mod signature;
 mod status;
 mod webhook;
 
+/// What a forge is shown, and what it shows: secrets that may be replaced while we run.
+pub use crate::wire::Renewable;
 pub use api::OptionsError;
 pub use azure_devops::AzureDevOps;
 pub use bitbucket::Bitbucket;
@@ -42,12 +46,14 @@ pub use gitea::Gitea;
 pub use github::GitHub;
 pub use gitlab::GitLab;
 pub use outlet::{Acknowledged, Class, Forge, ForgeError, Note, NotesWriter};
+pub use payload::{Payload, PayloadDigest};
 pub use pull_request::{
     ChangedFiles, Fate, MAX_PULL_REQUESTS, Origin, PullRequest, PullRequestNumber, PullRequestNumberError,
     PullRequests, Stage, Validator,
 };
+pub use signature::{Checker, Proof, SignatureError, verify};
 pub use status::{Check, Context, ContextError, Description, MAX_DESCRIPTION_CHARS, State, Status};
 pub use webhook::{
-    DecodeError, DeliveryId, DeliveryIdError, Incoming, MAX_BODY_BYTES, PushEvent, Received, Refusal,
-    Repository, RepositoryError, SignatureError, Source, receive, verify,
+    DecodeError, DeliveryId, DeliveryIdError, Expected, Incoming, MAX_BODY_BYTES, PushEvent, Received,
+    Refusal, Repository, RepositoryError, Source, expect, receive,
 };

@@ -10,5 +10,7 @@
 //! request can have reached the other side, because that decides whether it may be sent again.
 
 mod client;
+mod renewable;
 
 pub use client::{Client, Options, Proxy, Request, Response, Sent, Stream, WireError, install_tls_provider};
+pub use renewable::{Renewable, Renewal};

@@ -55,5 +55,6 @@ mod touched_environments;
 mod trying_again;
 mod waking;
 mod webhook_examples;
+mod webhook_flood;
 mod webhooks;
 mod whole_truth;

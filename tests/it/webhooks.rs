@@ -164,7 +164,54 @@ async fn bodies_and_headers_are_bounded() {
     hook.headers.extend((0..200).map(|number| (format!("x-{number}"), b"x".to_vec())));
     assert_eq!(hook.send(world.port()).await, Some(431), "too many");
 
+    let mut hook = Hook::push(Sender::Bitbucket, REPOSITORY, "4", SECRET);
+    hook.headers.push(("content-length".to_owned(), (1024 * 1024).to_string().into()));
+    assert_eq!(hook.send(world.port()).await, Some(413), "Bitbucket sends no more than 256 KB");
+
     assert_eq!(world.on_disk("SELECT COUNT(*) FROM inbox").await, 1);
+    acted_on(&world).await;
+    world.stop_quietly().await;
+}
+
+#[tokio::test]
+async fn what_the_headers_rule_out_is_refused_before_the_body_is_read() {
+    let world = served().await;
+    for sender in Sender::ALL {
+        let hook = || {
+            let mut hook = Hook::push(sender, REPOSITORY, "1", SECRET);
+            hook.headers.push(("content-length".to_owned(), b"200000".to_vec()));
+            // Not one byte of it ever comes.
+            hook.body.clear();
+            hook
+        };
+        let mut unsigned = hook();
+        unsigned.headers.retain(|(name, _)| name != sender.proof());
+        assert_eq!(unsigned.send(world.port()).await, Some(401), "{sender:?}: unsigned");
+        let mut malformed = hook();
+        *malformed.header(sender.proof()) = b"sha256=12".to_vec();
+        assert_eq!(malformed.send(world.port()).await, Some(401), "{sender:?}: malformed");
+        let mut form = hook();
+        form.headers.push(("content-type".to_owned(), b"application/x-www-form-urlencoded".to_vec()));
+        let (code, text) = told(&world, &form).await;
+        assert_eq!(code, 415, "{sender:?}: a form");
+        assert!(text.contains("application/json"), "{text}");
+        if let Some(event) = sender.event_header() {
+            let mut nameless = hook();
+            nameless.headers.retain(|(name, _)| name != event);
+            assert_eq!(nameless.send(world.port()).await, Some(400), "{sender:?}: without an event");
+        }
+    }
+    world.stop_quietly().await;
+}
+
+#[tokio::test]
+async fn a_large_webhook_is_believed_by_its_signature_and_read() {
+    let world = served().await;
+    let mut body = Hook::push(Sender::GitHub, REPOSITORY, "1", SECRET).body;
+    body.resize(body.len() + 20 * 1024 * 1024, b' ');
+    let hook = |secret| Hook::new(Sender::GitHub, "push", "1", secret, body.clone());
+    assert_eq!(hook("another").send(world.port()).await, Some(401));
+    assert_eq!(hook(SECRET).send(world.port()).await, Some(202));
     acted_on(&world).await;
     world.stop_quietly().await;
 }

@@ -1,9 +1,12 @@
 //! What the daemon serves: webhooks and health, all routes in one list. There is no TLS here; a reverse
 //! proxy has it.
 
+mod bodies;
 mod commits;
+mod connections;
 mod health;
 mod intake;
+mod secrets;
 mod server;
 mod webhooks;
 

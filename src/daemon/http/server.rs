@@ -1,7 +1,7 @@
 //! The list of routes, and the server that answers them.
 //!
-//! Guarantees: a request is bounded in its headers, its body and its time, also one that never ends; a
-//! webhook that is not accepted is counted, also when its sender hangs up.
+//! Guarantees: connections are bounded in their number, a request in its headers, its body and its time,
+//! also one that never ends; a webhook that is not accepted is counted, also when its sender hangs up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,6 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum_server::Handle;
-use secrecy::SecretString;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -20,12 +19,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use super::bodies::Bodies;
+use super::connections::{Doorkeeper, MAX_CONNECTIONS};
 use super::intake::Intake;
+use super::secrets::Secrets;
 use super::{commits, health, webhooks};
 use crate::daemon::event::Event;
 use crate::daemon::service::{DaemonError, HttpOptions, LAST_ANSWERS, Shared};
 use crate::daemon::tally::{Counted, Tally};
-use crate::forge::{MAX_BODY_BYTES, Repository};
+use crate::forge::Repository;
 
 /// The longest a request may take, and the longest a new connection may take to send one.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,13 +37,17 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// From how many bytes on the headers of a request are refused; what arrives in one go with the last of
 /// them may be as much again.
-const MAX_HEADER_BYTES: usize = 64 * 1024;
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+
+/// The largest body of a request for a page, which has none.
+const MAX_PAGE_BODY_BYTES: usize = 64 * 1024;
 
 /// What handlers know.
 #[derive(Clone)]
 pub(super) struct Web {
     pub(super) shared: Arc<Shared>,
-    pub(super) secrets: Arc<[SecretString]>,
+    pub(super) secrets: Secrets,
+    pub(super) bodies: Bodies,
     pub(super) events: Sender<Event>,
     /// The repository on its forge, where webhooks of others are to be left alone.
     pub(super) repository: Option<Repository>,
@@ -58,16 +64,18 @@ pub(in crate::daemon) async fn serve(
     events: Sender<Event>,
     stop: CancellationToken,
 ) -> Result<JoinHandle<()>, DaemonError> {
-    let HttpOptions { address, secrets, repository } = options;
+    let HttpOptions { address, secrets, repository, spool } = options;
     let refused = |source| DaemonError::Listen { address, source };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(refused)?;
     let listener = listener.into_std().map_err(refused)?;
     let handle = Handle::new();
-    let server = axum_server::from_tcp(listener).map_err(refused)?;
+    let server = axum_server::from_tcp(listener).map_err(refused)?.acceptor(Doorkeeper::new(MAX_CONNECTIONS));
     let mut server = server.http1_only().first_request_timeout(TIMEOUT).handle(handle.clone());
     server.http_builder().http1().header_read_timeout(IDLE).max_buf_size(MAX_HEADER_BYTES);
     let intake = Intake::open(shared.store.clone(), shared.tally.clone());
-    let web = Web { shared, secrets: secrets.into(), events, repository, intake };
+    let secrets = Secrets::new(secrets, shared.clock.clone());
+    let bodies = Bodies::new(spool);
+    let web = Web { shared, secrets, bodies, events, repository, intake };
     let routes = routes(web).into_make_service();
     tracing::info!(%address, "serving webhooks and health");
     tokio::spawn(async move {
@@ -88,16 +96,17 @@ fn routes(web: Web) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/commits/{id}", get(commits::commit));
-    bounded(webhooks).layer(from_fn_with_state(tally, counted)).merge(bounded(pages)).with_state(web)
+    // A webhook bounds its own body, by its forge.
+    let pages = bounded(pages).layer(RequestBodyLimitLayer::new(MAX_PAGE_BODY_BYTES));
+    bounded(webhooks).layer(from_fn_with_state(tally, counted)).merge(pages).with_state(web)
 }
 
 fn bounded(router: Router<Web>) -> Router<Web> {
     router
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(http::StatusCode::REQUEST_TIMEOUT, TIMEOUT))
-        // The framework's own limit is lower and would come first.
+        // The framework's own limit would come first.
         .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
 }
 
 /// A webhook that is being answered; counts as refused unless it is accepted.

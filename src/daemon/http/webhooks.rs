@@ -1,50 +1,110 @@
 //! `POST /webhooks/<forge>`: verified, stored, answered; then somebody looks again.
 //!
-//! The signature is checked over the raw body before anything is read out of it. A delivery is durable
-//! before it is acknowledged, and what is done about it is only a look: forging one could at most cost
-//! a fetch. Events that concern nobody are acknowledged and forgotten.
+//! Whatever the headers rule out is refused before the body is read; the signature is checked over the raw
+//! body as it arrives, and nothing is read out of it before that. A delivery is durable before it is
+//! acknowledged, and what is done about it is only a look: forging one could at most cost a fetch. Events
+//! that concern nobody are acknowledged and forgotten.
 
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::{Path, State};
-use http::{HeaderMap, StatusCode};
-use sha2::{Digest as _, Sha256};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, StatusCode, header};
 
+use super::bodies::{BodyError, Held};
 use super::server::Web;
 use crate::daemon::event::{Because, Event};
 use crate::daemon::tally::Counted;
-use crate::forge::{Incoming, Received, Refusal, Repository, Source, receive};
+use crate::forge::{
+    Expected, Incoming, PayloadDigest, Received, Refusal, Repository, SignatureError, Source, expect,
+};
 use crate::store::{About, Delivery, Stored};
 
-/// Bodies from this size on are read where they keep nobody waiting: the code of 25 MB takes a tenth of a
-/// second.
-const LARGE_BYTES: usize = 256 * 1024;
+/// After how many seconds a sender is asked to come again.
+const COME_AGAIN: &str = "10";
 
 type Answer = (StatusCode, &'static str);
+
+/// Why a webhook is not taken.
+enum Untaken {
+    Refused(Refusal),
+    NoBody(BodyError),
+}
+
+impl From<Refusal> for Untaken {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<SignatureError> for Untaken {
+    fn from(error: SignatureError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<BodyError> for Untaken {
+    fn from(error: BodyError) -> Self {
+        Self::NoBody(error)
+    }
+}
 
 /// Answers a delivery.
 pub(super) async fn webhook(
     State(web): State<Web>,
     Path(forge): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
+    body: Body,
+) -> Response {
     let Some(source) = Source::from_path(&forge) else {
-        return (StatusCode::NOT_FOUND, "no such forge\n");
+        return (StatusCode::NOT_FOUND, "no such forge\n").into_response();
     };
     if web.secrets.is_empty() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "no webhook secret is configured\n");
+        return (StatusCode::SERVICE_UNAVAILABLE, "no webhook secret is configured\n").into_response();
     }
-    match read(&web, source, headers, body).await {
+    let answer = match read(&web, source, headers, body).await {
         Ok((received, digest)) => take(&web, source, received, digest).await,
-        Err(refusal) => {
-            tracing::warn!(forge, %refusal, "refused a webhook");
-            match refusal {
-                Refusal::Signature(_) => (StatusCode::UNAUTHORIZED, "the signature does not match\n"),
-                Refusal::Header { .. } => (StatusCode::BAD_REQUEST, "a header is missing\n"),
-                Refusal::Repeated { .. } => (StatusCode::BAD_REQUEST, "a header is there twice\n"),
-                Refusal::Body(_) => (StatusCode::BAD_REQUEST, "the payload cannot be understood\n"),
-            }
+        Err(Untaken::Refused(refusal)) => refuse(&web, source, &refusal),
+        Err(Untaken::NoBody(error)) => {
+            tracing::warn!(forge = source.as_str(), %error, "a webhook was not taken");
+            without_body(&error)
         }
+    };
+    match answer {
+        (StatusCode::SERVICE_UNAVAILABLE, text) => {
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, COME_AGAIN)], text).into_response()
+        }
+        answer => answer.into_response(),
+    }
+}
+
+fn without_body(error: &BodyError) -> Answer {
+    match error {
+        BodyError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"),
+        BodyError::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "too much at once; deliver it again\n"),
+        BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "the body is not whole\n"),
+        BodyError::Unkept(_) => (StatusCode::SERVICE_UNAVAILABLE, "not kept; deliver it again\n"),
+    }
+}
+
+fn refuse(web: &Web, source: Source, refusal: &Refusal) -> Answer {
+    let advice = match refusal {
+        Refusal::Signature(SignatureError::Mismatch) => web.secrets.advice(),
+        Refusal::Signature(_)
+        | Refusal::Form
+        | Refusal::Header { .. }
+        | Refusal::Repeated { .. }
+        | Refusal::Body(_) => None,
+    };
+    tracing::warn!(forge = source.as_str(), %refusal, advice = advice.as_deref(), "refused a webhook");
+    match refusal {
+        Refusal::Signature(_) => (StatusCode::UNAUTHORIZED, "the signature does not match\n"),
+        Refusal::Form => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "this is a form: set the webhook's content type to application/json\n",
+        ),
+        Refusal::Header { .. } => (StatusCode::BAD_REQUEST, "a header is missing\n"),
+        Refusal::Repeated { .. } => (StatusCode::BAD_REQUEST, "a header is there twice\n"),
+        Refusal::Body(_) => (StatusCode::BAD_REQUEST, "the payload cannot be understood\n"),
     }
 }
 
@@ -53,17 +113,43 @@ async fn read(
     web: &Web,
     source: Source,
     headers: HeaderMap,
-    body: Bytes,
-) -> Result<(Received, String), Refusal> {
-    let (secrets, size) = (web.secrets.clone(), body.len());
-    let read = move || {
-        let received = receive(source, &secrets, &headers, &body)?;
-        Ok((received, Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect()))
+    body: Body,
+) -> Result<(Received, String), Untaken> {
+    let mut secrets = web.secrets.current();
+    let expected = match expect(source, &secrets, &headers) {
+        Err(Refusal::Signature(mismatch @ SignatureError::Mismatch)) => {
+            secrets = web.secrets.renewed(&secrets).ok_or(mismatch)?;
+            expect(source, &secrets, &headers)?
+        }
+        outcome => outcome?,
     };
-    if size < LARGE_BYTES {
-        return read();
+    let most = source.max_body_bytes();
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: usize| length > most) {
+        return Err(BodyError::TooLarge(most).into());
     }
-    tokio::task::spawn_blocking(read).await.expect("reading a webhook does not panic")
+    let mut checker = expected.checker(&secrets);
+    let held = web.bodies.take(body, most, &mut checker).await?;
+    let digest = match checker.finish() {
+        Ok(digest) => digest,
+        Err(mismatch) => {
+            let renewed = web.secrets.renewed(&secrets).ok_or(mismatch)?;
+            let mut checker = expected.checker(&renewed);
+            held.payload().each_piece(&mut |piece| checker.update(piece)).map_err(BodyError::Unkept)?;
+            checker.finish()?
+        }
+    };
+    let received = understand(expected, held, digest).await?;
+    Ok((received, digest.iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+/// A large body is read where it keeps nobody waiting.
+async fn understand(expected: Expected, held: Held, digest: PayloadDigest) -> Result<Received, Refusal> {
+    if !held.is_spooled() {
+        return Ok(expected.read(held.payload(), &digest)?);
+    }
+    let read = move || expected.read(held.payload(), &digest);
+    Ok(tokio::task::spawn_blocking(read).await.expect("reading a webhook does not panic")?)
 }
 
 async fn take(web: &Web, source: Source, received: Received, body_digest: String) -> Answer {

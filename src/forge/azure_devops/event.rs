@@ -11,10 +11,11 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
-use crate::forge::webhook::{DeliveryId, PushEvent, Received, Refusal, SignatureError, event_word};
+use crate::forge::payload::{Payload, PayloadDigest};
+use crate::forge::signature::{Proof, SignatureError};
+use crate::forge::webhook::{DeliveryId, Expected, PushEvent, Received, Refusal, Source, event_word};
 use crate::forge::{DecodeError, Incoming, PullRequestNumber, Repository};
 use crate::git::CommitId;
 
@@ -78,27 +79,31 @@ struct Project {
     name: String,
 }
 
-/// See [`crate::forge::receive`].
-pub(in crate::forge) fn receive(
-    secrets: &[SecretString],
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Received, Refusal> {
+/// See [`crate::forge::expect`].
+pub(in crate::forge) fn expect(secrets: &[SecretString], headers: &HeaderMap) -> Result<Expected, Refusal> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     verify(secrets, authorization)?;
-    let envelope: Envelope = read("service hook", body)?;
+    Ok(Expected::new(Source::AzureDevOps, Proof::Shown, None, None))
+}
+
+/// Event and delivery stand in the body.
+pub(in crate::forge) fn read_event(
+    payload: Payload<'_>,
+    digest: &PayloadDigest,
+) -> Result<Received, DecodeError> {
+    let envelope: Envelope = payload.json("service hook")?;
     let event = event_word(&envelope.event_type);
-    let incoming = decode(&event, body)?;
-    Ok(Received { delivery: delivery_of(&envelope, body), event, incoming })
+    let incoming = decode(&event, payload)?;
+    Ok(Received { delivery: delivery_of(&envelope, digest), event, incoming })
 }
 
 /// An event is sent once for each subscription; its repetitions have the same notification.
-fn delivery_of(envelope: &Envelope, body: &[u8]) -> DeliveryId {
+fn delivery_of(envelope: &Envelope, digest: &PayloadDigest) -> DeliveryId {
     let named = envelope.id.as_ref().and_then(|id| match envelope.notification_id {
         Some(notification) => format!("{id}/{notification}").parse().ok(),
         None => id.parse().ok(),
     });
-    named.unwrap_or_else(|| DeliveryId::of(&envelope.event_type, body))
+    named.unwrap_or_else(|| DeliveryId::of(&envelope.event_type, digest))
 }
 
 fn verify(secrets: &[SecretString], authorization: Option<&str>) -> Result<(), SignatureError> {
@@ -132,18 +137,18 @@ fn is_same(secret: &[u8], given: &[u8]) -> bool {
 
 /// Reads the body of an event ("Service hooks events"). Events that do not concern us are
 /// [`Incoming::Ignored`], whatever their resource.
-fn decode(event: &str, body: &[u8]) -> Result<Incoming, DecodeError> {
+fn decode(event: &str, body: Payload<'_>) -> Result<Incoming, DecodeError> {
     match event {
         "git.push" => {
-            let push: About<Push> = read(event, body)?;
+            let push: About<Push> = body.json(event)?;
             decode_push(event, push.resource).map(Incoming::Push)
         }
         "git.pullrequest.created" | "git.pullrequest.updated" | "git.pullrequest.merged" => {
-            let pull_request: About<PullRequest> = read(event, body)?;
+            let pull_request: About<PullRequest> = body.json(event)?;
             decode_pull_request(event, &pull_request.resource)
         }
         "ms.vss-code.git-pullrequest-comment-event" => {
-            let commented: About<Commented> = read(event, body)?;
+            let commented: About<Commented> = body.json(event)?;
             let pull_request = commented.resource.pull_request;
             let pull_request = pull_request
                 .ok_or_else(|| impossible(event, "resource.pullRequest (choose its version 2.0)"))?;
@@ -180,10 +185,6 @@ fn decode_pull_request(event: &str, pull_request: &PullRequest) -> Result<Incomi
 fn named(event: &str, repository: &RepositoryRef) -> Result<Repository, DecodeError> {
     let name = format!("{}/{}", repository.project.name, repository.name);
     name.parse().map_err(|_| impossible(event, "resource.repository.name"))
-}
-
-fn read<T: DeserializeOwned>(event: &str, body: &[u8]) -> Result<T, DecodeError> {
-    serde_json::from_slice(body).map_err(|source| DecodeError::Json { event: event.to_owned(), source })
 }
 
 fn impossible(event: &str, field: &'static str) -> DecodeError {

@@ -15,4 +15,4 @@ mod tests;
 mod threads;
 
 pub use connection::{AzureDevOps, Options};
-pub(super) use event::receive;
+pub(super) use event::{expect, read_event};

@@ -3,9 +3,10 @@
 use http::HeaderMap;
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use crate::forge::webhook::{DeliveryId, PushEvent, Received, Refusal, event_word, verify};
+use crate::forge::payload::Payload;
+use crate::forge::signature::signed;
+use crate::forge::webhook::{DeliveryId, Expected, PushEvent, Refusal, Source, event_word};
 use crate::forge::{DecodeError, Incoming, PullRequestNumber, Repository};
 use crate::git::CommitId;
 
@@ -57,35 +58,30 @@ struct FullName {
     full_name: String,
 }
 
-/// See [`crate::forge::receive`].
-pub(in crate::forge) fn receive(
-    secrets: &[SecretString],
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Received, Refusal> {
+/// See [`crate::forge::expect`].
+pub(in crate::forge) fn expect(secrets: &[SecretString], headers: &HeaderMap) -> Result<Expected, Refusal> {
     let header = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
     let missing = |name| Refusal::Header { name, forge: "Bitbucket" };
-    verify(secrets, body, header("x-hub-signature"))?;
+    let proof = signed(secrets, header("x-hub-signature"))?;
     let event = header("x-event-key").map(event_word).filter(|event| !event.is_empty());
     let event = event.ok_or_else(|| missing("X-Event-Key"))?;
     let delivery = header("x-request-uuid").and_then(|id| id.parse::<DeliveryId>().ok());
     let delivery = delivery.ok_or_else(|| missing("X-Request-UUID"))?;
-    let incoming = decode(&event, body)?;
-    Ok(Received { delivery, event, incoming })
+    Ok(Expected::new(Source::Bitbucket, proof, Some(event), Some(delivery)))
 }
 
 /// Reads the body of the event that `X-Event-Key` names. Events that do not concern us are
 /// [`Incoming::Ignored`], whatever their body.
-fn decode(event: &str, body: &[u8]) -> Result<Incoming, DecodeError> {
+pub(in crate::forge) fn decode(event: &str, body: Payload<'_>) -> Result<Incoming, DecodeError> {
     match event {
-        "repo:push" => decode_push(event, read(event, body)?).map(Incoming::Push),
+        "repo:push" => decode_push(event, body.json(event)?).map(Incoming::Push),
         "pullrequest:created"
         | "pullrequest:updated"
         | "pullrequest:fulfilled"
         | "pullrequest:rejected"
         | "pullrequest:comment_created"
         | "pullrequest:comment_updated"
-        | "pullrequest:comment_deleted" => decode_pull_request(event, &read(event, body)?),
+        | "pullrequest:comment_deleted" => decode_pull_request(event, &body.json(event)?),
         _ => Ok(Incoming::Ignored),
     }
 }
@@ -115,10 +111,6 @@ fn decode_pull_request(event: &str, about: &AboutPullRequest) -> Result<Incoming
 
 fn named(event: &str, repository: &FullName) -> Result<Repository, DecodeError> {
     repository.full_name.parse().map_err(|_| impossible(event, "repository.full_name"))
-}
-
-fn read<T: DeserializeOwned>(event: &str, body: &[u8]) -> Result<T, DecodeError> {
-    serde_json::from_slice(body).map_err(|source| DecodeError::Json { event: event.to_owned(), source })
 }
 
 fn impossible(event: &str, field: &'static str) -> DecodeError {

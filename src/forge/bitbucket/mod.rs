@@ -15,4 +15,4 @@ mod statuses;
 mod tests;
 
 pub use connection::{Bitbucket, Credential, Options};
-pub(super) use event::receive;
+pub(super) use event::{decode, expect};

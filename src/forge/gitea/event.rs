@@ -6,13 +6,12 @@
 use http::HeaderMap;
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::client::NAME;
+use crate::forge::payload::Payload;
 use crate::forge::pull_request::PullRequestNumber;
-use crate::forge::webhook::{
-    DecodeError, DeliveryId, Incoming, PushEvent, Received, Refusal, Repository, verify,
-};
+use crate::forge::signature::signed;
+use crate::forge::webhook::{DecodeError, Expected, Incoming, PushEvent, Refusal, Repository, Source};
 
 /// The longest name of an event.
 const MAX_EVENT_CHARS: usize = 64;
@@ -60,42 +59,36 @@ struct Named {
     full_name: String,
 }
 
-/// See [`crate::forge::receive`].
-pub(in crate::forge) fn receive(
-    secrets: &[SecretString],
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Received, Refusal> {
+/// See [`crate::forge::expect`].
+pub(in crate::forge) fn expect(secrets: &[SecretString], headers: &HeaderMap) -> Result<Expected, Refusal> {
     let header = |names: [&str; 2]| {
         let values = names.into_iter().filter_map(|name| headers.get(name)?.to_str().ok());
         values.into_iter().find(|value| !value.is_empty())
     };
     // Without a secret the signature is sent empty.
     let signature = header(["x-gitea-signature", "x-forgejo-signature"]);
-    verify(secrets, body, signature.map(|digits| format!("sha256={digits}")).as_deref())?;
+    let proof = signed(secrets, signature.map(|digits| format!("sha256={digits}")).as_deref())?;
     let event = header(["x-gitea-event", "x-forgejo-event"]);
     let event = event.ok_or(Refusal::Header { name: "X-Gitea-Event", forge: NAME })?;
-    let event: String = event.chars().take(MAX_EVENT_CHARS).collect();
     let delivery = header(["x-gitea-delivery", "x-forgejo-delivery"]).and_then(|id| id.parse().ok());
-    let delivery = delivery.unwrap_or_else(|| DeliveryId::of(&event, body));
-    let incoming = decode(&event, body)?;
-    Ok(Received { delivery, event, incoming })
+    let event = event.chars().take(MAX_EVENT_CHARS).collect();
+    Ok(Expected::new(Source::Gitea, proof, Some(event), delivery))
 }
 
 /// Reviews are events of their own (`pull_request_approved` and others) with the pull request's number.
-fn decode(event: &str, body: &[u8]) -> Result<Incoming, DecodeError> {
+pub(in crate::forge) fn decode(event: &str, body: Payload<'_>) -> Result<Incoming, DecodeError> {
     match event {
         "push" => {
-            let push: Push = read(event, body)?;
+            let push: Push = body.json(event)?;
             PushEvent::read(event, &push.repository.full_name, &push.reference, &push.after)
                 .map(Incoming::Push)
         }
         "delete" => {
-            let gone: Delete = read(event, body)?;
+            let gone: Delete = body.json(event)?;
             decode_delete(event, &gone).map(Incoming::Push)
         }
         "issue_comment" => {
-            let comment: IssueComment = read(event, body)?;
+            let comment: IssueComment = body.json(event)?;
             if comment.is_pull || comment.issue.pull_request.is_some() {
                 proposal(event, &comment.repository, comment.issue.number)
             } else {
@@ -103,7 +96,7 @@ fn decode(event: &str, body: &[u8]) -> Result<Incoming, DecodeError> {
             }
         }
         name if name.starts_with("pull_request") => {
-            let change: PullRequestEvent = read(event, body)?;
+            let change: PullRequestEvent = body.json(event)?;
             proposal(event, &change.repository, change.number)
         }
         _ => Ok(Incoming::Ignored),
@@ -128,10 +121,6 @@ fn proposal(event: &str, repository: &Named, number: u64) -> Result<Incoming, De
         repository: repository.map_err(|_| impossible("repository"))?,
         number: PullRequestNumber::new(number).ok_or_else(|| impossible("number"))?,
     })
-}
-
-fn read<T: DeserializeOwned>(event: &str, body: &[u8]) -> Result<T, DecodeError> {
-    serde_json::from_slice(body).map_err(|source| DecodeError::Json { event: event.to_owned(), source })
 }
 
 #[cfg(test)]

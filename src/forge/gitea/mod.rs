@@ -10,4 +10,4 @@ mod pulls;
 mod statuses;
 
 pub use client::{Gitea, Options};
-pub(super) use event::receive;
+pub(super) use event::{decode, expect};

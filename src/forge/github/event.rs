@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::connection::NAME;
-use crate::forge::webhook::{DecodeError, DeliveryId, Received, Refusal, verify};
+use crate::forge::payload::Payload;
+use crate::forge::signature::signed;
+use crate::forge::webhook::{DecodeError, DeliveryId, Expected, Refusal, Source};
 use crate::forge::{Incoming, PullRequestNumber, PushEvent, Repository};
 use crate::git::{BranchName, CommitId};
 
@@ -75,22 +77,18 @@ struct MergeGroup {
     head_ref: String,
 }
 
-/// See [`crate::forge::receive`].
-pub(in crate::forge) fn receive(
-    secrets: &[SecretString],
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Received, Refusal> {
+/// See [`crate::forge::expect`].
+pub(in crate::forge) fn expect(secrets: &[SecretString], headers: &HeaderMap) -> Result<Expected, Refusal> {
     let header = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
     let missing = |name| Refusal::Header { name, forge: NAME };
-    verify(secrets, body, header("x-hub-signature-256"))?;
+    let proof = signed(secrets, header("x-hub-signature-256"))?;
     let is_name = |event: &&str| {
         (1..=MAX_EVENT_CHARS).contains(&event.len()) && event.bytes().all(|byte| byte.is_ascii_graphic())
     };
     let event = header("x-github-event").filter(is_name).ok_or_else(|| missing("X-GitHub-Event"))?;
     let delivery = header("x-github-delivery").and_then(|id| id.parse::<DeliveryId>().ok());
     let delivery = delivery.ok_or_else(|| missing("X-GitHub-Delivery"))?;
-    Ok(Received { delivery, event: event.to_owned(), incoming: decode(event, body)? })
+    Ok(Expected::new(Source::GitHub, proof, Some(event.to_owned()), Some(delivery)))
 }
 
 /// Reads the body of the event that `X-GitHub-Event` names. Events that do not concern us are
@@ -100,7 +98,12 @@ pub(in crate::forge) fn receive(
 /// [`DecodeError`] when the body of an event that concerns us is not what GitHub documents ("Webhook
 /// events and payloads").
 pub fn decode(event: &str, body: &[u8]) -> Result<Incoming, DecodeError> {
-    let body = Body { event, bytes: body };
+    decode_payload(event, Payload::Whole(body))
+}
+
+/// As [`decode`], of a body that need not be in memory.
+pub(in crate::forge) fn decode_payload(event: &str, payload: Payload<'_>) -> Result<Incoming, DecodeError> {
+    let body = Body { event, payload };
     match event {
         "ping" => Ok(Incoming::Ping),
         "push" => body.push(),
@@ -115,7 +118,7 @@ pub fn decode(event: &str, body: &[u8]) -> Result<Incoming, DecodeError> {
 /// A body, and the event that it is of.
 struct Body<'a> {
     event: &'a str,
-    bytes: &'a [u8],
+    payload: Payload<'a>,
 }
 
 impl Body<'_> {
@@ -179,8 +182,7 @@ impl Body<'_> {
     }
 
     fn json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        serde_json::from_slice(self.bytes)
-            .map_err(|source| DecodeError::Json { event: self.event.to_owned(), source })
+        self.payload.json(self.event)
     }
 
     fn repository(&self, named: &Named) -> Result<Repository, DecodeError> {

@@ -17,4 +17,4 @@ mod fixture;
 
 pub use connection::{Access, GitHub, Options};
 pub use event::decode;
-pub(super) use event::receive;
+pub(super) use event::{decode_payload, expect};

@@ -8,13 +8,12 @@
 use http::HeaderMap;
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::client::NAME;
+use crate::forge::payload::Payload;
 use crate::forge::pull_request::PullRequestNumber;
-use crate::forge::webhook::{
-    DecodeError, DeliveryId, Incoming, PushEvent, Received, Refusal, Repository, verify_token,
-};
+use crate::forge::signature::{Proof, verify_token};
+use crate::forge::webhook::{DecodeError, Expected, Incoming, PushEvent, Refusal, Repository, Source};
 
 /// The longest name of an event.
 const MAX_EVENT_CHARS: usize = 64;
@@ -55,37 +54,31 @@ struct Project {
     path_with_namespace: String,
 }
 
-/// See [`crate::forge::receive`].
-pub(in crate::forge) fn receive(
-    secrets: &[SecretString],
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Received, Refusal> {
+/// See [`crate::forge::expect`].
+pub(in crate::forge) fn expect(secrets: &[SecretString], headers: &HeaderMap) -> Result<Expected, Refusal> {
     verify_token(secrets, headers.get("x-gitlab-token").map(|token| token.as_bytes()))?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let event = header("x-gitlab-event").filter(|event| !event.is_empty());
     let event = event.ok_or(Refusal::Header { name: "X-Gitlab-Event", forge: NAME })?;
-    let event: String = event.chars().take(MAX_EVENT_CHARS).collect();
     let ids = ["idempotency-key", "x-gitlab-webhook-uuid"];
     let delivery = ids.iter().find_map(|name| header(name)?.parse().ok());
-    let delivery = delivery.unwrap_or_else(|| DeliveryId::of(&event, body));
-    let incoming = decode(&event, body)?;
-    Ok(Received { delivery, event, incoming })
+    let event = event.chars().take(MAX_EVENT_CHARS).collect();
+    Ok(Expected::new(Source::GitLab, Proof::Shown, Some(event), delivery))
 }
 
-fn decode(event: &str, body: &[u8]) -> Result<Incoming, DecodeError> {
+pub(in crate::forge) fn decode(event: &str, body: Payload<'_>) -> Result<Incoming, DecodeError> {
     match event {
         "Push Hook" | "Tag Push Hook" => {
-            let push: Push = read(event, body)?;
+            let push: Push = body.json(event)?;
             let repository = &push.project.path_with_namespace;
             PushEvent::read(event, repository, &push.reference, &push.after).map(Incoming::Push)
         }
         "Merge Request Hook" => {
-            let change: MergeRequestEvent = read(event, body)?;
+            let change: MergeRequestEvent = body.json(event)?;
             proposal(event, &change.project, change.object_attributes.iid)
         }
         "Note Hook" => {
-            let note: NoteEvent = read(event, body)?;
+            let note: NoteEvent = body.json(event)?;
             match note.merge_request {
                 Some(on) if note.object_attributes.noteable_type == "MergeRequest" => {
                     proposal(event, &note.project, on.iid)
@@ -104,10 +97,6 @@ fn proposal(event: &str, project: &Project, iid: u64) -> Result<Incoming, Decode
         repository: repository.map_err(|_| impossible("project.path_with_namespace"))?,
         number: PullRequestNumber::new(iid).ok_or_else(|| impossible("iid"))?,
     })
-}
-
-fn read<T: DeserializeOwned>(event: &str, body: &[u8]) -> Result<T, DecodeError> {
-    serde_json::from_slice(body).map_err(|source| DecodeError::Json { event: event.to_owned(), source })
 }
 
 #[cfg(test)]

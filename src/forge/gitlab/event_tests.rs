@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::forge::SignatureError;
 use crate::forge::exchange_fixture::{Recorded, headers, recorded, told};
+use crate::forge::webhook::Received;
 
 const AFTER: &str = "6113728f27ae82c7b1a177c8d03f9e96e0adf246";
 
@@ -134,4 +135,9 @@ fn what_gitlab_never_sends_is_an_error_and_no_panic() {
         let refused = received("Push Hook", &push(reference, after));
         assert!(matches!(refused, Err(Refusal::Body(DecodeError::Field { .. }))));
     }
+}
+
+/// A webhook of this forge as a whole.
+fn receive(secrets: &[SecretString], headers: &HeaderMap, body: &[u8]) -> Result<Received, Refusal> {
+    crate::forge::receive(Source::GitLab, secrets, headers, body)
 }

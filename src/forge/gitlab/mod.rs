@@ -11,4 +11,4 @@ mod notes;
 mod statuses;
 
 pub use client::{GitLab, Options};
-pub(super) use event::receive;
+pub(super) use event::{decode, expect};

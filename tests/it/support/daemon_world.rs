@@ -190,6 +190,7 @@ impl DaemonWorld {
             http: self.setup.secrets.as_ref().map(|secrets| HttpOptions {
                 address: ([127, 0, 0, 1], port).into(),
                 secrets: secrets.iter().map(|&secret| secret.into()).collect(),
+                spool: self.repository.folder().to_owned(),
                 repository: self.setup.repository.map(|name| name.parse().unwrap()),
             }),
             watchers,

@@ -178,3 +178,8 @@ proptest::proptest! {
         proptest::prop_assert!(received(&body[..at]).is_err());
     }
 }
+
+/// A webhook of this forge as a whole.
+fn receive(secrets: &[SecretString], headers: &HeaderMap, body: &[u8]) -> Result<Received, Refusal> {
+    crate::forge::receive(Source::AzureDevOps, secrets, headers, body)
+}

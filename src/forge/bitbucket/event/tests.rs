@@ -8,6 +8,7 @@ use sha2::Sha256;
 use super::*;
 use crate::forge::SignatureError;
 use crate::forge::fixture::recorded_webhooks;
+use crate::forge::webhook::Received;
 
 const COMMIT: &str = "709d658dc5b6d6afcd46049c2f332ee3f515a67d";
 
@@ -138,4 +139,9 @@ proptest::proptest! {
         proptest::prop_assert!(matches!(receive(&known, &forged, &body), Err(Refusal::Signature(_))));
         proptest::prop_assert!(received("repo:push", &body).is_err());
     }
+}
+
+/// A webhook of this forge as a whole.
+fn receive(secrets: &[SecretString], headers: &HeaderMap, body: &[u8]) -> Result<Received, Refusal> {
+    crate::forge::receive(Source::Bitbucket, secrets, headers, body)
 }

@@ -9,6 +9,7 @@ use sha2::Sha256;
 use super::*;
 use crate::forge::SignatureError;
 use crate::forge::github::fixture::shared;
+use crate::forge::webhook::Received;
 
 const AFTER: &str = "6113728f27ae82c7b1a177c8d03f9e96e0adf246";
 const SECRET: &str = "it is a secret";
@@ -210,4 +211,9 @@ fn recorded_payloads_are_understood() {
         ("repository", "nothing", 13),
     ];
     assert_eq!(table, expected);
+}
+
+/// A webhook of this forge as a whole.
+fn receive(secrets: &[SecretString], headers: &HeaderMap, body: &[u8]) -> Result<Received, Refusal> {
+    crate::forge::receive(Source::GitHub, secrets, headers, body)
 }
