@@ -1,6 +1,6 @@
 //! Look at the open pull requests: close what is gone, plan what moved, read what people ask for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::daemon::happening::Happening;
@@ -9,9 +9,9 @@ use crate::daemon::service::Shared;
 use crate::daemon::wording::{self, Head};
 use crate::forge::{Context, Fate, Origin, PullRequest, PullRequestNumber, Status};
 use crate::git::{CommitId, Heads};
-use crate::reconcile::apply::RunKind;
+use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
-use crate::store::{About, Acceptance, Accepted, Arrival, NewWork, PullRequestRecord};
+use crate::store::{About, Acceptance, Accepted, Arrival, NewWork, PullRequestRecord, Work, WorkState};
 
 use super::listing::Listing;
 use super::proposal::{Proposal, digests, digests_of, moved, propose};
@@ -122,18 +122,42 @@ async fn close(
     shared: &Arc<Shared>,
     number: PullRequestNumber,
 ) -> Result<Vec<crate::store::Work>, LookError> {
-    let why = match shared.forge.fate(number).await? {
+    let fate = match shared.forge.fate(number).await? {
         // The list and this answer crossed: the next look tells.
         Fate::Open => return Ok(Vec::new()),
-        Fate::Merged => "Merged before it was planned",
-        Fate::Closed => "Closed before it was planned",
+        Fate::Merged => "Merged",
+        Fate::Closed => "Closed",
     };
+    let plans = match shared.store.pull_request(number).await? {
+        Some(record) => shared.store.plans_of(&record.head).await?,
+        None => Vec::new(),
+    };
+    let why = format!("{fate} before {}", unplanned(plans.iter().map(|(work, _)| work)));
     let now = shared.clock.now();
     let neighbours = saying::neighbours(shared, number).await?;
-    let superseded = shared.store.close_pull_request(number, why, now, &wording::superseded).await?;
+    let superseded = shared.store.close_pull_request(number, &why, now, &wording::superseded).await?;
     saying::say_of_neighbours(shared, number, &neighbours).await?;
-    tracing::info!(%number, why, dropped = superseded.len(), "a pull request is no longer open");
+    tracing::info!(%number, fate, dropped = superseded.len(), "a pull request is no longer open");
     Ok(superseded)
+}
+
+/// What has not come about of a head's plans: those that wait may have been made before, all or some.
+fn unplanned<'a>(plans: impl Iterator<Item = &'a Work>) -> &'static str {
+    let (mut waiting, mut planned) = (BTreeSet::new(), BTreeSet::new());
+    for work in plans {
+        match &work.state {
+            WorkState::Queued | WorkState::Running { .. } => waiting.insert(&work.environment),
+            WorkState::Ended { end: RunEnd::Superseded, .. } => false,
+            WorkState::Ended { .. } => planned.insert(&work.environment),
+        };
+    }
+    if planned.is_empty() {
+        "it was planned"
+    } else if waiting.is_subset(&planned) {
+        "it was planned again"
+    } else {
+        "all of it was planned"
+    }
 }
 
 /// Plans a pull request when it, or what its plan is about, has moved.
@@ -288,4 +312,24 @@ async fn no_longer_touched(shared: &Shared, head: &Head, work: &[NewWork]) -> Re
     let gone = earlier.iter().take(wording::MAX_CONTEXTS).map(|work| &work.environment);
     let gone: Vec<EnvironmentName> = gone.filter(|name| !now.contains_key(name)).cloned().collect();
     Ok(wording::untouched(head, &gone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::fixture::work;
+
+    #[test]
+    fn what_was_planned_is_not_said_to_be_unplanned() {
+        let waits = |name| work(1, name, RunKind::Plan);
+        let ended = |name, end| Work {
+            state: WorkState::Ended { end, summary: String::new() },
+            ..work(2, name, RunKind::Plan)
+        };
+        let told = |plans: &[Work]| unplanned(plans.iter());
+        assert_eq!(told(&[waits("a"), waits("b")]), "it was planned");
+        assert_eq!(told(&[waits("a"), ended("b", RunEnd::Superseded)]), "it was planned");
+        assert_eq!(told(&[ended("a", RunEnd::Planned), waits("a")]), "it was planned again");
+        assert_eq!(told(&[ended("a", RunEnd::Planned), waits("b")]), "all of it was planned");
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! There are no conditional requests: answers carry no `ETag`.
 
+use std::sync::atomic::Ordering;
+
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -44,6 +46,12 @@ struct Branch {
 }
 
 #[derive(Deserialize)]
+struct Repository {
+    #[serde(default)]
+    empty: bool,
+}
+
+#[derive(Deserialize)]
 struct File {
     filename: Option<String>,
     previous_filename: Option<String>,
@@ -58,8 +66,14 @@ impl Gitea {
         let mut pull_requests: Vec<PullRequest> = Vec::new();
         let mut truncated = true;
         for page in 1..=MAX_PULL_REQUESTS {
-            let answer =
-                self.get(&format!("/pulls?state=open&sort=oldest&limit={PAGE}&page={page}"), what).await?;
+            let path = format!("/pulls?state=open&sort=oldest&limit={PAGE}&page={page}");
+            let answer = match self.get(&path, what).await {
+                Ok(answer) => answer,
+                Err(failure) if failure.status == Some(StatusCode::NOT_FOUND) && self.is_empty().await => {
+                    return Ok(PullRequests::Open { pull_requests, truncated: false, validator: None });
+                }
+                Err(failure) => return Err(failure.into()),
+            };
             let found: Vec<Pull> = answer.json(what)?;
             pull_requests.extend(found.iter().filter_map(Pull::pull_request));
             if found.is_empty() || !answer.has_next_link() {
@@ -76,6 +90,17 @@ impl Gitea {
         truncated |= pull_requests.len() > MAX_PULL_REQUESTS;
         pull_requests.truncate(MAX_PULL_REQUESTS);
         Ok(PullRequests::Open { pull_requests, truncated, validator: None })
+    }
+
+    /// Whether nothing was ever pushed to the repository: then its pull requests are answered with 404, as if
+    /// it were not there (`mustAllowPulls`). Said once.
+    async fn is_empty(&self) -> bool {
+        let Ok(answer) = self.get("", "the repository").await else { return false };
+        let is_empty = answer.json::<Repository>("the repository").is_ok_and(|repository| repository.empty);
+        if is_empty && !self.is_said_empty.swap(true, Ordering::AcqRel) {
+            tracing::info!("the repository on the forge is empty: there are no pull requests yet");
+        }
+        is_empty
     }
 
     pub(in crate::forge) async fn fate(&self, number: PullRequestNumber) -> Result<Fate, ForgeError> {

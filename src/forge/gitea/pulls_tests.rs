@@ -170,3 +170,16 @@ async fn every_request_is_as_gitea_and_forgejo_publish_it() {
         fake.asked().iter().for_each(|asked| contract.check(asked));
     }
 }
+
+#[tokio::test]
+async fn an_empty_repository_is_not_a_missing_one() {
+    let gone = || Said::new(404, json!({ "message": "The target couldn't be found." }));
+    let empty = Said::new(200, json!({ "full_name": "octo/ml", "empty": true }));
+    let open = forge(&FakeForge::answering([gone(), empty])).open_pull_requests(None).await.unwrap();
+    assert_eq!(open, PullRequests::Open { pull_requests: Vec::new(), truncated: false, validator: None });
+    let full = Said::new(200, json!({ "full_name": "octo/ml", "empty": false }));
+    for answer in [full, gone()] {
+        let refused = forge(&FakeForge::answering([gone(), answer])).open_pull_requests(None).await;
+        assert_eq!(refused.unwrap_err().class, Class::Refused);
+    }
+}
