@@ -89,6 +89,8 @@ pub struct Forge {
     pub user: String,
     /// Whose pull requests are planned without being asked to.
     pub forks: ForkPolicy,
+    /// How much is written within an hour.
+    pub writes_per_hour: WritesPerHour,
     /// The App ID or client ID of a GitHub App; empty: a token is used.
     pub app_id: String,
     /// The App's installation; 0: it is looked up.
@@ -115,6 +117,58 @@ pub enum ForgeKind {
     AzureDevops,
     /// Bitbucket Cloud.
     Bitbucket,
+}
+
+/// How much is written to the forge within an hour: a number, or one of two words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum WritesPerHour {
+    /// So much; 0 is any number.
+    Most(u64),
+    /// What the word says.
+    Word(WritesWord),
+}
+
+/// See [`WritesPerHour`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WritesWord {
+    /// What the kind of forge takes.
+    ByKind,
+    /// Any number.
+    Unlimited,
+}
+
+/// Below what GitHub takes of an account, which is often shared: 500 within an hour ("Rate limits for the
+/// REST API", content creation).
+const HOSTED_WRITES: u64 = 400;
+
+impl Forge {
+    /// Most writes within an hour; `None`: any number. Of the hosted forges GitHub limits what is created, and
+    /// Bitbucket every request to 1,000; GitLab, Azure DevOps and whatever is self-hosted say when it is too
+    /// much.
+    #[must_use]
+    pub fn write_limit(&self) -> Option<u64> {
+        match self.writes_per_hour {
+            WritesPerHour::Most(0) | WritesPerHour::Word(WritesWord::Unlimited) => None,
+            WritesPerHour::Most(most) => Some(most),
+            WritesPerHour::Word(WritesWord::ByKind) => match self.kind {
+                ForgeKind::Github => self.is_hosted_github().then_some(HOSTED_WRITES),
+                ForgeKind::Bitbucket => Some(HOSTED_WRITES),
+                ForgeKind::Notes
+                | ForgeKind::Gitlab
+                | ForgeKind::Gitea
+                | ForgeKind::Forgejo
+                | ForgeKind::AzureDevops => None,
+            },
+        }
+    }
+
+    /// An Enterprise Server sets its own limits, none at first.
+    fn is_hosted_github(&self) -> bool {
+        let host = self.api.trim_start_matches("https://").split('/').next().unwrap_or_default();
+        host.is_empty() || host.ends_with("api.github.com") || host.ends_with(".ghe.com")
+    }
 }
 
 /// What happens to pull requests from forks.
@@ -565,6 +619,9 @@ fn place_of(name: &str, text: &str, offset: usize) -> String {
     place
 }
 
+/// The setting that is a number or a word.
+const NUMBER_OR_WORD: &str = "forge.writes_per_hour";
+
 fn public_cloud() -> String {
     "public".to_owned()
 }
@@ -588,6 +645,7 @@ fn first_mistake(own: &DeTable<'_>, default: &toml::Table, path: &str) -> Option
                 first_mistake(own, expected, &format!("{path}{name}."))
             }
             (own, expected) if own.type_str() == expected.type_str() => None,
+            (DeValue::Integer(_), _) if format!("{path}{name}") == NUMBER_OR_WORD => None,
             (own, expected) => Some((
                 value.span().start,
                 format!("`{path}{name}` is a {}, not a {}", expected.type_str(), own.type_str()),
@@ -622,6 +680,23 @@ mod tests {
         assert!(error.to_string().starts_with("b.toml:3:3: unknown key `runs.paralel`"), "{error}");
         let error = Config::over_default("b.toml", "owner = 3\n").unwrap_err();
         assert!(error.to_string().starts_with("b.toml:1:9: "), "{error}");
+    }
+
+    #[test]
+    fn what_may_be_written_within_an_hour_belongs_to_the_forge() {
+        let limit =
+            |text: &str| Config::over_default("x", &format!("[forge]\n{text}")).unwrap().forge.write_limit();
+        assert_eq!(limit("kind = \"github\""), Some(400));
+        assert_eq!(limit("kind = \"github\"\napi = \"https://github.example/api/v3\""), None);
+        assert_eq!(limit("kind = \"bitbucket\""), Some(400));
+        for kind in ["gitlab", "gitea", "forgejo", "azure-devops", "notes"] {
+            assert_eq!(limit(&format!("kind = \"{kind}\"")), None, "{kind}");
+        }
+        assert_eq!(limit("kind = \"gitea\"\nwrites_per_hour = 50"), Some(50));
+        assert_eq!(limit("kind = \"github\"\nwrites_per_hour = 0"), None);
+        assert_eq!(limit("kind = \"github\"\nwrites_per_hour = \"unlimited\""), None);
+        assert!(Config::over_default("x", "[forge]\nwrites_per_hour = \"many\"\n").is_err());
+        assert!(Config::over_default("x", "[forge]\nwrites_per_hour = -1\n").is_err());
     }
 
     #[test]

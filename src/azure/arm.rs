@@ -54,6 +54,11 @@ struct Inner {
 }
 
 impl Arm {
+    /// Whether another secret stands where ours was read than the one in use.
+    pub(crate) fn has_new_credential(&self) -> bool {
+        self.inner.tokens.has_new_credential()
+    }
+
     /// A client that sends over `wire` to `cloud`, as whoever `tokens` stand for, within `budget`.
     #[must_use]
     pub fn new(wire: wire::Client, cloud: Cloud, tokens: Arc<Tokens>, budget: Budget, clock: Clock) -> Self {

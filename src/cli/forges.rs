@@ -3,7 +3,7 @@
 //! Guarantees: what a forge needs and the settings lack is an error that names the setting; nothing is
 //! sent before the first request is needed.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use super::error::CliError;
 use super::wiring::{is_loopback, public_client};
@@ -15,7 +15,7 @@ use crate::forge::{
     gitlab,
 };
 use crate::git::{BranchName, Credentials, PasswordSource, PullRefs};
-use crate::wire::{self, Proxy};
+use crate::wire::{self, Proxy, Renewable};
 
 /// The user name that GitHub takes an App's token with, over https.
 const APP_USER: &str = "x-access-token";
@@ -112,9 +112,8 @@ fn repository(config: &Config) -> Result<Repository, CliError> {
     Ok(config.forge.repository.parse().map_err(wrong)?)
 }
 
-fn token(config: &Config) -> Result<SecretString, CliError> {
-    let token = config.forge_token()?.map(|token| token.current());
-    let token = token.filter(|token| !token.expose_secret().is_empty());
+fn token(config: &Config) -> Result<Renewable, CliError> {
+    let token = config.forge_token()?.filter(|token| !token.current().expose_secret().is_empty());
     Ok(token.ok_or_else(|| missing("token_file", "a file, or the variable BEAMLINE_FORGE_TOKEN"))?)
 }
 
@@ -123,8 +122,7 @@ fn github_access(config: &Config) -> Result<github::Access, CliError> {
     if config.forge.app_id.is_empty() {
         return Ok(github::Access::Token(token(config)?));
     }
-    let key = config.forge_private_key()?.map(|key| key.current());
-    let key = key.filter(|key| !key.expose_secret().is_empty());
+    let key = config.forge_private_key()?.filter(|key| !key.current().expose_secret().is_empty());
     let advice = "a file, or the variable BEAMLINE_FORGE_PRIVATE_KEY";
     Ok(github::Access::App {
         app_id: config.forge.app_id.clone(),

@@ -18,7 +18,9 @@ use crate::azure::{Arm, Budget, Cloud, Credential, Tokens};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, CredentialKind, ForkPolicy};
 use crate::daemon::{Account, Estate, ForgeChoice, Forks, Happening, HttpOptions, Parts, Tally};
-use crate::git::{BranchName, Credentials, Mirror, Patience, Remote, RepoPath, register_transports};
+use crate::git::{
+    BranchName, Credentials, Mirror, PasswordSource, Patience, Remote, RepoPath, register_transports,
+};
 use crate::reconcile::plan::Globs;
 use crate::resources::id::{SubscriptionId, TenantId};
 use crate::store::{FolderLock, Store};
@@ -130,15 +132,13 @@ fn credential(alias: &str, subscription: &config::Subscription) -> Result<Creden
             let token_file = subscription.secret_file.clone();
             Credential::WorkloadIdentity { tenant, client_id: client_id()?, token_file }
         }
-        CredentialKind::ClientSecret => Credential::ClientSecret {
-            tenant,
-            client_id: client_id()?,
-            secret: subscription.secret(alias)?.current(),
-        },
+        CredentialKind::ClientSecret => {
+            Credential::ClientSecret { tenant, client_id: client_id()?, secret: subscription.secret(alias)? }
+        }
         CredentialKind::ClientCertificate => Credential::ClientCertificate {
             tenant,
             client_id: client_id()?,
-            pem: subscription.secret(alias)?.current(),
+            pem: subscription.secret(alias)?,
         },
         CredentialKind::AzureCli => Credential::AzureCli { tenant: Some(tenant) },
     })
@@ -198,6 +198,7 @@ pub(super) async fn parts(
             ForkPolicy::Ask => Forks::Ask,
             ForkPolicy::Plan => Forks::Plan,
         },
+        write_limit: config.forge.write_limit(),
         public_url: Some(config.http.public_url.clone()).filter(|url| !url.is_empty()),
         clock: clock.clone(),
         parallel: config.runs.parallel,
@@ -235,10 +236,16 @@ async fn mirror(config: &Config, forge: &ForgeChoice) -> Result<Mirror, CliError
 /// The credentials of the settings; without any, a GitHub App's for its own repository.
 fn git_credentials(config: &Config, forge: &ForgeChoice) -> Result<Credentials, CliError> {
     let repository = &config.repository;
-    if let Some(password) = config.git_password()?.map(|password| password.current()) {
+    if let Some(password) = config.git_password()? {
         let username =
             if repository.username.is_empty() { "x-access-token" } else { repository.username.as_str() };
-        return Ok(Credentials::Basic { username: username.to_owned(), password });
+        // Whoever fetches does not come back with what was refused: so a replaced file is taken at once.
+        let present = move || {
+            let _ = password.renew(&password.current());
+            std::future::ready(Ok(password.current()))
+        };
+        let password = PasswordSource::new(present);
+        return Ok(Credentials::Dynamic { username: username.to_owned(), password });
     }
     let given = |path: &Path| Some(path.to_owned()).filter(|path| !path.as_os_str().is_empty());
     let (identity_file, known_hosts) =

@@ -5,20 +5,21 @@
 //!
 //! However much waits, a forge that accepts nothing is asked with one thing at a time and growing waits.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::allowance::{Allowance, WINDOW, allowance};
+use super::allowance::{Allowance, Supply, WINDOW, allowance};
 use super::happening::Happening;
 use super::messenger::deliver_message;
 use super::service::Shared;
 use super::weather::{Tally, Weather};
 use crate::clock::Clock;
-use crate::forge::{Class, Forge, ForgeError, Status, after_failure};
-use crate::store::{Outgoing, Share, StoreError};
+use crate::forge::{Class, ForgeError, Status, after_failure};
+use crate::store::{Outgoing, StoreError};
 
 /// Most statuses that are taken out at once. One Git push carries them all.
 const BATCH: u32 = 50;
@@ -47,6 +48,10 @@ pub(super) async fn deliver(shared: Arc<Shared>, stop: CancellationToken) {
         };
         if stop.is_cancelled() {
             return;
+        }
+        if shared.has_new_credential.swap(false, Ordering::AcqRel) {
+            // Whatever the forge was like, it was like that to somebody else.
+            weather = Weather::default();
         }
         let pause = match round {
             Round::More => BREATH,
@@ -93,23 +98,14 @@ async fn deliver_due(shared: &Shared, weather: &mut Weather) -> Result<Round, St
     if let Some(wait) = weather.asked_to_wait(shared.clock.monotonic()) {
         return Ok(Round::Failed(wait));
     }
-    let Allowance { pending, finals, messages } = match shared.forge {
-        // Notes are written where no forge counts.
-        Forge::Notes(_) => Allowance { pending: u32::MAX, finals: u32::MAX, messages: u32::MAX },
-        Forge::GitHub(_)
-        | Forge::GitLab(_)
-        | Forge::Gitea(_)
-        | Forge::AzureDevOps(_)
-        | Forge::Bitbucket(_) => {
-            allowance(shared.store.writes_since(now.checked_sub(WINDOW).unwrap_or(now)).await?)
-        }
+    let written = match shared.write_limit {
+        None => 0,
+        Some(_) => shared.store.writes_since(now.checked_sub(WINDOW).unwrap_or(now)).await?,
     };
-    if finals == 0 {
-        tracing::warn!("what may be written to the forge within an hour is used up; the rest waits");
-        return Ok(Round::Spent);
-    }
-    let (share, limit) = if pending == 0 { (Share::Finals, finals) } else { (Share::All, pending) };
-    let limit = limit.min(weather.at_once(BATCH));
+    let Allowance { share, statuses, messages, supply } =
+        allowance(written, shared.write_limit, shared.forge.quota());
+    note_supply(shared, supply);
+    let limit = statuses.min(weather.at_once(BATCH));
     let due = shared.store.due_of(now, limit, share).await?;
     let mut tally = post(shared, &due).await;
     let mut is_full = due.len() == limit as usize;
@@ -132,11 +128,24 @@ async fn deliver_due(shared: &Shared, weather: &mut Weather) -> Result<Round, St
     if let Some(wait) = weather.after(&tally, &shared.clock) {
         return Ok(Round::Failed(wait));
     }
-    Ok(match (is_full, share) {
+    Ok(match (is_full, supply) {
         (true, _) => Round::More,
-        (false, Share::All) if messages > 0 => Round::Rest,
-        (false, Share::All | Share::Finals) => Round::Spent,
+        (false, Supply::Enough) => Round::Rest,
+        (false, Supply::Low(_) | Supply::Spent(_)) => Round::Spent,
     })
+}
+
+/// Remembers how much may be written, for those who ask, and says when that changes.
+fn note_supply(shared: &Shared, supply: Supply) {
+    let before =
+        std::mem::replace(&mut *shared.supply.lock().unwrap_or_else(PoisonError::into_inner), supply);
+    if std::mem::discriminant(&before) == std::mem::discriminant(&supply) {
+        return;
+    }
+    match supply.shortage() {
+        Some(shortage) => tracing::warn!(%shortage, "the forge's budget runs low"),
+        None => tracing::info!("the forge's budget is enough again"),
+    }
 }
 
 async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
@@ -161,10 +170,22 @@ async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
             }
             Err(error) => {
                 complain(shared, &error, &format!("a status of {}", outgoing.status.commit.short()));
-                tally.failure = Some(error.class);
+                match error.class {
+                    // The forge itself is well.
+                    Class::NoCommit => {
+                        shared.absent.note(&outgoing.status.commit);
+                        tally.accepted += 1;
+                    }
+                    Class::Retry { .. } | Class::Refused => tally.failure = Some(error.class),
+                }
                 let retry_at = match &known {
                     Some((same, at)) if *same == error => *at,
-                    Some(_) | None => due_after(tries, &error.class, &shared.clock),
+                    Some(_) | None => {
+                        // How often a commit was asked for is its own affair.
+                        let own = outgoing.attempts + 1;
+                        let tries = if error.class == Class::NoCommit { own } else { tries };
+                        due_after(tries, &error.class, &shared.clock)
+                    }
                 };
                 let recorded = shared.store.delivery_failed(outgoing.id, &error.to_string(), retry_at).await;
                 known = Some((error, retry_at));
@@ -189,6 +210,11 @@ pub(super) fn complain(shared: &Shared, error: &ForgeError, what: &str) {
         Class::Refused => {
             if shared.tell_trouble(error.to_string()) {
                 tracing::error!(what, %error, "the forge refuses it");
+            }
+        }
+        Class::NoCommit => {
+            if shared.tell_trouble(error.to_string()) {
+                tracing::warn!(what, %error, "the forge does not have the commit");
             }
         }
         Class::Retry { .. } => tracing::warn!(what, %error, "it is delivered later"),

@@ -17,6 +17,7 @@ use crate::store::{
     Acceptance, Accepted, Arrival, Claim, EnvironmentRecord, Line, NewWork, StoreError, Work,
 };
 
+use super::absent::commit_arrived;
 use super::happening::Happening;
 use super::orphans::orphans;
 use super::pull_requests::{Listing, look_at};
@@ -78,6 +79,9 @@ async fn try_look(shared: &Arc<Shared>, looked: &mut Looked) -> Result<(), LookE
         tracing::warn!(%error, "the forge does not say which pull requests are open");
         LookError::from(error)
     });
+    for head in listing.iter().flat_map(|listing| listing.heads()) {
+        commit_arrived(shared, head).await;
+    }
     let seen = shared.store.seen_heads().await?;
     for branch in seen.keys().filter(|branch| !heads.branches.contains_key(*branch)) {
         let superseded = shared.store.forget_branch(branch, shared.clock.now(), &wording::superseded).await?;

@@ -22,6 +22,7 @@ pub mod queue;
 pub mod source;
 pub mod wording;
 
+mod absent;
 mod account;
 mod allowance;
 mod asking;
@@ -35,6 +36,7 @@ mod notes;
 mod orphans;
 mod pass;
 mod pull_requests;
+mod renewal;
 mod rivals;
 mod sentences;
 mod service;

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::absent::Absent;
+use super::allowance::Supply;
 use super::event::{Because, Event};
 use super::happening::Happening;
 use super::pull_requests::{Forks, Listed};
+use super::renewal::watch_credentials;
 use super::rivals::KnownRivals;
 use super::tally::Tally;
 use super::triggers::{Watching, poll, sweep_by_cron, watch_files};
@@ -59,6 +62,8 @@ pub struct Parts {
     pub forge: ForgeChoice,
     /// Whose pull requests are planned without being asked to.
     pub forks: Forks,
+    /// Most writes to the forge within an hour; `None`: any number.
+    pub write_limit: Option<u64>,
     /// Where people reach what is served, as `https://beamline.example`; statuses lead there.
     pub public_url: Option<String>,
     /// Time and ids.
@@ -150,6 +155,14 @@ pub(super) struct Shared {
     walking: BTreeMap<String, Arm>,
     /// Something was put into the outbox.
     pub(super) outbox: Notify,
+    /// Most writes to the forge within an hour; `None`: any number.
+    pub(super) write_limit: Option<u64>,
+    /// How much may be written to the forge, as the last round of deliveries found it.
+    pub(super) supply: Mutex<Supply>,
+    /// Commits that the forge does not have.
+    pub(super) absent: Absent,
+    /// A credential was replaced since the last round of deliveries.
+    pub(super) has_new_credential: AtomicBool,
     troubles: Troubles,
     watchers: broadcast::Sender<Happening>,
     pub(super) tally: Tally,
@@ -169,6 +182,11 @@ impl Shared {
             self.tell(Happening::Trouble(text));
         }
         is_news
+    }
+
+    /// What waits because the forge's budget runs low, as a sentence; `None` while there is enough.
+    pub(super) fn shortage(&self) -> Option<String> {
+        self.supply.lock().unwrap_or_else(PoisonError::into_inner).shortage()
     }
 
     pub(super) fn looked(&self) {
@@ -229,6 +247,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()
         tokio::spawn(forward(requests, sender.clone(), stop.clone()));
     }
     tokio::spawn(poll(interval, shared.clock.clone(), sender.clone(), stop.clone()));
+    tokio::spawn(watch_credentials(shared.clone(), sender.clone(), stop.clone()));
     let deliveries = tokio::spawn(delivery::deliver(shared.clone(), stop.clone()));
     // The channel was made just now and has room.
     let _ = sender.try_send(Event::Look(Because::Started));
@@ -276,6 +295,7 @@ fn share(parts: Parts) -> Shared {
         store,
         forge,
         forks,
+        write_limit,
         public_url,
         clock,
         parallel,
@@ -310,6 +330,10 @@ fn share(parts: Parts) -> Shared {
         orphans_found: AtomicBool::new(false),
         walking,
         outbox: Notify::new(),
+        write_limit,
+        supply: Mutex::default(),
+        absent: Absent::default(),
+        has_new_credential: AtomicBool::new(false),
         troubles: Troubles::default(),
         watchers,
         tally,

@@ -48,7 +48,7 @@ impl Weather {
                 // A refusal may concern only what was refused.
                 let soon = match class {
                     Class::Refused => Class::Retry { after: None },
-                    Class::Retry { .. } => *class,
+                    Class::Retry { .. } | Class::NoCommit => *class,
                 };
                 let wait = after_failure(self.failures, &soon, clock);
                 let is_asked = matches!(class, Class::Retry { after: Some(_) });

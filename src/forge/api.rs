@@ -8,6 +8,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -22,12 +23,13 @@ use serde_json::Value;
 use super::outlet::{Class, ForgeError};
 use super::status::Description;
 use crate::clock::Clock;
-use crate::wire::{self, WireError};
+use crate::git::CommitId;
+use crate::wire::{self, Renewable, WireError};
 
 /// The wait after a limit that names none: GitHub asks for at least a minute after a secondary limit.
 const UNNAMED_LIMIT_WAIT: Duration = Duration::from_secs(60);
 
-/// The root of one forge's API. Cheap to clone.
+/// The root of one forge's API. Cheap to clone; clones share what the forge said about its limit.
 #[derive(Clone)]
 pub(super) struct Api {
     client: wire::Client,
@@ -35,6 +37,18 @@ pub(super) struct Api {
     root: String,
     /// The forge's name in messages: `GitHub`.
     forge: &'static str,
+    quota: Arc<Mutex<Option<Quota>>>,
+}
+
+/// What a forge says with its answers about the limit of requests: `X-RateLimit-*`, GitLab's `RateLimit-*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests of one period.
+    pub limit: u64,
+    /// Those that are left of it.
+    pub remaining: u64,
+    /// When the next period begins.
+    pub reset: Timestamp,
 }
 
 /// Why a root or a credential cannot be used.
@@ -87,6 +101,7 @@ pub enum OptionsError {
 }
 
 /// A request below the root.
+#[derive(Clone)]
 pub(super) struct Call<'a> {
     pub(super) method: Method,
     /// Begins with `/`; segments that come from outside are encoded by [`segment`].
@@ -148,23 +163,26 @@ impl Api {
         forge: &'static str,
         example: &'static str,
     ) -> Result<Self, OptionsError> {
-        Ok(Self { client, clock, root: checked_root(root, forge, example)?, forge })
+        let quota = Arc::default();
+        Ok(Self { client, clock, root: checked_root(root, forge, example)?, forge, quota })
     }
 
     pub(super) fn root(&self) -> &str {
         &self.root
     }
 
+    /// What the forge said last about its limit, unless that is over.
+    pub(super) fn quota(&self) -> Option<Quota> {
+        let quota = *self.quota.lock().unwrap_or_else(PoisonError::into_inner);
+        quota.filter(|quota| quota.reset > self.clock.now())
+    }
+
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Sends one request. `what` says in messages what it was about: `the status of a1b2c3d`.
-    pub(super) async fn send(&self, call: Call<'_>, what: &str) -> Result<Answer, Failure> {
-        self.send_advised(call, what, &|_| None).await
-    }
-
-    /// As [`Self::send`], with the forge's own next steps.
+    /// Sends one request. `what` says in messages what it was about: `the status of a1b2c3d`; `advice` has
+    /// the forge's own next steps.
     pub(super) async fn send_advised(
         &self,
         call: Call<'_>,
@@ -174,6 +192,9 @@ impl Api {
         let request = self.request(call).map_err(|()| self.unaddressable(what))?;
         let response = self.client.send(request).await.map_err(|error| self.unreachable(&error))?;
         let (parts, body) = response.into_parts();
+        if let Some(quota) = quota_of(&parts.headers) {
+            *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = Some(quota);
+        }
         if parts.status.is_success() || parts.status == StatusCode::NOT_MODIFIED {
             return Ok(Answer { status: parts.status, headers: parts.headers, body, forge: self.forge });
         }
@@ -182,8 +203,26 @@ impl Api {
         Err(self.judge(&refused, what, advice))
     }
 
+    /// As [`Self::send_advised`], with the credential of `who`; once more when it is refused and another one
+    /// stands where it was read.
+    pub(super) async fn send_as(
+        &self,
+        who: &Authorization,
+        call: Call<'_>,
+        what: &str,
+        advice: Advice<'_>,
+    ) -> Result<Answer, Failure> {
+        let shown = who.secret.current();
+        let outcome = self.send_advised(who.on(call.clone(), &shown, what)?, what, advice).await;
+        if !who.is_refused(&outcome) || !who.secret.renew(&shown) {
+            return outcome.map_err(|failure| who.advised(failure));
+        }
+        let call = who.on(call, &who.secret.current(), what)?;
+        self.send_advised(call, what, advice).await.map_err(|failure| who.advised(failure))
+    }
+
     /// Where the forge sends a GET on to, when that is a path below the same root. `None` for whatever
-    /// else it answers: [`Self::send`] says what that is.
+    /// else it answers: [`Self::send_advised`] says what that is.
     pub(super) async fn sent_on(&self, call: Call<'_>, what: &str) -> Result<Option<String>, Failure> {
         let request = self.request(call).map_err(|()| self.unaddressable(what))?;
         let response = self.client.send(request).await.map_err(|error| self.unreachable(&error))?;
@@ -248,7 +287,8 @@ impl Api {
             code if code.is_server_error() || code == StatusCode::REQUEST_TIMEOUT => {
                 let message =
                     format!("{forge} has a problem ({}); it is tried again. {words}", code.as_u16());
-                of(Reach::Everything, Class::Retry { after: None }, message)
+                let after = retry_after(refusal.headers, self.clock.now());
+                of(Reach::Everything, Class::Retry { after }, message)
             }
             _ => refused(Reach::ThisRequest, "Check the address of the API and the repository's name"),
         }
@@ -275,7 +315,7 @@ impl fmt::Debug for Api {
 }
 
 impl Answer {
-    /// The body as what the forge documents. `what` as in [`Api::send`].
+    /// The body as what the forge documents. `what` as in [`Api::send_advised`].
     pub(super) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|error| {
             let message = format!(
@@ -314,6 +354,97 @@ impl Answer {
             });
             is_meant.then_some(target)
         })
+    }
+}
+
+/// That the forge does not have a commit.
+pub(super) fn no_commit(forge: &'static str, commit: &CommitId) -> Failure {
+    let message = format!(
+        "{forge} does not have the commit {}: its status waits until it does. Check that repository.url and \
+         forge.repository name the same repository, and that what is mirrored there is up to date",
+        commit.short()
+    );
+    let error = ForgeError { class: Class::NoCommit, message };
+    Failure { status: Some(StatusCode::NOT_FOUND), reach: Reach::ThisRequest, error }
+}
+
+/// What a forge is shown with every request: a secret that may be replaced, and how it becomes a header.
+#[derive(Clone, Debug)]
+pub(super) struct Authorization {
+    secret: Renewable,
+    form: Form,
+    forge: &'static str,
+    /// Answers that mean a refused credential, beside 401 and 403.
+    also_refused: fn(StatusCode) -> bool,
+}
+
+/// How a secret becomes a header.
+#[derive(Clone, Debug)]
+pub(super) enum Form {
+    /// After these words in `Authorization`.
+    After(&'static str),
+    /// As the password of this user (RFC 7617).
+    Basic(String),
+    /// Alone in this header.
+    In(HeaderName),
+}
+
+impl Authorization {
+    /// # Errors
+    /// [`OptionsError::Token`] when the secret cannot stand in a header.
+    pub(super) fn new(secret: Renewable, form: Form, forge: &'static str) -> Result<Self, OptionsError> {
+        let made = Self { secret, form, forge, also_refused: |_| false };
+        made.header(&made.secret.current()).map(|_| made)
+    }
+
+    pub(super) fn refused_also_by(self, also_refused: fn(StatusCode) -> bool) -> Self {
+        Self { also_refused, ..self }
+    }
+
+    pub(super) fn secret(&self) -> &Renewable {
+        &self.secret
+    }
+
+    /// The header with the secret in use.
+    pub(super) fn current(&self) -> Result<(HeaderName, HeaderValue), OptionsError> {
+        self.header(&self.secret.current())
+    }
+
+    fn header(&self, secret: &SecretString) -> Result<(HeaderName, HeaderValue), OptionsError> {
+        Ok(match &self.form {
+            Form::After(words) => (header::AUTHORIZATION, secret_header(words, secret, self.forge)?),
+            Form::Basic(user) => (header::AUTHORIZATION, basic_header(user, secret, self.forge)?),
+            Form::In(name) => (name.clone(), secret_header("", secret, self.forge)?),
+        })
+    }
+
+    fn on<'a>(&self, mut call: Call<'a>, secret: &SecretString, what: &str) -> Result<Call<'a>, Failure> {
+        let header = self.header(secret).map_err(|error| Failure {
+            status: None,
+            reach: Reach::Everything,
+            error: ForgeError { class: Class::Refused, message: format!("{what} was not sent: {error}") },
+        })?;
+        call.headers.push(header);
+        Ok(call)
+    }
+
+    fn is_refused(&self, outcome: &Result<Answer, Failure>) -> bool {
+        match outcome {
+            Ok(answer) => (self.also_refused)(answer.status),
+            Err(Failure { status: Some(status), error, .. }) => {
+                let is_named = matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+                (is_named && error.class == Class::Refused) || (self.also_refused)(*status)
+            }
+            Err(Failure { status: None, .. }) => false,
+        }
+    }
+
+    /// With how a new credential is taken, where the present one is none.
+    pub(super) fn advised(&self, mut failure: Failure) -> Failure {
+        if let (Some(StatusCode::UNAUTHORIZED), Some(advice)) = (failure.status, self.secret.advice()) {
+            failure.error.message.push_str(&format!(". {advice}"));
+        }
+        failure
     }
 }
 
@@ -422,9 +553,9 @@ fn rate_limit(code: StatusCode, headers: &HeaderMap, words: &str, now: Timestamp
     if code != StatusCode::FORBIDDEN && code != StatusCode::TOO_MANY_REQUESTS {
         return None;
     }
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    if let Some(seconds) = number("retry-after") {
-        return Some(Duration::from_secs(seconds));
+    let number = |name: &str| number(headers, name);
+    if let Some(wait) = retry_after(headers, now) {
+        return Some(wait);
     }
     let remaining = number("x-ratelimit-remaining").or_else(|| number("ratelimit-remaining"));
     if remaining == Some(0) {
@@ -436,6 +567,30 @@ fn rate_limit(code: StatusCode, headers: &HeaderMap, words: &str, now: Timestamp
     let said = words.to_ascii_lowercase();
     let secondary = said.contains("secondary rate limit") || said.contains("abuse detection");
     (secondary || code == StatusCode::TOO_MANY_REQUESTS).then_some(UNNAMED_LIMIT_WAIT)
+}
+
+/// What `Retry-After` asks for: seconds, or a date (RFC 9110, 10.2.3).
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    if let Some(seconds) = number(headers, "retry-after") {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+fn quota_of(headers: &HeaderMap) -> Option<Quota> {
+    let number = |name: &str| number(headers, &format!("x-{name}")).or_else(|| number(headers, name));
+    let reset = i64::try_from(number("ratelimit-reset")?).ok()?;
+    Some(Quota {
+        limit: number("ratelimit-limit")?,
+        remaining: number("ratelimit-remaining")?,
+        reset: Timestamp::from_second(reset).ok()?,
+    })
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ mod webhook;
 
 /// What a forge is shown, and what it shows: secrets that may be replaced while we run.
 pub use crate::wire::Renewable;
-pub use api::OptionsError;
+pub use api::{OptionsError, Quota};
 pub use azure_devops::AzureDevOps;
 pub use bitbucket::Bitbucket;
 pub use check_run::{Annotation, CheckRun, Level, MAX_ANNOTATIONS};

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+use super::api::Quota;
 use super::azure_devops::AzureDevOps;
 use super::bitbucket::Bitbucket;
 use super::check_run::CheckRun;
@@ -200,6 +201,33 @@ impl Forge {
         }
     }
 
+    /// What the forge said last about how much it still takes, where it says that.
+    #[must_use]
+    pub fn quota(&self) -> Option<Quota> {
+        match self {
+            Self::GitHub(github) => github.quota(),
+            Self::GitLab(gitlab) => gitlab.quota(),
+            Self::Gitea(gitea) => gitea.quota(),
+            Self::AzureDevOps(azure) => azure.quota(),
+            Self::Bitbucket(bitbucket) => bitbucket.quota(),
+            Self::Notes(_) => None,
+        }
+    }
+
+    /// Whether another credential stands where ours was read than the one in use: what was refused is then
+    /// worth trying again at once.
+    #[must_use]
+    pub fn has_new_credential(&self) -> bool {
+        match self {
+            Self::GitHub(github) => github.has_new_credential(),
+            Self::GitLab(gitlab) => gitlab.has_new_credential(),
+            Self::Gitea(gitea) => gitea.has_new_credential(),
+            Self::AzureDevOps(azure) => azure.has_new_credential(),
+            Self::Bitbucket(bitbucket) => bitbucket.has_new_credential(),
+            Self::Notes(_) => false,
+        }
+    }
+
     /// Whether [`Self::publish`] does anything.
     #[must_use]
     pub fn has_check_runs(&self) -> bool {
@@ -260,6 +288,8 @@ pub enum Class {
     },
     /// It cannot before somebody acts: a token, a permission, a repository name.
     Refused,
+    /// It cannot before the forge has the commit. Nothing is wrong with the forge, nor with what else waits.
+    NoCommit,
 }
 
 /// Why a status was not accepted. The message ends with the next step.

@@ -23,7 +23,8 @@ pub enum GitError {
     /// The remote does not accept who we are.
     #[error(
         "{remote} refused our credentials: check the user name and token (or key) and that they may \
-             read the repository, and write to it when statuses go to Git notes"
+             read the repository, and write to it when statuses go to Git notes. A replaced password file is \
+             read at the next try; a credential that systemd has copied, by a restart"
     )]
     Authentication {
         /// The remote.

@@ -43,6 +43,8 @@ pub enum Share {
     All,
     /// Last words only: what may be written to the forge within an hour is nearly used up.
     Finals,
+    /// The last words on whole commits only, which branch protection waits for.
+    Commits,
 }
 
 impl Store {
@@ -57,9 +59,10 @@ impl Store {
         writing.commit().await
     }
 
-    /// Statuses whose time has come: last words first, then those that were tried least, then the oldest,
-    /// at most `limit`; no two of one commit and context. One that is due later than anybody lets wait
-    /// ([`LONGEST_DUE`]) was put off by a clock that has been set back since: its time has come too.
+    /// Statuses whose time has come: last words first (when not all may leave, those on whole commits
+    /// before the others), then those that were tried least, then the oldest, at most `limit`; no two of
+    /// one commit and context. One that is due later than anybody lets wait ([`LONGEST_DUE`]) was put off
+    /// by a clock that has been set back since: its time has come too, unless it was given up.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
@@ -79,15 +82,21 @@ impl Store {
     ) -> Result<Vec<Outgoing>, StoreError> {
         let mut reading = self.begin_read().await?;
         let rows = sqlx::query(
-            "SELECT * FROM outbox WHERE delivered_at IS NULL AND (next_try_at <= $1 OR next_try_at > $5)
-             AND (state <> $3 OR $4 = 1)
-             ORDER BY CASE WHEN state = $3 THEN 1 ELSE 0 END, attempts, outbox_id LIMIT $2",
+            "SELECT * FROM outbox WHERE delivered_at IS NULL
+             AND (next_try_at <= $1 OR (next_try_at > $5 AND next_try_at <> $9))
+             AND (state <> $3 OR $4 = 1) AND ($6 = 0 OR context IN ($7, $8))
+             ORDER BY CASE WHEN state = $3 THEN 2 WHEN $4 = 0 AND context IN ($7, $8) THEN 0 ELSE 1 END,
+             attempts, outbox_id LIMIT $2",
         )
         .bind(micros(now))
         .bind(i64::from(limit))
         .bind(word(State::Pending))
         .bind(i64::from(share == Share::All))
         .bind(micros(latest_due(now)))
+        .bind(i64::from(share == Share::Commits))
+        .bind(Context::apply().to_string())
+        .bind(Context::plan().to_string())
+        .bind(micros(Timestamp::MAX))
         .fetch_all(reading.db())
         .await?;
         rows.iter().map(outgoing_of).collect()
@@ -105,6 +114,52 @@ impl Store {
         .fetch_optional(reading.db())
         .await?;
         row.map(|row| Columns::of("status", &row).time("next_try_at")).transpose()
+    }
+
+    /// Lets every status of a commit that was not accepted be tried again now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn try_commit_again(&self, commit: &CommitId) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        sqlx::query("UPDATE outbox SET next_try_at = 0 WHERE delivered_at IS NULL AND commit_id = $1")
+            .bind(commit.to_string())
+            .execute(writing.db())
+            .await?;
+        writing.commit().await
+    }
+
+    /// Lets everything that the forge has refused or not heard be tried again now, messages included: there
+    /// is a new credential. A commit that the forge does not have is left to its own time.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn try_all_again(&self) -> Result<(), StoreError> {
+        let mut writing = self.begin_write().await?;
+        for table in [
+            "UPDATE outbox SET next_try_at = 0 WHERE delivered_at IS NULL AND attempts > 0 AND next_try_at <> $1",
+            "UPDATE messages SET next_try_at = 0 WHERE delivered_at IS NULL AND attempts > 0 AND next_try_at <> $1",
+        ] {
+            // What was given up waits for its commit.
+            sqlx::query(table).bind(micros(Timestamp::MAX)).execute(writing.db()).await?;
+        }
+        writing.commit().await
+    }
+
+    /// The statuses of a commit that the forge has not accepted although they were tried.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn unaccepted(&self, commit: &CommitId) -> Result<Vec<Outgoing>, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let rows = sqlx::query(
+            "SELECT * FROM outbox WHERE commit_id = $1 AND delivered_at IS NULL AND attempts > 0
+             ORDER BY outbox_id LIMIT 100",
+        )
+        .bind(commit.to_string())
+        .fetch_all(reading.db())
+        .await?;
+        rows.iter().map(outgoing_of).collect()
     }
 
     /// Notes that the forge has accepted a status. Nothing happens when a newer one has taken its place.

@@ -2,10 +2,12 @@
 //! that cross: in the end every commit has its last word, and no history shows what must not be shown.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use beamline::forge::{Context, Description, State, Status};
 use beamline::git::CommitId;
+use beamline::wire::{Renewable, Renewal};
 use beamline_simulator::Latency;
 use beamline_simulator::forge::{Disorder, ForgeKind, Permission, PullRequest};
 
@@ -112,6 +114,117 @@ async fn a_revoked_token_is_an_operators_error_until_there_is_a_new_one() {
     assert_eq!(story.status(&commit, "beamline/apply"), APPLIED);
     assert_eq!(story.status(&head, "beamline/plan"), PLANNED);
     story.finish().await;
+}
+
+/// A token in a file that can be written anew.
+fn in_a_file(token: &str) -> (Renewable, Arc<Mutex<String>>) {
+    let file = Arc::new(Mutex::new(token.to_owned()));
+    let read = file.clone();
+    let read = move || Some(read.lock().unwrap().clone().into());
+    (Renewable::new(token.into(), Renewal::WhenRefused("/etc/beamline/token".to_owned()), read), file)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_token_is_taken_without_a_restart_and_what_was_refused_goes_at_once() {
+    for kind in ForgeKind::ALL {
+        let mut story = told_on(Choices::of(kind)).await;
+        story.daemon.stop().await;
+        let (token, file) = in_a_file(&story.forge.renew_token(BOT).unwrap());
+        let client = story.client_with(token);
+        story.daemon.forge(client);
+        story.daemon.start().await;
+        story.at_rest().await;
+        story.forge.revoke_tokens();
+        let commit = push_unheard(&story, DEV, &small(3)).await;
+        let (number, head) = story.propose("nodes", DEV, &small(4));
+        story.daemon.clock.sleep(3 * HOUR).await;
+        assert_eq!(story.status(&commit, "beamline/apply"), "", "{kind:?}");
+        let troubles = story.daemon.troubles();
+        assert!(
+            troubles.iter().any(|text| text.contains("A new one in /etc/beamline/token is taken at once")),
+            "{kind:?}: {troubles:#?}"
+        );
+        *file.lock().unwrap() = story.forge.renew_token(BOT).unwrap();
+        story.daemon.clock.sleep(Duration::from_secs(30)).await;
+        assert_eq!(story.status(&commit, "beamline/apply"), APPLIED, "{kind:?}: thirty seconds later");
+        story.planned(number, &head).await;
+        story.at_rest().await;
+        assert_eq!(story.status(&head, "beamline/plan"), PLANNED, "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_the_forge_does_not_have_is_not_tried_for_ever_and_keeps_nothing_waiting() {
+    for kind in ForgeKind::ALL {
+        let story = told_on(Choices::of(kind)).await;
+        story.daemon.happenings();
+        story.main();
+        story.daemon.repository.write(DEV, &small(3));
+        // The repository that is watched is ahead of the one on the forge.
+        let ahead = story.daemon.repository.push("only here");
+        story.worked("main", &ahead).await;
+        let (number, head) = story.propose("nodes", TEST, &small(4));
+        story.forge.pushed("main", &head.to_string());
+        let writes = |story: &Proposals| story.forge.requests().values().sum::<u64>();
+        story.daemon.clock.sleep(HOUR).await;
+        assert_eq!(story.status(&head, "beamline/plan"), PLANNED.replace("dev", "test"), "{kind:?}");
+        assert_eq!(story.status(&ahead, "beamline/apply"), "", "{kind:?}");
+        let troubles: Vec<String> = story.daemon.troubles();
+        let said = troubles.iter().filter(|text| text.contains("does not have the commit")).count();
+        assert!((1..=2).contains(&said), "{kind:?}: {troubles:#?}");
+        let waiting = story.daemon.store().unaccepted(&ahead).await.unwrap();
+        assert!(!waiting.is_empty() && waiting.iter().all(|one| one.attempts <= 8), "{kind:?}: {waiting:#?}");
+        let before = writes(&story);
+        story.forge.pushed("main", &ahead.to_string());
+        story
+            .daemon
+            .until("its status arrives", async || story.status(&ahead, "beamline/apply") == APPLIED)
+            .await;
+        assert!(writes(&story) > before);
+        story.planned(number, &head).await;
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_budget_runs_low_the_last_word_on_every_commit_comes_all_the_same() {
+    let choices = Choices { write_limit: Some(24), ..Choices::of(ForgeKind::Gitea) };
+    let story = told_on(choices).await;
+    let mut heads = Vec::new();
+    for round in 0..12 {
+        let (number, head) = story.propose(&format!("change{round}"), DEV, &small(3 + round));
+        heads.push((number, head));
+        story.daemon.clock.sleep(Duration::from_secs(70)).await;
+    }
+    for (number, head) in &heads {
+        assert!(story.status(head, "beamline/plan").starts_with("success: "), "#{number}");
+    }
+    let merged = story.merge_now(heads[11].0, "change11");
+    story.daemon.clock.sleep(Duration::from_secs(300)).await;
+    assert!(story.status(&merged, "beamline/apply").starts_with("success: "), "what is merged");
+    let waits = story.daemon.store().pending_messages().await.unwrap();
+    assert!(waits > 0, "comments wait");
+    story.daemon.until("all is said", async || story.daemon.is_at_rest().await).await;
+    for (number, _) in &heads[..11] {
+        story.plan_comment(*number);
+    }
+    story.daemon.stop_quietly().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_self_hosted_forge_is_not_bound_by_what_github_takes() {
+    let story = told_on(Choices { write_limit: None, ..Choices::of(ForgeKind::Gitea) }).await;
+    let began = story.daemon.clock.now();
+    let heads: Vec<(u64, CommitId)> = (0..90)
+        .map(|number| story.propose(&format!("change{number}"), DEV, &small(3 + number % 7)))
+        .collect();
+    for (number, head) in &heads {
+        story.planned(*number, head).await;
+    }
+    let took = story.daemon.clock.now().duration_since(began).as_secs();
+    assert!(took < 30 * 60, "{took} s");
+    story.daemon.stop_quietly().await;
 }
 
 #[tokio::test(start_paused = true)]

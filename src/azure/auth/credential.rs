@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use crate::wire::Renewable;
 
 /// A credential, chosen in the configuration. Its secrets are never printed.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub enum Credential {
         /// The application's client id.
         client_id: String,
         /// The secret's value.
-        secret: SecretString,
+        secret: Renewable,
     },
     /// An application's certificate.
     ClientCertificate {
@@ -37,7 +37,7 @@ pub enum Credential {
         /// The application's client id.
         client_id: String,
         /// PEM text with an unencrypted RSA key and the certificate.
-        pem: SecretString,
+        pem: Renewable,
     },
     /// Whoever is logged in to the Azure CLI.
     AzureCli {
@@ -47,6 +47,16 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// The secret that it rests on, where that may be replaced while we run.
+    pub(super) fn renewable(&self) -> Option<&Renewable> {
+        match self {
+            Self::ClientSecret { secret, .. } => Some(secret),
+            Self::ClientCertificate { pem, .. } => Some(pem),
+            // The machine, the file that is read for every token, and the Azure CLI renew themselves.
+            Self::ManagedIdentity { .. } | Self::WorkloadIdentity { .. } | Self::AzureCli { .. } => None,
+        }
+    }
+
     /// Its name in the configuration.
     pub(super) fn name(&self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use azure_core::cloud::CustomConfiguration;
 use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::error::ErrorKind;
 use azure_core::http::{self, ClientOptions, RetryOptions, Url};
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredential,
@@ -43,7 +44,6 @@ pub(super) struct Fresh {
 /// What is needed to get tokens.
 pub(super) struct Entra {
     pub(super) credential: Credential,
-    certificate: Option<Certificate>,
     authority: String,
     scope: String,
     wire: wire::Client,
@@ -67,16 +67,8 @@ impl Entra {
         let instance_metadata = instance_metadata
             .map(|text| Url::parse(text).map_err(|_| setup(format!("`{text}` is not a URL"))))
             .transpose()?;
-        let certificate = match &credential {
-            Credential::ClientCertificate { pem, .. } => Some(Certificate::from_pem(pem).map_err(setup)?),
-            Credential::ManagedIdentity { .. }
-            | Credential::WorkloadIdentity { .. }
-            | Credential::ClientSecret { .. }
-            | Credential::AzureCli { .. } => None,
-        };
         let entra = Self {
             credential,
-            certificate,
             authority: cloud.authority.clone(),
             scope: cloud.scope(),
             wire: wire.clone(),
@@ -89,8 +81,24 @@ impl Entra {
         Ok(entra)
     }
 
-    /// Asks for a token.
+    /// Asks for a token; once more when the secret is refused and another one stands where it was read.
     pub(super) async fn fetch(&self) -> Result<Fresh, TokenError> {
+        let Some(secret) = self.credential.renewable() else { return self.fetch_once().await };
+        let shown = secret.current();
+        match self.fetch_once().await {
+            Err(TokenError::Refused { .. }) if secret.renew(&shown) => self.fetch_once().await,
+            Err(TokenError::Refused { credential, status, message }) => {
+                let message = match secret.advice() {
+                    Some(advice) => format!("{message}. {advice}"),
+                    None => message,
+                };
+                Err(TokenError::Refused { credential, status, message })
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn fetch_once(&self) -> Result<Fresh, TokenError> {
         let transport = self.transport();
         let source = self.connect(&transport)?;
         let scopes = [self.scope.as_str()];
@@ -151,11 +159,13 @@ impl Entra {
             Credential::ClientSecret { tenant, client_id, secret } => ClientSecretCredential::new(
                 tenant,
                 client_id.clone(),
-                Secret::new(secret.expose_secret().to_owned()),
+                Secret::new(secret.current().expose_secret().to_owned()),
                 Some(ClientSecretCredentialOptions { client_options }),
             )?,
-            Credential::ClientCertificate { tenant, client_id, .. } => {
-                self.certified(tenant, client_id, client_options)?
+            Credential::ClientCertificate { tenant, client_id, pem } => {
+                let certificate = Certificate::from_pem(&pem.current());
+                let unusable = |message| azure_core::Error::with_message(ErrorKind::Credential, message);
+                self.certified(certificate.map_err(unusable)?, tenant, client_id, client_options)?
             }
             Credential::AzureCli { tenant } => AzureCliCredential::new(Some(AzureCliCredentialOptions {
                 tenant_id: tenant.clone(),
@@ -167,11 +177,11 @@ impl Entra {
 
     fn certified(
         &self,
+        certificate: Certificate,
         tenant: &str,
         client_id: &str,
         client_options: ClientOptions,
     ) -> azure_core::Result<Arc<dyn TokenCredential>> {
-        let certificate = self.certificate.clone().expect("`new` reads the certificate of this credential");
         let assertion = Assertion {
             certificate,
             client_id: client_id.to_owned(),

@@ -18,7 +18,7 @@ use super::entra::{Entra, Fresh};
 use super::{Credential, TokenError};
 use crate::azure::Cloud;
 use crate::clock::{Clock, Instant};
-use crate::wire;
+use crate::wire::{self, Renewable};
 
 /// How long before its end a token is renewed.
 const EARLY: Duration = Duration::from_secs(300);
@@ -103,6 +103,14 @@ impl Tokens {
                 }
                 None => Err(error),
             },
+        }
+    }
+
+    /// Whether another secret stands where ours was read than the one in use.
+    pub(crate) fn has_new_credential(&self) -> bool {
+        match &self.source {
+            Source::Fixed(_) => false,
+            Source::Entra(entra) => entra.credential.renewable().is_some_and(Renewable::is_replaced),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::reconcile::deeds::Deeds;
 use crate::reconcile::plan::{Style, render};
 use crate::reconcile::report::{Report, StepEnd};
 use crate::reconcile::review::Section;
-use crate::store::{Store, StoreError, Work, WorkState};
+use crate::store::{Outgoing, Store, StoreError, Work, WorkState};
 
 /// Nothing but our own style sheet may be loaded or run.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
@@ -73,7 +73,29 @@ async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreE
             planned(&section, &mut body);
         }
     }
+    unaccepted(&store.unaccepted(commit).await?, &mut body);
     Ok((!body.is_empty()).then_some(body))
+}
+
+/// What the forge does not show of this commit, and why.
+fn unaccepted(waiting: &[Outgoing], body: &mut String) {
+    if waiting.is_empty() {
+        return;
+    }
+    body.push_str("<h2>Not accepted by the forge</h2><ul>");
+    for outgoing in waiting {
+        let status = &outgoing.status;
+        let _ = write!(
+            body,
+            "<li>{}: {}: {} ({}; tried {})</li>",
+            escape(&status.context.to_string()),
+            status.state.as_str(),
+            escape(status.description.as_str()),
+            escape(outgoing.last_error.as_deref().unwrap_or("not yet tried")),
+            outgoing.attempts,
+        );
+    }
+    body.push_str("</ul>");
 }
 
 fn heading(work: &Work, verb: &str, body: &mut String) {

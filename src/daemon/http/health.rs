@@ -11,10 +11,12 @@ pub(super) async fn alive() -> &'static str {
 }
 
 /// Whether the repository was looked at.
-pub(super) async fn ready(State(web): State<Web>) -> (StatusCode, &'static str) {
-    if web.shared.is_ready() {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the repository has not been read yet\n")
+pub(super) async fn ready(State(web): State<Web>) -> (StatusCode, String) {
+    if !web.shared.is_ready() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the repository has not been read yet\n".to_owned());
+    }
+    match web.shared.shortage() {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(shortage) => (StatusCode::OK, format!("degraded: {shortage}\n")),
     }
 }

@@ -6,10 +6,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::forge::Renewable;
 
 /// The shortest time between two readings.
@@ -22,12 +21,13 @@ pub(super) struct Secrets(Arc<Inner>);
 struct Inner {
     all: Vec<Renewable>,
     clock: Clock,
-    read_at: Mutex<Option<Timestamp>>,
+    /// Not before this they are read again.
+    next: Mutex<Option<Instant>>,
 }
 
 impl Secrets {
     pub(super) fn new(all: Vec<Renewable>, clock: Clock) -> Self {
-        Self(Arc::new(Inner { all, clock, read_at: Mutex::new(None) }))
+        Self(Arc::new(Inner { all, clock, next: Mutex::new(None) }))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -42,11 +42,10 @@ impl Secrets {
     /// The secrets after `refused` fitted none; `None` when there are no others.
     pub(super) fn renewed(&self, refused: &[SecretString]) -> Option<Vec<SecretString>> {
         let is_time = {
-            let now = self.0.clock.now();
-            let mut read_at = self.0.read_at.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_time = read_at.is_none_or(|at| at.saturating_add(APART).is_ok_and(|next| next <= now));
+            let mut next = self.0.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_time = next.is_none_or(|next| self.0.clock.left(next).is_zero());
             if is_time {
-                *read_at = Some(now);
+                *next = Some(self.0.clock.after(APART));
             }
             is_time
         };

@@ -12,10 +12,12 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::bodies::{BodyError, Held};
 use super::server::Web;
+use crate::daemon::absent::commit_arrived;
 use crate::daemon::event::{Because, Event};
 use crate::daemon::tally::Counted;
 use crate::forge::{
-    Expected, Incoming, PayloadDigest, Received, Refusal, Repository, SignatureError, Source, expect,
+    Expected, Incoming, PayloadDigest, PushEvent, Received, Refusal, Repository, SignatureError, Source,
+    expect,
 };
 use crate::store::{About, Delivery, Stored};
 
@@ -155,6 +157,11 @@ async fn understand(expected: Expected, held: Held, digest: PayloadDigest) -> Re
 async fn take(web: &Web, source: Source, received: Received, body_digest: String) -> Answer {
     let tally = &web.shared.tally;
     let Received { delivery, event, incoming } = received;
+    if let Incoming::Push(PushEvent { repository, after: Some(commit), branch: _ }) = &incoming
+        && is_ours(web, repository)
+    {
+        commit_arrived(&web.shared, commit).await;
+    }
     let about = match &incoming {
         Incoming::Ping => return unconcerned(web, (StatusCode::OK, "pong\n")),
         Incoming::Ignored => return unconcerned(web, (StatusCode::ACCEPTED, "ignored\n")),

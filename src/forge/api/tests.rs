@@ -23,7 +23,7 @@ async fn asked(code: StatusCode, headers: &[(&str, &str)], body: &str) -> Result
     let clock = Clock::simulated(NOW.parse().unwrap(), 1);
     let api =
         Api::new(wire::Client::in_process(router), clock, "https://forge.example", "Forge", "x").unwrap();
-    api.send(call("/things"), "the thing").await
+    api.send_advised(call("/things"), "the thing", &|_| None).await
 }
 
 type Told = Arc<(StatusCode, String, Mutex<HeaderMap>)>;
@@ -113,7 +113,7 @@ async fn outages_pass() {
     }
     let client = wire::Client::new(&wire::Options::default()).unwrap();
     let api = Api::new(client, Clock::system(), "http://127.0.0.1:1", "Forge", "x").unwrap();
-    let failure = api.send(call("/"), "the thing").await.err().expect("nobody listens");
+    let failure = api.send_advised(call("/"), "the thing", &|_| None).await.err().expect("nobody listens");
     assert_eq!((failure.status, failure.error.class), (None, Class::Retry { after: None }));
     assert!(failure.error.message.starts_with("Forge cannot be reached"), "{}", failure.error);
 }
@@ -136,8 +136,10 @@ type Limited<'a> = (u16, &'a [(&'a str, &'a str)], &'a str, u64);
 async fn limits_are_waited_out_as_long_as_the_forge_says() {
     let second = NOW.parse::<Timestamp>().unwrap().as_second();
     let (reset, past) = ((second + 120).to_string(), (second - 5).to_string());
+    let date = Timestamp::from_second(second + 90).unwrap();
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap();
     let secondary = r#"{"message":"You have exceeded a secondary rate limit."}"#;
-    let cases: [Limited<'_>; 8] = [
+    let cases: [Limited<'_>; 9] = [
         (429, &[("retry-after", "30")], "", 30),
         (403, &[("retry-after", "7")], "{}", 7),
         (403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &reset)], "{}", 120),
@@ -145,7 +147,8 @@ async fn limits_are_waited_out_as_long_as_the_forge_says() {
         (403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "soon")], "{}", 60),
         (403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &past)], "{}", 60),
         (403, &[], secondary, 60),
-        (429, &[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], "", 60),
+        (429, &[("retry-after", &date)], "", 90),
+        (503, &[("retry-after", "11")], "", 11),
     ];
     for (code, headers, body, wait) in cases {
         let failure = failure(StatusCode::from_u16(code).unwrap(), headers, body).await;
@@ -153,6 +156,8 @@ async fn limits_are_waited_out_as_long_as_the_forge_says() {
         assert!(after.as_secs().abs_diff(wait) <= 2, "{headers:?} {after:?}");
         assert_eq!(failure.reach, Reach::Everything);
     }
+    let down = failure(StatusCode::BAD_GATEWAY, &[], "").await;
+    assert_eq!(down.error.class, Class::Retry { after: None });
     let plain = failure(StatusCode::FORBIDDEN, &[("x-ratelimit-remaining", "12")], "{}").await;
     assert_eq!(plain.error.class, Class::Refused);
 }
@@ -208,7 +213,8 @@ async fn an_answer_that_is_something_else_is_tried_again() {
 #[tokio::test]
 async fn a_path_that_is_none_is_refused_before_it_is_sent() {
     let api = api_at("https://forge.example").unwrap();
-    let failure = api.send(call("/a b\u{7f}"), "the thing").await.err().expect("a failure");
+    let failure =
+        api.send_advised(call("/a b\u{7f}"), "the thing", &|_| None).await.err().expect("a failure");
     assert_eq!(failure.error.class, Class::Refused);
     assert!(!format!("{api:?}").contains("clock"));
 }

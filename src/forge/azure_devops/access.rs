@@ -143,7 +143,7 @@ impl AzureDevOps {
 fn explained(failure: Failure, author: &Author) -> ForgeError {
     let code = match (failure.status, failure.error.class) {
         (Some(code @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)), Class::Refused) => code.as_u16(),
-        (Some(_) | None, Class::Refused | Class::Retry { .. }) => return failure.error,
+        (Some(_) | None, Class::Refused | Class::Retry { .. } | Class::NoCommit) => return failure.error,
     };
     ForgeError {
         class: Class::Refused,

@@ -6,17 +6,18 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, StatusCode, Uri, header};
-use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, Reach, basic_header, segment};
+use crate::forge::api::{
+    Answer, Api, Authorization, Call, Failure, Form, OptionsError, Quota, Reach, segment,
+};
 use crate::forge::{Class, ForgeError, Repository};
-use crate::wire;
+use crate::wire::{self, Renewable};
 
 /// The forge's name in messages.
-const FORGE: &str = "Azure DevOps";
+pub(super) const FORGE: &str = "Azure DevOps";
 
 /// The version of the REST API that this folder was written against.
 const API_VERSION: &str = "7.1";
@@ -34,7 +35,7 @@ pub struct Options {
     pub repository: Repository,
     /// A personal access token with the scopes Code (Read and Status, and Write for comments), and for
     /// the permissions of those who comment Identity (Read) and Security (Manage).
-    pub token: SecretString,
+    pub token: Renewable,
 }
 
 /// One repository of Azure DevOps. Cheap to clone.
@@ -45,7 +46,7 @@ pub struct AzureDevOps {
     identities: Arc<Api>,
     /// The path of the repository below the root.
     base: String,
-    authorization: HeaderValue,
+    authorization: Arc<Authorization>,
 }
 
 /// Every list of the API.
@@ -76,8 +77,17 @@ impl AzureDevOps {
             });
         };
         let base = format!("/{}/_apis/git/repositories/{}", segment(project), segment(name));
-        let authorization = basic_header("", &options.token, FORGE)?;
+        let authorization = Authorization::new(options.token, Form::Basic(String::new()), FORGE)?;
+        let authorization = Arc::new(authorization.refused_also_by(is_sign_in));
         Ok(Self { api, identities, base, authorization })
+    }
+
+    pub(in crate::forge) fn quota(&self) -> Option<Quota> {
+        self.api.quota()
+    }
+
+    pub(in crate::forge) fn has_new_credential(&self) -> bool {
+        self.authorization.secret().is_replaced()
     }
 
     /// Asks for what stands at `path` below the repository; `query` is without `?`, and may be empty.
@@ -119,13 +129,15 @@ impl AzureDevOps {
         body: Option<&Value>,
         what: &str,
     ) -> Result<Answer, Failure> {
-        let headers = vec![
-            (header::AUTHORIZATION, self.authorization.clone()),
-            (header::ACCEPT, HeaderValue::from_static("application/json")),
-        ];
-        match api.send(Call { method, path, headers, body }, what).await {
-            Ok(answer) if is_sign_in(answer.status) => Err(signed_out(answer.status, what)),
-            Err(Failure { status: Some(status), .. }) if is_sign_in(status) => Err(signed_out(status, what)),
+        let headers = vec![(header::ACCEPT, HeaderValue::from_static("application/json"))];
+        let call = Call { method, path, headers, body };
+        let signed_out = |status| {
+            let failure = Failure { status: Some(StatusCode::UNAUTHORIZED), ..signed_out(status, what) };
+            Err(Failure { status: Some(status), ..self.authorization.advised(failure) })
+        };
+        match api.send_as(&self.authorization, call, what, &|_| None).await {
+            Ok(answer) if is_sign_in(answer.status) => signed_out(answer.status),
+            Err(Failure { status: Some(status), .. }) if is_sign_in(status) => signed_out(status),
             outcome => outcome,
         }
     }

@@ -13,8 +13,8 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::connection::{AzureDevOps, List};
-use crate::forge::api::{Failure, Reach, is_web};
+use super::connection::{AzureDevOps, FORGE, List};
+use crate::forge::api::{Failure, Reach, is_web, no_commit};
 use crate::forge::{ForgeError, PullRequestNumber, State, Status};
 
 /// Under which all statuses of beamline stand; the context is shown as `beamline/plan`.
@@ -58,7 +58,9 @@ impl AzureDevOps {
     async fn post_one(&self, status: &Status, known: &mut Known) -> Result<(), Failure> {
         let what = format!("the status of {:.7}", status.commit);
         let path = format!("/commits/{}/statuses", status.commit);
-        self.write(Method::POST, &path, &body(status, None), &what).await?;
+        if let Err(failure) = self.write(Method::POST, &path, &body(status, None), &what).await {
+            return Err(self.without_commit(status, failure).await);
+        }
         let Some(number) = status.pull_request else { return Ok(()) };
         let iterations = match known.entry(number) {
             Entry::Occupied(known) => known.into_mut(),
@@ -70,6 +72,13 @@ impl AzureDevOps {
         let path = format!("/pullRequests/{number}/statuses");
         let what = format!("the status of pull request {number}");
         self.write(Method::POST, &path, &body(status, Some(iteration)), &what).await.map(drop)
+    }
+
+    /// A repository that answers for itself does not have the commit that is answered with 404.
+    async fn without_commit(&self, status: &Status, failure: Failure) -> Failure {
+        let is_absent =
+            failure.status == Some(StatusCode::NOT_FOUND) && self.get("", "", "the repository").await.is_ok();
+        if is_absent { no_commit(FORGE, &status.commit) } else { failure }
     }
 
     async fn iterations_to_post_to(&self, number: PullRequestNumber) -> Result<Vec<Iteration>, Failure> {

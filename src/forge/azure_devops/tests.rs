@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::*;
@@ -25,7 +24,7 @@ fn forge(fake: &FakeForge) -> Forge {
 fn made(client: wire::Client, api: &str, repository: &str, token: &str) -> Result<Forge, OptionsError> {
     let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap(), 1);
     let repository = repository.parse().unwrap();
-    let options = Options { api: api.to_owned(), repository, token: SecretString::from(token) };
+    let options = Options { api: api.to_owned(), repository, token: token.into() };
     AzureDevOps::new(client, clock, options).map(Forge::AzureDevOps)
 }
 

@@ -7,19 +7,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use http::{HeaderValue, Method, header};
-use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::pull_requests::Heads;
 use crate::clock::Clock;
-use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, Reach, basic_header, secret_header};
+use crate::forge::api::{Answer, Api, Authorization, Call, Failure, Form, OptionsError, Quota, Reach};
 use crate::forge::{Class, ForgeError, Repository};
-use crate::wire;
+use crate::wire::{self, Renewable};
 
 /// The forge's name in messages.
-const FORGE: &str = "Bitbucket";
+pub(super) const FORGE: &str = "Bitbucket";
 
 /// A root that works, for messages.
 const EXAMPLE_ROOT: &str = "https://api.bitbucket.org";
@@ -44,13 +43,13 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub enum Credential {
     /// An access token of a repository, project or workspace, or of OAuth.
-    AccessToken(SecretString),
+    AccessToken(Renewable),
     /// A user name with an app password, or an e-mail address with an API token.
     Basic {
         /// The user name or the address.
         user: String,
         /// The app password or the API token.
-        password: SecretString,
+        password: Renewable,
     },
 }
 
@@ -61,7 +60,7 @@ pub struct Bitbucket {
     api: Api,
     /// Nothing in it needs encoding in a path.
     repository: Repository,
-    authorization: HeaderValue,
+    authorization: Arc<Authorization>,
     pub(super) heads: Arc<Mutex<Heads>>,
 }
 
@@ -98,12 +97,21 @@ impl Bitbucket {
                 example: "workspace/repository",
             });
         }
-        let authorization = match &options.credential {
-            Credential::AccessToken(token) => secret_header("Bearer ", token, FORGE)?,
-            Credential::Basic { user, password } => basic_header(user, password, FORGE)?,
+        let (secret, form) = match options.credential {
+            Credential::AccessToken(token) => (token, Form::After("Bearer ")),
+            Credential::Basic { user, password } => (password, Form::Basic(user)),
         };
+        let authorization = Arc::new(Authorization::new(secret, form, FORGE)?);
         let repository = options.repository;
         Ok(Self { api, repository, authorization, heads: Arc::default() })
+    }
+
+    pub(in crate::forge) fn quota(&self) -> Option<Quota> {
+        self.api.quota()
+    }
+
+    pub(in crate::forge) fn has_new_credential(&self) -> bool {
+        self.authorization.secret().is_replaced()
     }
 
     pub(super) fn repository(&self) -> &Repository {
@@ -122,7 +130,7 @@ impl Bitbucket {
     }
 
     pub(super) async fn get(&self, path: String, what: &str) -> Result<Answer, Failure> {
-        self.api.send(self.call(Method::GET, path, None), what).await
+        self.send(Method::GET, path, None, what).await
     }
 
     pub(super) async fn write(
@@ -132,12 +140,24 @@ impl Bitbucket {
         body: &Value,
         what: &str,
     ) -> Result<Answer, Failure> {
-        self.api.send(self.call(method, path, Some(body)), what).await
+        self.send(method, path, Some(body), what).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: String,
+        body: Option<&Value>,
+        what: &str,
+    ) -> Result<Answer, Failure> {
+        self.api.send_as(&self.authorization, call(method, path, body), what, &|_| None).await
     }
 
     /// The path that a GET of `path` is sent on to, or `path` itself.
     pub(super) async fn sent_on(&self, path: String, what: &str) -> Result<String, Failure> {
-        let onward = self.api.sent_on(self.call(Method::GET, path.clone(), None), what).await?;
+        let mut asked = call(Method::GET, path.clone(), None);
+        asked.headers.extend(self.authorization.current().ok());
+        let onward = self.api.sent_on(asked, what).await?;
         Ok(onward.unwrap_or(path))
     }
 
@@ -165,14 +185,11 @@ impl Bitbucket {
         values.truncate(most);
         Ok(Read { values, truncated: true })
     }
+}
 
-    fn call<'a>(&self, method: Method, path: String, body: Option<&'a Value>) -> Call<'a> {
-        let headers = vec![
-            (header::AUTHORIZATION, self.authorization.clone()),
-            (header::ACCEPT, HeaderValue::from_static("application/json")),
-        ];
-        Call { method, path, headers, body }
-    }
+fn call(method: Method, path: String, body: Option<&Value>) -> Call<'_> {
+    let headers = vec![(header::ACCEPT, HeaderValue::from_static("application/json"))];
+    Call { method, path, headers, body }
 }
 
 impl fmt::Debug for Bitbucket {

@@ -10,9 +10,9 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::connection::Bitbucket;
+use super::connection::{Bitbucket, FORGE};
 use super::pull_requests::Looked;
-use crate::forge::api::{Failure, Reach, is_web};
+use crate::forge::api::{Failure, Reach, is_web, no_commit};
 use crate::forge::{Context, ForgeError, PullRequestNumber, State, Status};
 
 /// The longest key, in characters.
@@ -47,10 +47,17 @@ impl Bitbucket {
                     tracing::info!(%number, "Bitbucket has no statuses for commits of forks: left out");
                     return Ok(());
                 }
-                Err(failure)
+                Err(self.without_commit(status, failure).await)
             }
-            (Err(failure), _) => Err(failure),
+            (Err(failure), _) => Err(self.without_commit(status, failure).await),
         }
+    }
+
+    /// A repository that answers for itself does not have the commit that is answered with 404.
+    async fn without_commit(&self, status: &Status, failure: Failure) -> Failure {
+        let is_absent = failure.status == Some(StatusCode::NOT_FOUND)
+            && self.get(self.path(""), "the repository").await.is_ok();
+        if is_absent { no_commit(FORGE, &status.commit) } else { failure }
     }
 
     /// "Get a pull request".

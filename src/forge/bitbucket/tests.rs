@@ -89,12 +89,12 @@ async fn failures_say_whether_trying_again_can_help_and_how_far_they_reach() {
     let cases: [(Answer, bool, &str, usize); 5] = [
         ((401, vec![], words("Token is invalid")), false, "Give a valid token", 1),
         ((403, vec![], words("lack one or more required privilege scopes")), false, "privilege scopes", 1),
-        ((404, vec![], words("Commit not found")), false, "Commit not found", 3),
+        ((404, vec![], words("Commit not found")), false, "does not have the commit", 4),
         ((429, vec![], words("Rate limit for this resource has been exceeded")), true, "60 s", 1),
         ((502, vec![], String::new()), true, "tried again", 1),
     ];
     for (answer, can_help, word, asked) in cases {
-        let fake = FakeForge::answering([answer, ok(json!({}))]);
+        let fake = FakeForge::answering([answer, ok(json!({})), ok(json!({}))]);
         let outcomes = forge(&fake).post(&vec![status(State::Pending, None); 2]).await;
         let error = outcomes[0].clone().unwrap_err();
         assert_eq!(matches!(error.class, Class::Retry { .. }), can_help, "{error}");

@@ -1,13 +1,15 @@
 //! One repository on Gitea or Forgejo: how it is reached.
 
-use http::{HeaderValue, Method, header};
-use secrecy::SecretString;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use http::Method;
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, secret_header, segment};
+use crate::forge::api::{Answer, Api, Authorization, Call, Failure, Form, OptionsError, Quota, segment};
 use crate::forge::webhook::Repository;
-use crate::wire;
+use crate::wire::{self, Renewable};
 
 /// The name of both in messages.
 pub(super) const NAME: &str = "Gitea";
@@ -25,7 +27,7 @@ pub struct Options {
     pub repository: Repository,
     /// An access token with the scopes `write:repository` and `write:issue`. Its account needs to be an
     /// administrator of the repository, because only those are told what others may do there.
-    pub token: SecretString,
+    pub token: Renewable,
 }
 
 /// One repository on Gitea or Forgejo. Cheap to clone.
@@ -34,7 +36,9 @@ pub struct Gitea {
     api: Api,
     /// `/repos/owner/name`
     repository: String,
-    token: HeaderValue,
+    authorization: Arc<Authorization>,
+    /// Whether it was said that the repository is empty.
+    pub(super) is_said_empty: Arc<AtomicBool>,
 }
 
 impl Gitea {
@@ -53,8 +57,17 @@ impl Gitea {
         Ok(Self {
             api: Api::new(client, clock, &api, NAME, "https://codeberg.org/api/v1")?,
             repository: format!("/repos/{}/{}", segment(owner), segment(name)),
-            token: secret_header("token ", &token, NAME)?,
+            authorization: Arc::new(Authorization::new(token, Form::After("token "), NAME)?),
+            is_said_empty: Arc::default(),
         })
+    }
+
+    pub(in crate::forge) fn quota(&self) -> Option<Quota> {
+        self.api.quota()
+    }
+
+    pub(in crate::forge) fn has_new_credential(&self) -> bool {
+        self.authorization.secret().is_replaced()
     }
 
     /// Asks for what stands at `path` below the repository.
@@ -80,9 +93,9 @@ impl Gitea {
         body: Option<&Value>,
         what: &str,
     ) -> Result<Answer, Failure> {
-        let headers = vec![(header::AUTHORIZATION, self.token.clone())];
         let path = format!("{}{path}", self.repository);
-        self.api.send(Call { method, path, headers, body }, what).await
+        let call = Call { method, path, headers: Vec::new(), body };
+        self.api.send_as(&self.authorization, call, what, &|_| None).await
     }
 }
 

@@ -4,10 +4,10 @@
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use super::client::Gitea;
-use crate::forge::api::{Failure, Reach, is_web};
+use super::client::{Gitea, NAME};
+use crate::forge::api::{Failure, Reach, is_web, no_commit};
 use crate::forge::outcomes::Outcomes;
-use crate::forge::outlet::{Class, ForgeError};
+use crate::forge::outlet::ForgeError;
 use crate::forge::status::Status;
 
 impl Gitea {
@@ -33,28 +33,27 @@ impl Gitea {
         let what = format!("the status {} of {}", status.context, status.commit.short());
         match self.send(Method::POST, &format!("/statuses/{}", status.commit), &body, &what).await {
             Ok(_) => Ok(()),
-            Err(failure) if failure.status == Some(StatusCode::INTERNAL_SERVER_ERROR) => {
-                Err(self.without_commit(status, failure).await)
-            }
-            Err(failure) => Err(failure),
+            Err(failure) => match failure.status {
+                Some(StatusCode::INTERNAL_SERVER_ERROR | StatusCode::NOT_FOUND) => {
+                    Err(self.without_commit(status, failure).await)
+                }
+                Some(_) | None => Err(failure),
+            },
         }
     }
 
     /// A status of a commit that is not there is answered with 500, as if the server had a problem
-    /// (`CreateCommitStatus`), and would be tried for ever. Whether it is there says another question.
+    /// (`CreateCommitStatus`), or with 404, as if the repository were not there. Whether it is says
+    /// `git/commits`; the combined status answers 200 for any forty digits.
     async fn without_commit(&self, status: &Status, failure: Failure) -> Failure {
         let what = format!("the commit {}", status.commit.short());
-        match self.get(&format!("/commits/{}/status", status.commit), &what).await {
+        match self.get(&format!("/git/commits/{}", status.commit), &what).await {
             Ok(_) => Failure { reach: Reach::ThisRequest, ..failure },
             Err(found) if found.status == Some(StatusCode::NOT_FOUND) => {
-                let error = ForgeError {
-                    class: Class::Refused,
-                    message: format!(
-                        "{what} is not in the repository, or the token may not see it: \
-                         check that the daemon watches the same repository"
-                    ),
-                };
-                Failure { status: found.status, reach: Reach::ThisRequest, error }
+                match self.get("", "the repository").await {
+                    Ok(_) => no_commit(NAME, &status.commit),
+                    Err(_) => failure,
+                }
             }
             Err(_) => failure,
         }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::clock::Clock;
+use crate::forge::Class;
 use crate::forge::exchange_fixture::{Answer as Said, Contract, FakeForge};
 use crate::forge::gitea::Options;
 use crate::forge::{Context, Description, Forge, State};
@@ -59,8 +60,11 @@ async fn every_request_is_as_gitea_and_forgejo_publish_it() {
         for state in [State::Pending, State::Success, State::Failure, State::Error] {
             let fake = FakeForge::answering([Said::new(500, json!({})), Said::new(404, json!({}))]);
             let _ = forge(&fake).post(&[status(state)]).await;
-            assert_eq!(fake.asked().len(), 2);
-            fake.asked().iter().for_each(|asked| contract.check(asked));
+            assert_eq!(fake.asked().len(), 3);
+            // Both publish `repoGetSingleCommit`; our excerpt of their descriptions leaves it out.
+            let is_in_excerpt = |line: &String| !line.contains("/git/commits/");
+            let asked = fake.asked().into_iter().zip(fake.lines()).filter(|(_, line)| is_in_excerpt(line));
+            asked.for_each(|(asked, _)| contract.check(&asked));
         }
     }
 }
@@ -74,16 +78,17 @@ async fn only_web_addresses_are_targets() {
 }
 
 #[tokio::test]
-async fn a_commit_that_is_not_there_is_refused_and_does_not_hold_up_the_next() {
+async fn a_commit_that_is_not_there_is_told_from_a_forge_in_trouble_and_does_not_hold_up_the_next() {
     let broken = Said::new(500, json!({ "message": "", "url": "https://git.example/api/swagger" }));
     let missing = Said::new(404, json!({ "message": "The target couldn't be found." }));
-    let fake = FakeForge::answering([broken, missing]);
+    let there = Said::new(200, json!({ "full_name": "octo/ml" }));
+    let fake = FakeForge::answering([broken, missing, there]);
     let outcomes = forge(&fake).post(&[status(State::Pending), status(State::Success)]).await;
     let error = outcomes[0].clone().unwrap_err();
-    assert_eq!(error.class, Class::Refused);
+    assert_eq!(error.class, Class::NoCommit);
     assert!(error.message.contains("0123456"), "{error}");
     assert_eq!(outcomes[1], Ok(()));
-    assert_eq!(fake.lines()[1], format!("GET /api/v1/repos/octo/ml/commits/{COMMIT}/status"));
+    assert_eq!(fake.lines()[1], format!("GET /api/v1/repos/octo/ml/git/commits/{COMMIT}"));
 }
 
 #[tokio::test]

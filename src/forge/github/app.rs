@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
@@ -28,6 +28,7 @@ use super::connection::{NAME, headers};
 use crate::clock::Instant;
 use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, Reach, Refused, date_of, secret_header};
 use crate::forge::{Class, ForgeError, Repository};
+use crate::wire::Renewable;
 
 /// How far back a JWT is dated.
 const BACKDATED_SECS: i64 = 60;
@@ -50,7 +51,7 @@ const MAX_ID_CHARS: usize = 100;
 /// An App, and the token that it has now.
 pub(super) struct App {
     id: String,
-    key: RsaKeyPair,
+    private_key: Renewable,
     installation_id: Option<u64>,
     repository: Repository,
     /// `/repos/<owner>/<name>`
@@ -88,7 +89,7 @@ impl App {
     pub(super) fn new(
         id: String,
         installation_id: Option<u64>,
-        private_key: &SecretString,
+        private_key: Renewable,
         repository: &Repository,
         base: String,
     ) -> Result<Self, OptionsError> {
@@ -97,9 +98,9 @@ impl App {
         if !is_id {
             return Err(OptionsError::AppId { app_id: id.chars().take(MAX_ID_CHARS).collect() });
         }
-        let key = key_of(private_key).map_err(|problem| OptionsError::PrivateKey { problem })?;
+        key_of(&private_key.current()).map_err(|problem| OptionsError::PrivateKey { problem })?;
         let (repository, state) = (repository.clone(), Mutex::default());
-        Ok(Self { id, key, installation_id, repository, base, state })
+        Ok(Self { id, private_key, installation_id, repository, base, state })
     }
 
     /// Its App ID or client ID.
@@ -115,6 +116,11 @@ impl App {
     /// The header that carries it.
     pub(super) async fn header(&self, api: &Api) -> Result<HeaderValue, Failure> {
         Ok(self.current(api).await?.header)
+    }
+
+    /// Whether another key stands where ours was read.
+    pub(super) fn has_new_key(&self) -> bool {
+        self.private_key.is_replaced()
     }
 
     /// Forgets the token of `header`, which GitHub did not accept.
@@ -145,9 +151,28 @@ impl App {
         }
     }
 
+    /// Once more with another key, when this one is refused and has been replaced.
     async fn fetch(&self, api: &Api, state: &mut State) -> Result<Cached, Failure> {
+        let key = self.private_key.current();
+        let outcome = self.fetch_with(api, state, &key).await;
+        match outcome {
+            Err(failure) if failure.status == Some(StatusCode::UNAUTHORIZED) => {
+                if self.private_key.renew(&key) {
+                    return self.fetch_with(api, state, &self.private_key.current()).await;
+                }
+                let mut failure = failure;
+                if let Some(advice) = self.private_key.advice() {
+                    failure.error.message.push_str(&format!(". {advice}"));
+                }
+                Err(failure)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn fetch_with(&self, api: &Api, state: &mut State, key: &SecretString) -> Result<Cached, Failure> {
         let asked = api.clock().monotonic();
-        let jwt = self.assertion(api.clock().now())?;
+        let jwt = self.assertion(api.clock().now(), key)?;
         let id = match self.installation_id.or(state.installation_id) {
             Some(id) => id,
             None => *state.installation_id.insert(self.look_up(api, &jwt).await?),
@@ -156,7 +181,7 @@ impl App {
         let name = self.repository.as_str().rsplit('/').next();
         let body = json!({ "repositories": [name] });
         let path = format!("/app/installations/{id}/access_tokens");
-        let headers = headers(jwt);
+        let headers = signed_in(jwt);
         let call = Call { method: Method::POST, path, headers, body: Some(&body) };
         let outcome = self.ask(api, call, what).await;
         if matches!(&outcome, Err(failure) if failure.status == Some(StatusCode::NOT_FOUND)) {
@@ -171,7 +196,7 @@ impl App {
     async fn look_up(&self, api: &Api, jwt: &HeaderValue) -> Result<u64, Failure> {
         let what = "the App's installation";
         let path = format!("{}/installation", self.base);
-        let call = Call { method: Method::GET, path, headers: headers(jwt.clone()), body: None };
+        let call = Call { method: Method::GET, path, headers: signed_in(jwt.clone()), body: None };
         let installation: Installation = self.ask(api, call, what).await?.json(what)?;
         Ok(installation.id)
     }
@@ -193,7 +218,7 @@ impl App {
     }
 
     /// The header with a JWT that says who the App is.
-    fn assertion(&self, now: Timestamp) -> Result<HeaderValue, Failure> {
+    fn assertion(&self, now: Timestamp, key: &SecretString) -> Result<HeaderValue, Failure> {
         let failed = || Failure {
             status: None,
             reach: Reach::Everything,
@@ -202,17 +227,24 @@ impl App {
                 message: "the private key of the GitHub App cannot sign: give another one".to_owned(),
             },
         };
+        let key = key_of(key).map_err(|_| failed())?;
         let now = now.as_second();
         let claims = json!({ "iat": now - BACKDATED_SECS, "exp": now + VALID_SECS, "iss": self.id });
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&json!({ "alg": "RS256", "typ": "JWT" })), part(&claims));
-        let mut signature = vec![0; self.key.public().modulus_len()];
+        let mut signature = vec![0; key.public().modulus_len()];
         // This signature has no random part; ring asks for the generator to blind its arithmetic.
         let random = SystemRandom::new();
-        self.key.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).map_err(|_| failed())?;
+        key.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).map_err(|_| failed())?;
         let jwt = SecretString::from(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)));
         secret_header("Bearer ", &jwt, NAME).map_err(|_| failed())
     }
+}
+
+fn signed_in(jwt: HeaderValue) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = headers();
+    headers.push((header::AUTHORIZATION, jwt));
+    headers
 }
 
 impl Cached {

@@ -12,9 +12,11 @@ use serde_json::Value;
 
 use super::app::App;
 use crate::clock::Clock;
-use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, Refused, secret_header, segment};
+use crate::forge::api::{
+    Answer, Api, Authorization, Call, Failure, Form, OptionsError, Quota, Refused, segment,
+};
 use crate::forge::{Description, ForgeError, Repository};
-use crate::wire;
+use crate::wire::{self, Renewable};
 
 /// The forge's name in messages.
 pub(super) const NAME: &str = "GitHub";
@@ -41,7 +43,7 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub enum Access {
     /// Whoever has this token: a fine-grained or classic personal access token.
-    Token(SecretString),
+    Token(Renewable),
     /// A GitHub App that is installed on the repository. Only an App may publish check runs.
     App {
         /// Its App ID or client ID; GitHub recommends the client ID.
@@ -49,7 +51,7 @@ pub enum Access {
         /// Its installation on the repository; looked up when it is not given.
         installation_id: Option<u64>,
         /// Its private key: RSA, PEM, PKCS#1 (as GitHub hands it out) or PKCS#8.
-        private_key: SecretString,
+        private_key: Renewable,
     },
 }
 
@@ -65,7 +67,7 @@ pub struct GitHub {
 
 #[derive(Clone)]
 enum Credential {
-    Token { token: SecretString, header: HeaderValue },
+    Token(Arc<Authorization>),
     App(Arc<App>),
 }
 
@@ -123,12 +125,12 @@ impl GitHub {
         let base = format!("/repos/{}/{}", segment(owner), segment(name));
         let credential = match access {
             Access::Token(token) => {
-                Credential::Token { header: secret_header("Bearer ", &token, NAME)?, token }
+                Credential::Token(Arc::new(Authorization::new(token, Form::After("Bearer "), NAME)?))
             }
             Access::App { app_id, installation_id, private_key } => Credential::App(Arc::new(App::new(
                 app_id,
                 installation_id,
-                &private_key,
+                private_key,
                 &repository,
                 base.clone(),
             )?)),
@@ -144,8 +146,19 @@ impl GitHub {
     /// [`ForgeError`] when GitHub grants the App no token.
     pub async fn git_password(&self) -> Result<SecretString, ForgeError> {
         match &self.credential {
-            Credential::Token { token, .. } => Ok(token.clone()),
+            Credential::Token(token) => Ok(token.secret().current()),
             Credential::App(app) => Ok(app.token(&self.api).await?),
+        }
+    }
+
+    pub(in crate::forge) fn quota(&self) -> Option<Quota> {
+        self.api.quota()
+    }
+
+    pub(in crate::forge) fn has_new_credential(&self) -> bool {
+        match &self.credential {
+            Credential::Token(token) => token.secret().is_replaced(),
+            Credential::App(app) => app.has_new_key(),
         }
     }
 
@@ -157,7 +170,7 @@ impl GitHub {
 
     pub(super) fn app(&self) -> Option<&App> {
         match &self.credential {
-            Credential::Token { .. } => None,
+            Credential::Token(_) => None,
             Credential::App(app) => Some(app),
         }
     }
@@ -169,7 +182,10 @@ impl GitHub {
     /// Sends `request`; once more with a fresh token when GitHub no longer accepts that of the App.
     pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer, Failure> {
         let app = match &self.credential {
-            Credential::Token { header, .. } => return self.attempt(request, header).await,
+            Credential::Token(token) => {
+                let advice = |refused: &Refused<'_>| self.advice(refused, request);
+                return self.api.send_as(token, self.call(request), &request.what, &advice).await;
+            }
             Credential::App(app) => app,
         };
         let authorization = app.header(&self.api).await?;
@@ -184,18 +200,24 @@ impl GitHub {
     }
 
     async fn attempt(&self, request: &Request<'_>, authorization: &HeaderValue) -> Result<Answer, Failure> {
-        let mut headers = headers(authorization.clone());
+        let mut call = self.call(request);
+        call.headers.push((header::AUTHORIZATION, authorization.clone()));
+        let advice = |refused: &Refused<'_>| self.advice(refused, request);
+        self.api.send_advised(call, &request.what, &advice).await
+    }
+
+    /// The request, still without a credential.
+    fn call<'a>(&self, request: &'a Request<'_>) -> Call<'a> {
+        let mut headers = headers();
         if let Some(etag) = request.etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
             headers.push((header::IF_NONE_MATCH, etag));
         }
-        let call = Call {
-            method: request.method.clone(),
-            path: format!("{}{}", self.base, request.path),
-            headers,
-            body: request.body.as_ref(),
-        };
-        let advice = |refused: &Refused<'_>| self.next_step(refused, request.if_unprocessable.as_deref());
-        self.api.send_advised(call, &request.what, &advice).await
+        let path = format!("{}{}", self.base, request.path);
+        Call { method: request.method.clone(), path, headers, body: request.body.as_ref() }
+    }
+
+    fn advice(&self, refused: &Refused<'_>, request: &Request<'_>) -> Option<String> {
+        self.next_step(refused, request.if_unprocessable.as_deref())
     }
 
     fn next_step(&self, refused: &Refused<'_>, if_unprocessable: Option<&str>) -> Option<String> {
@@ -229,10 +251,9 @@ impl fmt::Debug for GitHub {
     }
 }
 
-/// What every request carries.
-pub(super) fn headers(authorization: HeaderValue) -> Vec<(HeaderName, HeaderValue)> {
+/// What every request carries, beside a credential.
+pub(super) fn headers() -> Vec<(HeaderName, HeaderValue)> {
     vec![
-        (header::AUTHORIZATION, authorization),
         (header::ACCEPT, HeaderValue::from_static(MEDIA_TYPE)),
         (HeaderName::from_static("x-github-api-version"), HeaderValue::from_static(API_VERSION)),
     ]

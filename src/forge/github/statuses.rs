@@ -5,11 +5,11 @@
 //!
 //! [`Description`]: crate::forge::Description
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::json;
 
-use super::connection::{GitHub, Request};
-use crate::forge::api::{Failure, Reach, is_web};
+use super::connection::{GitHub, NAME, Request};
+use crate::forge::api::{Failure, Reach, is_web, no_commit};
 use crate::forge::{ForgeError, Status};
 
 impl GitHub {
@@ -41,15 +41,24 @@ impl GitHub {
         let (commit, repository) = (status.commit.short(), self.repository());
         let request = Request::write(Method::POST, path, body, &format!("the status of {commit}"))
             .if_unprocessable(format!("Check that {commit} is in {repository}"));
-        self.send(&request).await.map(drop)
+        match self.send(&request).await {
+            Ok(_) => Ok(()),
+            Err(failure) if is_unknown_commit(&failure) => Err(no_commit(NAME, &status.commit)),
+            Err(failure) => Err(failure),
+        }
     }
+}
+
+/// 422 with `No commit found for SHA: …`.
+fn is_unknown_commit(failure: &Failure) -> bool {
+    failure.status == Some(StatusCode::UNPROCESSABLE_ENTITY)
+        && failure.error.message.contains("No commit found")
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use http::StatusCode;
     use jiff::Timestamp;
     use serde_json::json;
 
@@ -118,12 +127,8 @@ mod tests {
         let both = [status(State::Pending, None), status(State::Success, None)];
         let outcomes = fake.github().post(&both).await;
         let error = outcomes[0].clone().unwrap_err();
-        assert_eq!(error.class, Class::Refused);
-        assert_eq!(
-            error.message,
-            "GitHub refused the status of 0123456 (422): No commit found for SHA: 0123. \
-             Check that 0123456 is in octo/ml"
-        );
+        assert_eq!(error.class, Class::NoCommit);
+        assert!(error.message.starts_with("GitHub does not have the commit 0123456: "), "{error}");
         assert_eq!(outcomes[1], Ok(()));
     }
 

@@ -1,14 +1,15 @@
 //! One project on GitLab: how it is reached.
 
+use std::sync::Arc;
+
 use http::{HeaderName, HeaderValue, Method};
-use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, secret_header, segment};
+use crate::forge::api::{Answer, Api, Authorization, Call, Failure, Form, OptionsError, Quota, segment};
 use crate::forge::webhook::Repository;
 use crate::git::BranchName;
-use crate::wire;
+use crate::wire::{self, Renewable};
 
 /// The forge's name in messages.
 pub(super) const NAME: &str = "GitLab";
@@ -28,7 +29,7 @@ pub struct Options {
     pub branch: BranchName,
     /// A personal, group or project access token with the scope `api`, of a Developer or more. Where
     /// `branch` is protected, its account must be allowed to merge or push there.
-    pub token: SecretString,
+    pub token: Renewable,
 }
 
 /// One project on GitLab. Cheap to clone.
@@ -38,7 +39,7 @@ pub struct GitLab {
     /// `/projects/` and the path of the project, which is one segment.
     project: String,
     pub(super) branch: BranchName,
-    token: HeaderValue,
+    authorization: Arc<Authorization>,
 }
 
 impl GitLab {
@@ -53,8 +54,20 @@ impl GitLab {
             api: Api::new(client, clock, &api, NAME, "https://gitlab.com/api/v4")?,
             project: format!("/projects/{}", segment(repository.as_str())),
             branch,
-            token: secret_header("", &token, NAME)?,
+            authorization: Arc::new(Authorization::new(
+                token,
+                Form::In(HeaderName::from_static("private-token")),
+                NAME,
+            )?),
         })
+    }
+
+    pub(in crate::forge) fn quota(&self) -> Option<Quota> {
+        self.api.quota()
+    }
+
+    pub(in crate::forge) fn has_new_credential(&self) -> bool {
+        self.authorization.secret().is_replaced()
     }
 
     /// Asks for what stands at `path` below the project.
@@ -93,10 +106,9 @@ impl GitLab {
         body: Option<&Value>,
         what: &str,
     ) -> Result<Answer, Failure> {
-        let mut headers = vec![(HeaderName::from_static("private-token"), self.token.clone())];
-        headers.extend(header);
         let path = format!("{}{path}", self.project);
-        self.api.send(Call { method, path, headers, body }, what).await
+        let call = Call { method, path, headers: header.into_iter().collect(), body };
+        self.api.send_as(&self.authorization, call, what, &|_| None).await
     }
 }
 

@@ -21,13 +21,14 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{GitLab, PAGE};
+use super::client::{GitLab, NAME, PAGE};
 use super::merge_requests::MergeRequest;
-use crate::forge::api::{Answer, Failure, Reach, is_web, segment};
+use crate::forge::api::{Answer, Failure, Reach, is_web, no_commit, segment};
 use crate::forge::outcomes::Outcomes;
 use crate::forge::outlet::{Class, ForgeError};
 use crate::forge::pull_request::PullRequestNumber;
 use crate::forge::status::{Check, State, Status};
+use crate::git::CommitId;
 
 /// The longest name, description, target and ref, in characters ("Commits API").
 const MAX_TEXT_CHARS: usize = 255;
@@ -139,7 +140,8 @@ impl GitLab {
         }
         let what = format!("the status {} of {}", status.context, status.commit.short());
         let path = format!("/statuses/{}", status.commit);
-        self.send(Method::POST, &path, &body, &what).await.map_err(explained)
+        let outcome = self.send(Method::POST, &path, &body, &what).await;
+        outcome.map_err(|failure| explained(failure, &status.commit))
     }
 
     /// What stands under the context of `status`, newest first.
@@ -179,7 +181,7 @@ impl GitLab {
 impl MergeRequest {
     /// The ref in whose pipelines a status of `commit` is seen. A fork's branch is never taken: it may
     /// have the name of a branch of this project.
-    fn pipeline_ref(&self, commit: &crate::git::CommitId) -> Option<String> {
+    fn pipeline_ref(&self, commit: &CommitId) -> Option<String> {
         if !self.is_from_same_project() {
             return Some(format!("refs/merge-requests/{}/head", self.iid?));
         }
@@ -223,7 +225,10 @@ fn refused_transition(failure: &Failure) -> Option<Standing> {
 
 /// What two answers mean for statuses in particular: 409 is another update under way, and 403 may
 /// concern one ref only, because a protected branch has permissions of its own.
-fn explained(mut failure: Failure) -> Failure {
+fn explained(mut failure: Failure, commit: &CommitId) -> Failure {
+    if failure.status == Some(StatusCode::NOT_FOUND) && failure.error.message.contains("Commit Not Found") {
+        return no_commit(NAME, commit);
+    }
     match (failure.status, failure.error.class) {
         (Some(StatusCode::CONFLICT), _) => {
             failure.error = ForgeError {
@@ -238,7 +243,7 @@ fn explained(mut failure: Failure) -> Failure {
                 .message
                 .push_str("; on a protected branch its account must also be allowed to merge or push");
         }
-        (Some(_) | None, Class::Refused | Class::Retry { .. }) => {}
+        (Some(_) | None, Class::Refused | Class::Retry { .. } | Class::NoCommit) => {}
     }
     failure
 }

@@ -231,6 +231,6 @@ async fn a_commit_that_is_not_there_does_not_hold_up_the_next() {
     let gone = Said::new(404, json!({ "message": "404 Commit Not Found" }));
     let fake = FakeForge::answering([gone, made(4)]);
     let outcomes = forge(&fake).post(&[apply(State::Pending), apply(State::Pending)]).await;
-    assert_eq!(outcomes[0].clone().unwrap_err().class, Class::Refused);
+    assert_eq!(outcomes[0].clone().unwrap_err().class, Class::NoCommit);
     assert_eq!(outcomes[1], Ok(()));
 }

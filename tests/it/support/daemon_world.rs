@@ -60,6 +60,8 @@ pub(crate) struct Setup {
     pub(crate) forge: Option<beamline::forge::Forge>,
     /// Whose pull requests are planned unasked.
     pub(crate) forks: Forks,
+    /// Most writes to the forge within an hour.
+    pub(crate) write_limit: Option<u64>,
     /// What is served.
     pub(crate) secrets: Option<Vec<&'static str>>,
     /// The repository on its forge; `None`: webhooks of all wake.
@@ -90,6 +92,7 @@ impl Setup {
             poll: Duration::from_secs(60),
             forge: None,
             forks: Forks::default(),
+            write_limit: Some(400),
             secrets: None,
             repository: None,
             remote: None,
@@ -181,6 +184,7 @@ impl DaemonWorld {
             lock: Some(lock),
             forge: self.setup.forge.clone().map_or(ForgeChoice::Notes, ForgeChoice::Forge),
             forks: self.setup.forks,
+            write_limit: self.setup.write_limit,
             public_url: None,
             clock: self.clock.restarted(),
             parallel: self.setup.parallel,

@@ -12,7 +12,7 @@ use beamline::forge::{
 };
 use beamline::git::{CommitId, Credentials, Remote};
 use beamline::store::{About, Delivery};
-use beamline::wire;
+use beamline::wire::{self, Renewable};
 use beamline_simulator::Latency;
 use beamline_simulator::forge::{
     Disorder, ForgeKind, ForgeOptions, ForgeWorld, Permission, Problem, PullRequest, Seen, Shown,
@@ -45,6 +45,8 @@ pub(crate) struct Choices {
     pub(crate) poll: Duration,
     /// How long Azure takes.
     pub(crate) latency: Latency,
+    /// Most writes to the forge within an hour that the daemon is set to.
+    pub(crate) write_limit: Option<u64>,
 }
 
 impl Choices {
@@ -57,6 +59,7 @@ impl Choices {
             app: None,
             poll: Duration::from_secs(60),
             latency: Latency::None,
+            write_limit: Some(400),
         }
     }
 }
@@ -70,6 +73,7 @@ impl Proposals {
 
     pub(crate) async fn with(choices: Choices, files: &[(&str, &str)]) -> Self {
         let mut setup = Setup { poll: choices.poll, latency: choices.latency, ..Setup::new() };
+        setup.write_limit = choices.write_limit;
         let options = ForgeOptions::new(setup.clock.apart(), choices.kind)
             .with_seed(choices.seed)
             .with_disorder(choices.disorder);
@@ -80,7 +84,7 @@ impl Proposals {
         if let Some((id, installation, key)) = choices.app {
             forge.install_app(id, installation, key).unwrap();
         }
-        setup.forge = Some(client(&forge, &forge_gate, &setup.clock, &token, choices.app));
+        setup.forge = Some(client(&forge, &forge_gate, &setup.clock, token.into(), choices.app));
         setup.forks = choices.forks;
         let mut daemon = DaemonWorld::with(setup);
         let pull_refs = match choices.kind {
@@ -173,6 +177,11 @@ impl Proposals {
 
     /// Another client of the forge, with a token.
     pub(crate) fn client(&self, token: &str) -> Forge {
+        self.client_with(token.into())
+    }
+
+    /// Another client of the forge, with a token that may be replaced.
+    pub(crate) fn client_with(&self, token: Renewable) -> Forge {
         client(&self.forge, &self.forge_gate, &self.daemon.clock, token, None)
     }
 
@@ -326,7 +335,7 @@ fn client(
     forge: &ForgeWorld,
     gate: &Gate,
     clock: &Clock,
-    token: &str,
+    token: Renewable,
     app: Option<(u64, u64, &'static str)>,
 ) -> Forge {
     let wire = wire::Client::in_process(gate.before(forge.router()));
@@ -337,7 +346,7 @@ fn client(
     match forge.kind() {
         ForgeKind::GitHub => {
             let access = match app {
-                None => github::Access::Token(token.into()),
+                None => github::Access::Token(token),
                 Some((id, installation, key)) => github::Access::App {
                     app_id: id.to_string(),
                     installation_id: Some(installation),
@@ -352,13 +361,12 @@ fn client(
                 api: format!("{root}/api/v4"),
                 repository: parsed(),
                 branch: "main".parse().unwrap(),
-                token: token.into(),
+                token,
             };
             Forge::GitLab(GitLab::new(wire, clock, options).unwrap())
         }
         ForgeKind::Gitea | ForgeKind::Forgejo => {
-            let options =
-                gitea::Options { api: format!("{root}/api/v1"), repository: parsed(), token: token.into() };
+            let options = gitea::Options { api: format!("{root}/api/v1"), repository: parsed(), token };
             Forge::Gitea(Gitea::new(wire, clock, options).unwrap())
         }
         ForgeKind::AzureDevOps => {
@@ -366,7 +374,7 @@ fn client(
             let options = azure_devops::Options {
                 api: format!("{root}/{organization}"),
                 repository: repository.parse().unwrap(),
-                token: token.into(),
+                token,
             };
             Forge::AzureDevOps(AzureDevOps::new(wire, clock, options).unwrap())
         }
@@ -374,7 +382,7 @@ fn client(
             let options = bitbucket::Options {
                 api: root.to_owned(),
                 repository: parsed(),
-                credential: bitbucket::Credential::AccessToken(token.into()),
+                credential: bitbucket::Credential::AccessToken(token),
             };
             Forge::Bitbucket(Bitbucket::new(wire, clock, options).unwrap())
         }

@@ -180,7 +180,7 @@ fn both_forms_of_key_are_read_and_others_refused() {
 #[test]
 fn an_id_that_is_none_is_refused_before_anything_is_sent() {
     for id in ["", "a b", "a/b", &"1".repeat(101)] {
-        let made = App::new(id.to_owned(), None, &KEY.into(), &"octo/ml".parse().unwrap(), String::new());
+        let made = App::new(id.to_owned(), None, KEY.into(), &"octo/ml".parse().unwrap(), String::new());
         assert!(matches!(made.err(), Some(OptionsError::AppId { .. })), "{id}");
     }
 }

@@ -1,0 +1,43 @@
+//! Commits that the forge does not have: their statuses wait, and are tried again when it shows that it has
+//! them.
+//!
+//! Bounds: [`MAX_COMMITS`] are remembered; one that was forgotten, also by a restart, is tried again in its
+//! own time.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use super::service::Shared;
+use crate::git::CommitId;
+
+/// Most commits that are remembered.
+const MAX_COMMITS: usize = 1000;
+
+/// Commits that were missing when their status was to be written.
+#[derive(Debug, Default)]
+pub(super) struct Absent(Mutex<BTreeSet<CommitId>>);
+
+impl Absent {
+    pub(super) fn note(&self, commit: &CommitId) {
+        let mut commits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if commits.len() < MAX_COMMITS {
+            commits.insert(*commit);
+        }
+    }
+
+    /// Whether `commit` was missing; it is not any more.
+    fn arrived(&self, commit: &CommitId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(commit)
+    }
+}
+
+/// The forge has named `commit`, so it has it: what waits for that is tried now.
+pub(super) async fn commit_arrived(shared: &Shared, commit: &CommitId) {
+    if !shared.absent.arrived(commit) {
+        return;
+    }
+    match shared.store.try_commit_again(commit).await {
+        Ok(()) => shared.outbox.notify_one(),
+        Err(error) => tracing::warn!(%error, "a status that waits for its commit waits longer"),
+    }
+}
