@@ -21,7 +21,7 @@ use super::count::{Counters, Purpose};
 use super::error::body_of;
 use super::{
     Answer, ArmError, Backoff, Budget, Call, Cloud, ErrorClass, Method, Operation, OperationClass, Polled,
-    RequestCount, address, operation,
+    RequestCount, WaitKind, Waiting, Waits, address, operation,
 };
 use crate::clock::Clock;
 use crate::resources::id::{ApiVersion, ResourceId};
@@ -30,6 +30,11 @@ use crate::wire;
 /// Bounds of a list.
 const MAX_PAGES: usize = 1000;
 const MAX_ITEMS: usize = 100_000;
+
+/// Who is waited for, and for what, where it is not known better.
+const AZURE: &str = "Azure";
+const NO_ANSWER: &str = "no answer yet";
+const BUDGET: &str = "the limit of requests to the subscription is used up";
 
 /// POST requests that change nothing, by the end of their path: name availability, and queries to
 /// Azure Resource Graph.
@@ -42,6 +47,7 @@ pub struct Arm {
     inner: Arc<Inner>,
     budget: Budget,
     correlation: Uuid,
+    waits: Waits,
 }
 
 #[derive(Debug)]
@@ -64,21 +70,31 @@ impl Arm {
     pub fn new(wire: wire::Client, cloud: Cloud, tokens: Arc<Tokens>, budget: Budget, clock: Clock) -> Self {
         let correlation = clock.uuid();
         let counters = Counters::default();
-        Self { inner: Arc::new(Inner { wire, cloud, tokens, clock, counters }), budget, correlation }
+        Self {
+            inner: Arc::new(Inner { wire, cloud, tokens, clock, counters }),
+            budget,
+            correlation,
+            waits: Waits::default(),
+        }
+    }
+
+    /// The same client, whose requests enter in `waits` what they wait for.
+    #[must_use]
+    pub fn with_waits(&self, waits: Waits) -> Self {
+        Self { waits, ..self.clone() }
     }
 
     /// The same client whose requests carry `correlation` (one per run): it groups them in Azure's
     /// activity log.
     #[must_use]
     pub fn with_correlation(&self, correlation: Uuid) -> Self {
-        Self { inner: Arc::clone(&self.inner), budget: self.budget.clone(), correlation }
+        Self { correlation, ..self.clone() }
     }
 
     /// The same client whose reads take at most `share` of the budget's refill.
     #[must_use]
     pub fn paced(&self, share: f64) -> Self {
-        let budget = self.budget.paced(share);
-        Self { inner: Arc::clone(&self.inner), budget, correlation: self.correlation }
+        Self { budget: self.budget.paced(share), ..self.clone() }
     }
 
     /// Reads a resource. `None` when it, its parent or its group does not exist.
@@ -185,6 +201,11 @@ impl Arm {
         &self.inner.clock
     }
 
+    /// Something of the caller's own begins to wait.
+    pub(crate) fn waiting(&self, kind: WaitKind, what: &str, why: &str) -> Waiting {
+        self.waits.begin(kind, what, why, self.clock().monotonic())
+    }
+
     /// How many requests were sent since the start, by this client and its clones.
     #[must_use]
     pub fn request_count(&self) -> RequestCount {
@@ -205,6 +226,7 @@ impl Arm {
     /// Sends a read until it succeeds, or fails in a way that does not pass, or its back-off ends.
     async fn read(&self, method: http::Method, url: &Url, body: Option<Bytes>) -> Result<Value, ArmError> {
         let mut attempt = 0;
+        let waiting = self.waiting(WaitKind::Trouble, AZURE, NO_ANSWER);
         loop {
             let outgoing = self.outgoing(method.clone(), url, body.clone(), Purpose::Read);
             let error = match self.exchange(&outgoing, OperationClass::Read).await {
@@ -217,6 +239,7 @@ impl Arm {
             let passes = matches!(error.class(), ErrorClass::Throttled | ErrorClass::Transient);
             let delay = Backoff::for_class(error.class()).delay(attempt, error.retry_after(), self.clock());
             let Some(delay) = delay.filter(|_| passes) else { return Err(error) };
+            waiting.goes_on(&error.message_for_people(), Some(self.clock().after(delay)));
             self.clock().sleep(delay).await;
             attempt += 1;
         }

@@ -30,6 +30,7 @@ mod problem;
 mod retry;
 mod retry_after;
 mod throttle;
+mod waits;
 
 pub use crate::wire::Sent;
 pub use arm::Arm;
@@ -44,3 +45,5 @@ pub use operation::{Operation, Polled, Style};
 pub use problem::AzureProblem;
 pub use retry::Backoff;
 pub use throttle::{Budget, OperationClass};
+pub(crate) use waits::Waiting;
+pub use waits::{Wait, WaitKind, Waits};

@@ -42,6 +42,7 @@ mod sentences;
 mod service;
 mod subject;
 mod tally;
+mod telling;
 mod touched;
 mod triggers;
 mod trouble;

@@ -4,10 +4,8 @@
 //! It decides nothing about Azure: it calls the same `reconcile` functions as the command line and turns
 //! their outcome into an end, a sentence and what is remembered.
 
-use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -17,8 +15,8 @@ use super::happening::Happening;
 use super::sentences;
 use super::service::Shared;
 use super::subject::{Reading, Subject, read, stored_claims};
-use super::wording;
 use super::worker::WorkError;
+use crate::azure::{Arm, Waits};
 use crate::definitions::Diagnostic;
 use crate::git::CommitId;
 use crate::reconcile::apply::{Fence, Journal as _, RunEnd, RunKind, RunRecord};
@@ -27,9 +25,6 @@ use crate::reconcile::report::{Progress, StepEnd};
 use crate::reconcile::review::Section;
 use crate::reconcile::{Means, Planned, ReconcileError, carry_out, make_plan, resume, run_record};
 use crate::store::{Applied, Attempt, Claim, EnvironmentChange, EnvironmentRecord, StoreError, Work};
-
-/// A status that says how far a run is follows the one before it by at least this long.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A commit that is about more environments than this plans those that were never applied at a walking
 /// pace: with an empty journal that is every environment there is.
@@ -73,6 +68,22 @@ pub(super) struct Pass<'a> {
     pub(super) stop: CancellationToken,
     /// How many steps are done.
     pub(super) done: AtomicUsize,
+    /// What is being carried out, once it is.
+    pub(super) plan: OnceLock<Plan>,
+    /// What its requests and steps wait for.
+    pub(super) waits: Waits,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(
+        shared: &'a Arc<Shared>,
+        work: &'a Work,
+        fence: Fence,
+        stop: CancellationToken,
+    ) -> Self {
+        let (done, plan, waits) = (AtomicUsize::new(0), OnceLock::new(), Waits::default());
+        Self { shared, work, fence, stop, done, plan, waits }
+    }
 }
 
 impl Pass<'_> {
@@ -127,7 +138,8 @@ impl Pass<'_> {
         let site = subject.site(&self.shared.estate.owner);
         let observer = |progress: &Progress| self.observe(progress);
         let wanted = subject.wanted(&site, run.commit.as_ref());
-        let report = resume(&wanted, run, self.means(&subject, &observer)).await?;
+        let arm = subject.account.arm.with_waits(self.waits.clone());
+        let report = resume(&wanted, run, self.means(&arm, &observer)).await?;
         self.shared.store.save_report(&report).await?;
         if self.stop.is_cancelled() {
             return Ok(Some(Passed::Stopped));
@@ -144,6 +156,7 @@ impl Pass<'_> {
             Some(paced) if !subject.is_known && subject.neighbours > MANY_ENVIRONMENTS => paced,
             Some(_) | None => &subject.account.arm,
         };
+        let arm = &arm.with_waits(self.waits.clone());
         let Some(planned) = self.stop.run_until_cancelled(make_plan(&wanted, arm)).await else {
             return Ok(Passed::Stopped);
         };
@@ -215,11 +228,10 @@ impl Pass<'_> {
         let site = subject.site(&self.shared.estate.owner);
         let wanted = subject.wanted(&site, run.commit.as_ref());
         let observer = |progress: &Progress| self.observe(progress);
-        let means = self.means(subject, &observer);
-        let report = tokio::select! {
-            report = carry_out(&wanted, planned, run, means) => report?,
-            never = self.announce(&planned.plan) => match never {},
-        };
+        let arm = subject.account.arm.with_waits(self.waits.clone());
+        let means = self.means(&arm, &observer);
+        let _ = self.plan.set(planned.plan.clone());
+        let report = carry_out(&wanted, planned, run, means).await?;
         self.shared.store.save_report(&report).await?;
         self.shared.tell(Happening::Reported(Box::new(report.clone())));
         if report.end == RunEnd::Interrupted {
@@ -233,18 +245,8 @@ impl Pass<'_> {
         Ok(Passed::Ended(self.outcome(subject, report.end, summary).await?))
     }
 
-    fn means<'b>(
-        &'b self,
-        subject: &'b Subject,
-        observer: &'b (dyn Fn(&Progress) + Send + Sync),
-    ) -> Means<'b> {
-        Means {
-            arm: &subject.account.arm,
-            journal: &self.shared.store,
-            fence: self.fence,
-            stop: &self.stop,
-            observer,
-        }
+    fn means<'b>(&'b self, arm: &'b Arm, observer: &'b (dyn Fn(&Progress) + Send + Sync)) -> Means<'b> {
+        Means { arm, journal: &self.shared.store, fence: self.fence, stop: &self.stop, observer }
     }
 
     fn observe(&self, progress: &Progress) {
@@ -255,37 +257,6 @@ impl Pass<'_> {
             environment: self.work.environment.clone(),
             progress: progress.clone(),
         });
-    }
-
-    /// Says how far the apply is: first half a minute after the commit got its first status, then
-    /// whenever more is done, at least half a minute apart; never comes back. A status that cannot be
-    /// stored is no reason to stop applying.
-    async fn announce(&self, plan: &Plan) -> Infallible {
-        let clock = &self.shared.clock;
-        let mut due = clock.after(PROGRESS_INTERVAL - clock.age(self.work.queued_at, PROGRESS_INTERVAL));
-        let mut told = None;
-        loop {
-            clock.sleep_until(due).await;
-            due = clock.after(PROGRESS_INTERVAL);
-            let done = self.done.load(Ordering::Relaxed);
-            if told == Some(done) {
-                continue;
-            }
-            if let Err(error) = self.tell_progress(&sentences::applying(plan, done)).await {
-                tracing::warn!(%error, "a status could not be stored");
-            }
-            told = Some(done);
-        }
-    }
-
-    async fn tell_progress(&self, text: &str) -> Result<(), StoreError> {
-        let all = self.shared.store.work_of_commit(&self.work.commit, self.work.kind).await?;
-        if wording::has_context(&all, &self.work.environment) {
-            let status = wording::pending(self.work, text);
-            self.shared.store.enqueue(&[status], self.shared.clock.now()).await?;
-            self.shared.outbox.notify_one();
-        }
-        Ok(())
     }
 
     async fn invalid(&self, diagnostics: &[Diagnostic], claims: &[Claim]) -> Result<Outcome, StoreError> {

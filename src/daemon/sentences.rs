@@ -1,6 +1,8 @@
 //! PURE: what an outcome is called, in one line for people. The beginning carries the message, because a
 //! status has 140 characters and what comes after them is cut off.
 
+use jiff::Timestamp;
+
 use super::asking;
 use crate::definitions::Diagnostic;
 use crate::reconcile::deeds::Deeds;
@@ -45,6 +47,16 @@ pub(super) fn applying(plan: &Plan, done: usize) -> String {
         0 => format!("Applying: {}", summary_line(plan)),
         done => format!("Applying: {done} of {} steps done", plan.steps.len()),
     }
+}
+
+/// An attempt at `stage` that waits for something since `since`.
+pub(super) fn waiting(stage: &str, what: &str, why: &str, since: Timestamp) -> String {
+    format!("{stage}; waits since {} for {what}: {why}", since.strftime("%H:%M UTC"))
+}
+
+/// Work that rests until `again`, because nothing could be done about it now.
+pub(super) fn resting(why: &str, again: Timestamp) -> String {
+    format!("Waits, tried again at {}: {why}", again.strftime("%H:%M:%S UTC"))
 }
 
 /// A plan that must not be carried out, and what would allow it.

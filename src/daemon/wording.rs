@@ -134,7 +134,8 @@ pub fn pending(work: &Work, text: &str) -> Status {
     of_work(work, State::Pending, text)
 }
 
-fn running(kind: RunKind) -> &'static str {
+/// What work that runs is called.
+pub(super) fn running(kind: RunKind) -> &'static str {
     match kind {
         RunKind::Apply => "Applying",
         RunKind::Plan => "Planning",

@@ -6,7 +6,6 @@
 //! for ever.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -88,7 +87,7 @@ pub(super) async fn work_on(
 /// Ends work that failed for a reason of our own.
 pub(super) async fn give_up(shared: &Arc<Shared>, work: &Work, summary: &str) -> Verdict {
     let stop = CancellationToken::new();
-    let pass = Pass { shared, work, fence: Fence(0), stop, done: AtomicUsize::new(0) };
+    let pass = Pass::new(shared, work, Fence(0), stop);
     fail(&pass, summary.to_owned()).await
 }
 
@@ -100,9 +99,10 @@ async fn with_lease(shared: &Arc<Shared>, work: &Work, tries: u32, stop: &Cancel
         Ok(None) => return Verdict::Busy(FIRST_WAIT),
         Err(error) => return again(shared, work, tries, &error),
     };
-    let pass = Pass { shared, work, fence, stop: stop.child_token(), done: AtomicUsize::new(0) };
+    let pass = Pass::new(shared, work, fence, stop.child_token());
     let passed = tokio::select! {
         passed = pass.run() => passed,
+        never = pass.announce() => match never {},
         // Whoever holds the lease now does the work.
         lost = keep(shared, work, &key, fence) => Err(lost),
     };
@@ -110,12 +110,21 @@ async fn with_lease(shared: &Arc<Shared>, work: &Work, tries: u32, stop: &Cancel
         Ok(Passed::Ended(outcome)) => record(&pass, outcome).await,
         Ok(Passed::Stopped) => Verdict::Stopped,
         Ok(Passed::Waiting(why)) if tries >= MAX_TRIES => fail(&pass, not_finished(work.kind, &why)).await,
-        Ok(Passed::Waiting(_)) => Verdict::Again(wait_before(tries, &shared.clock)),
+        Ok(Passed::Waiting(why)) => Verdict::Again(rest(&pass, tries, &why).await),
         Err(_) if stop.is_cancelled() => Verdict::Stopped,
         Err(error) if tries >= MAX_TRIES || !passes(&error) => {
             fail(&pass, not_finished(work.kind, &chain(&error))).await
         }
-        Err(error) => again(shared, work, tries, &error),
+        Err(error) => {
+            let message = chain(&error);
+            let wait = rest(&pass, tries, &message).await;
+            let seconds = wait.as_secs();
+            shared.tell(Happening::Trouble(format!(
+                "{}: {message}; tried again in {seconds} s",
+                work.environment
+            )));
+            Verdict::Again(wait)
+        }
     };
     if let Err(error) = shared.store.release_lease(&key, fence).await {
         tracing::warn!(%error, key, "the lease stays until it expires");
@@ -192,6 +201,13 @@ fn again(shared: &Shared, work: &Work, tries: u32, error: &dyn std::error::Error
     let seconds = wait.as_secs();
     shared.tell(Happening::Trouble(format!("{}: {message}; tried again in {seconds} s", work.environment)));
     Verdict::Again(wait)
+}
+
+/// For how long the work is left alone; says why.
+async fn rest(pass: &Pass<'_>, tries: u32, why: &str) -> Duration {
+    let wait = wait_before(tries, &pass.shared.clock);
+    pass.tell_rest(why, tries, wait).await;
+    wait
 }
 
 fn wait_before(tries: u32, clock: &crate::clock::Clock) -> Duration {

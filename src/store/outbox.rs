@@ -216,6 +216,27 @@ impl Store {
         Ok(row.is_some())
     }
 
+    /// Whether the newest status of a context, waiting or delivered, is a last word.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn ends_with_last_word(
+        &self,
+        commit: &CommitId,
+        context: &Context,
+    ) -> Result<bool, StoreError> {
+        let mut reading = self.begin_read().await?;
+        let row = sqlx::query(
+            "SELECT state FROM outbox WHERE commit_id = $1 AND context = $2 ORDER BY outbox_id DESC LIMIT 1",
+        )
+        .bind(commit.to_string())
+        .bind(context.to_string())
+        .fetch_optional(reading.db())
+        .await?;
+        let state: Option<State> = row.map(|row| Columns::of("status", &row).word("state")).transpose()?;
+        Ok(state.is_some_and(|state| state.is_final()))
+    }
+
     /// How many statuses wait.
     ///
     /// # Errors

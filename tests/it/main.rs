@@ -53,6 +53,7 @@ mod state_folder;
 mod stopping;
 mod touched_environments;
 mod trying_again;
+mod waiting;
 mod waking;
 mod webhook_examples;
 mod webhook_flood;

@@ -7,10 +7,10 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
-use super::Arm;
+use super::{AZURE, Arm, BUDGET, NO_ANSWER};
 use crate::azure::auth::Freshness;
 use crate::azure::count::Purpose;
-use crate::azure::{ArmError, OperationClass, payload, retry_after};
+use crate::azure::{ArmError, OperationClass, WaitKind, payload, retry_after};
 use crate::wire;
 
 /// One request before its token and its headers.
@@ -29,7 +29,9 @@ impl Arm {
         outgoing: &Outgoing<'_>,
         class: OperationClass,
     ) -> Result<wire::Response, ArmError> {
+        let waiting = self.waiting(WaitKind::Trouble, AZURE, BUDGET);
         self.budget.acquire(class).await;
+        waiting.goes_on(NO_ANSWER, None);
         let token = self.inner.tokens.token().await?;
         let response = self.attempt(outgoing, class, &token).await?;
         if response.status() != StatusCode::UNAUTHORIZED

@@ -9,7 +9,7 @@ use super::journal::PollStyle;
 use super::progress::Pending;
 use super::standing;
 use super::step_run::StepRun;
-use crate::azure::{ArmError, Backoff, ErrorClass, Operation, Polled, Style};
+use crate::azure::{ArmError, Backoff, ErrorClass, Operation, Polled, Style, WaitKind};
 use crate::reconcile::report::Progress;
 
 /// Between two looks when looking itself has failed for long: the step's own deadline ends it.
@@ -26,6 +26,8 @@ impl StepRun<'_, '_> {
         match self.shared.input.arm.poll(&operation).await {
             Ok(Polled::Running { operation: next, progress, state }) => {
                 self.blind_looks = 0;
+                let next_look = self.shared.clock().after(next.retry_after);
+                self.waits(WaitKind::Work, &format!("Azure works on it ({state})"), Some(next_look));
                 self.shared.record.tell(&Progress::Working {
                     step: self.step.ordinal,
                     state,
@@ -34,6 +36,7 @@ impl StepRun<'_, '_> {
                 self.go_on(request, stored, next).await
             }
             Ok(Polled::Done { body }) => {
+                self.waits_no_more();
                 if let Some(body) = body {
                     let id = self.target().await?;
                     self.result = Some(body).filter(|body| standing::is_of(body, &id));
@@ -69,6 +72,7 @@ impl StepRun<'_, '_> {
                     .unwrap_or(BLIND_WAIT);
                 self.blind_looks = self.blind_looks.saturating_add(1);
                 let (step, message) = (self.step.ordinal, error.message_for_people());
+                self.waits(WaitKind::Trouble, &message, Some(clock.after(wait)));
                 self.shared.record.tell(&Progress::Retrying { step, message, wait });
                 self.live = Some((operation, clock.after(wait)));
                 Ok(())

@@ -55,8 +55,9 @@ impl<'a> StepRun<'_, 'a> {
                 None => self.read(&id, self.api_version).await?,
             };
             if let Some(state) = self.at_work(body.as_ref())? {
+                let why = format!("Azure works on it ({state})");
                 self.shared.record.tell(&Progress::Working { step: self.step.ordinal, state, percent: None });
-                self.watch().await?;
+                self.watch(&why).await?;
                 continue;
             }
             // One of ours that only the list shows yet is read again, and judged.

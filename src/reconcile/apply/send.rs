@@ -8,7 +8,7 @@ use super::progress::{Phase, State};
 use super::resume::Wish;
 use super::step_run::{Registration, StepRun};
 use crate::azure::Sent;
-use crate::azure::{Answer, ArmError, Backoff, Call, ErrorClass, Method, Operation, Style};
+use crate::azure::{Answer, ArmError, Backoff, Call, ErrorClass, Method, Operation, Style, WaitKind};
 use crate::reconcile::digest_of;
 use crate::reconcile::plan::{Action, Part, RequestTemplate, Verb};
 use crate::reconcile::report::Progress;
@@ -131,6 +131,7 @@ impl StepRun<'_, '_> {
 
     async fn accepted(&mut self, request: u32, answer: Answer) -> Result<(), Break> {
         (self.failures, self.last_refusal) = (0, None);
+        self.waits_no_more();
         match answer.operation {
             Some(operation) => self.follow(request, operation).await,
             None => self.answered(request).await,
@@ -154,6 +155,7 @@ impl StepRun<'_, '_> {
             next_look,
         };
         self.shared.record.write(event).await?;
+        self.waits(WaitKind::Work, "Azure works on it", Some(moment));
         self.live = Some((operation, moment));
         Ok(())
     }
@@ -216,6 +218,7 @@ impl StepRun<'_, '_> {
         let wait = Backoff::for_class(class).delay(self.failures, retry_after, self.shared.clock());
         self.failures = self.failures.saturating_add(1);
         let Some(wait) = wait else { return Err(self.exhausted(message)) };
+        self.waits(WaitKind::Trouble, &message, Some(self.shared.clock().after(wait)));
         self.shared.record.tell(&Progress::Retrying { step: self.step.ordinal, message, wait });
         self.pause(wait).await
     }

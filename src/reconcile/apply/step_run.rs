@@ -15,7 +15,7 @@ use super::progress::{Phase, State};
 use super::resume::{Decision, Seen, Wish, decide};
 use super::standing::{self, Standing};
 use super::verdict::{self, Verdict};
-use crate::azure::{Operation, next_wait};
+use crate::azure::{Operation, WaitKind, Waiting, next_wait};
 use crate::clock::Instant;
 use crate::reconcile::plan::Step;
 use crate::resources::id::{ApiVersion, ResourceId};
@@ -47,6 +47,8 @@ pub(super) struct StepRun<'s, 'a> {
     /// The last refusal, for a step that gives up waiting.
     pub(super) last_refusal: Option<String>,
     pub(super) registration: Registration,
+    /// What it waits for, from the first try or look that did not do.
+    waiting: Option<(WaitKind, Waiting)>,
 }
 
 /// Whether this step has registered its resource provider.
@@ -74,6 +76,7 @@ impl<'s, 'a> StepRun<'s, 'a> {
             blind_looks: 0,
             last_refusal: None,
             registration: Registration::NotTried,
+            waiting: None,
         }
     }
 
@@ -108,7 +111,7 @@ impl<'s, 'a> StepRun<'s, 'a> {
                 Decision::SendAgain { request } => self.send(request).await?,
                 Decision::Poll { request, operation } => self.look(request, &operation).await?,
                 Decision::Watch => {
-                    self.watch().await?;
+                    self.watch("Azure works on it").await?;
                     self.see().await?;
                 }
                 Decision::ReadFirst => self.see().await?,
@@ -221,14 +224,31 @@ impl<'s, 'a> StepRun<'s, 'a> {
         answer.map_err(|error| self.broken(format!("{id} could not be read: {}", error.message_for_people())))
     }
 
+    /// Enters what the step waits for, until when. A wait of the same kind goes on since its beginning.
+    pub(super) fn waits(&mut self, kind: WaitKind, why: &str, next: Option<Instant>) {
+        if self.waiting.as_ref().is_none_or(|(waiting, _)| *waiting != kind) {
+            let waiting = self.shared.input.arm.waiting(kind, &self.step.address.local(), why);
+            self.waiting = Some((kind, waiting));
+        }
+        if let Some((_, waiting)) = &self.waiting {
+            waiting.goes_on(why, next);
+        }
+    }
+
+    /// What it waited for is over.
+    pub(super) fn waits_no_more(&mut self) {
+        self.waiting = None;
+    }
+
     /// Waits, but not beyond the step's deadline nor once the service is asked to stop.
     pub(super) async fn pause(&self, wait: Duration) -> Result<(), Break> {
         self.pause_until(self.shared.clock().after(wait)).await
     }
 
     /// Waits before another look at a resource that Azure works on: at first shortly, then longer.
-    pub(super) async fn watch(&mut self) -> Result<(), Break> {
+    pub(super) async fn watch(&mut self, why: &str) -> Result<(), Break> {
         self.watched = next_wait(self.watched);
+        self.waits(WaitKind::Work, why, Some(self.shared.clock().after(self.watched)));
         self.pause(self.watched).await
     }
 

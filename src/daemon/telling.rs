@@ -1,0 +1,137 @@
+//! Says how far an attempt is and what it waits for, as a pending status and as a line in the log.
+//!
+//! Guarantees: trouble that lasts half a minute is told within five seconds of that, or half a minute after
+//! the trouble that was told last; other statuses are at least half a minute apart; nothing is told twice. A status that cannot be stored is no reason to
+//! stop applying.
+
+use std::convert::Infallible;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::pass::Pass;
+use super::{sentences, wording};
+use crate::azure::{Wait, WaitKind};
+use crate::clock::{Clock, Instant};
+use crate::store::StoreError;
+
+/// A status that says how far a run is follows the one before it by at least this long; a wait is told
+/// when it is as old.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether there is something to tell.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// A wait that goes on is logged again after this long.
+const LOGGED_AGAIN: Duration = Duration::from_secs(5 * 60);
+
+/// Which wait it is: the same one may change its words.
+type Key = (WaitKind, String, Instant);
+
+impl Pass<'_> {
+    /// Tells for as long as it is polled: first half a minute after the commit got its first status.
+    pub(super) async fn announce(&self) -> Infallible {
+        let clock = &self.shared.clock;
+        // Progress and trouble have turns of their own: news of the one does not put off that of the other.
+        let first = clock.after(INTERVAL - clock.age(self.work.queued_at, INTERVAL));
+        let (mut due, mut trouble_due) = (first, first);
+        let (mut told, mut logged, mut has_spoken) = (None, None, false);
+        loop {
+            let wait = self.waits.longest(clock.monotonic(), INTERVAL);
+            if let Some(wait) = &wait {
+                self.log(wait, &mut logged);
+            }
+            let is_trouble = wait.as_ref().is_some_and(|wait| wait.kind == WaitKind::Trouble);
+            let turn = if is_trouble { trouble_due } else { due };
+            let done = self.plan.get().map(|_| self.done.load(Ordering::Relaxed));
+            let state = (done, wait.as_ref().map(key));
+            let is_news = told.as_ref().map_or(state != (None, None), |told| *told != state);
+            if is_news && clock.left(turn).is_zero() {
+                let wait = if wait.is_some() && self.has_last_word().await { None } else { wait };
+                if wait.is_some() || done.is_some() || has_spoken {
+                    has_spoken = true;
+                    if let Err(error) = self.tell(&self.progress(wait.as_ref())).await {
+                        tracing::warn!(%error, "a status could not be stored");
+                    }
+                }
+                told = Some(state);
+                due = clock.after(INTERVAL);
+                if is_trouble {
+                    trouble_due = due;
+                }
+            }
+            clock.sleep(LOOK).await;
+        }
+    }
+
+    /// Says what the attempt is at, as a pending status.
+    pub(super) async fn tell(&self, text: &str) -> Result<(), StoreError> {
+        let all = self.shared.store.work_of_commit(&self.work.commit, self.work.kind).await?;
+        if wording::has_context(&all, &self.work.environment) {
+            let status = wording::pending(self.work, text);
+            self.shared.store.enqueue(&[status], self.shared.clock.now()).await?;
+            self.shared.outbox.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Says that nothing can be done for `wait`, when that is worth a status: at the fourth try the work has
+    /// rested for half a minute.
+    pub(super) async fn tell_rest(&self, why: &str, tries: u32, wait: Duration) {
+        let (seconds, environment) = (wait.as_secs(), &self.work.environment);
+        tracing::info!(%environment, tries, "{environment} waits: {why}; tried again in {seconds} s");
+        if tries < 4 && wait < INTERVAL {
+            return;
+        }
+        if self.has_last_word().await {
+            return;
+        }
+        let again = self.shared.clock.now().checked_add(wait).unwrap_or_default();
+        if let Err(error) = self.tell(&sentences::resting(why, again)).await {
+            tracing::warn!(%error, "a status could not be stored");
+        }
+    }
+
+    /// Whether the status is a last word, of an attempt before this one that only a sweep repeats: it
+    /// stays until there is another one.
+    async fn has_last_word(&self) -> bool {
+        let context = wording::context_of(self.work.kind, &self.work.environment);
+        // What cannot be read is not told over either.
+        self.shared.store.ends_with_last_word(&self.work.commit, &context).await.unwrap_or(true)
+    }
+
+    fn progress(&self, wait: Option<&Wait>) -> String {
+        let stage = match self.plan.get() {
+            Some(plan) => sentences::applying(plan, self.done.load(Ordering::Relaxed)),
+            None => wording::running(self.work.kind).to_owned(),
+        };
+        match wait {
+            Some(wait) => {
+                sentences::waiting(&stage, &wait.what, &wait.why, date_of(wait.since, &self.shared.clock))
+            }
+            None => stage,
+        }
+    }
+
+    fn log(&self, wait: &Wait, logged: &mut Option<(Key, Instant)>) {
+        let (clock, key) = (&self.shared.clock, key(wait));
+        let now = clock.monotonic();
+        let is_known = |(known, at): &(Key, Instant)| *known == key && now.duration_since(*at) < LOGGED_AGAIN;
+        if logged.as_ref().is_some_and(is_known) {
+            return;
+        }
+        let (environment, Wait { what, why, .. }) = (&self.work.environment, wait);
+        let waited = now.duration_since(wait.since).as_secs();
+        let next_seconds = wait.next.map(|next| clock.left(next).as_secs());
+        tracing::info!(%environment, commit = %self.work.commit, waited_seconds = waited, next_seconds, "{environment} has waited for {waited} s for {what}: {why}");
+        *logged = Some((key, now));
+    }
+}
+
+fn key(wait: &Wait) -> Key {
+    (wait.kind, wait.what.clone(), wait.since)
+}
+
+fn date_of(moment: Instant, clock: &Clock) -> jiff::Timestamp {
+    let ago = clock.monotonic().duration_since(moment);
+    clock.now().checked_sub(ago).unwrap_or_default()
+}

@@ -1,0 +1,91 @@
+//! Whatever waits for longer than half a minute says for what, in a pending status.
+
+use std::time::Duration;
+
+use beamline_simulator::{Fault, FaultEffect, Latency};
+
+use crate::support::{DaemonWorld, Setup, group_of, small};
+
+/// Ten seconds until it is noticed, half a minute, what a look takes, and the steps in which stories look.
+const TOLD_WITHIN: Duration = Duration::from_secs(10 + 30 + 5 + 15);
+
+fn realistic() -> DaemonWorld {
+    DaemonWorld::with(Setup { latency: Latency::REALISTIC, ..Setup::new() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_apply_says_since_when_azure_cannot_be_reached_and_for_which_resource() {
+    let mut world = realistic();
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    let commit = world.repository.push("first");
+    let vault = format!("{}/providers/Microsoft.KeyVault/vaults/kv-dev", group_of("dev"));
+    world.until("the vault is being made", async || world.exists(&vault)).await;
+    world.gate.shut();
+    let shut = world.clock.monotonic();
+    let note = async || world.repository.note(&commit);
+    let told = async || note().await.contains("waits since 00:00 UTC for ");
+    world.until("it is told", told).await;
+    assert!(shut.elapsed() <= TOLD_WITHIN, "{:?}", shut.elapsed());
+    let text = note().await;
+    assert!(text.contains("beamline/apply: dev: pending: Applying: "), "{text}");
+    world.clock.sleep(Duration::from_secs(100)).await;
+    world.gate.open();
+    world.settled("main", &commit).await;
+    assert!(note().await.contains("beamline/apply: dev: success: Applied: 7 created"), "{}", note().await);
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_apply_says_which_operation_runs_for_long() {
+    let mut world = realistic();
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    let commit = world.repository.push("first");
+    let told = async || world.repository.note(&commit).contains("for workspace: Azure works on it");
+    world.until("it is told", told).await;
+    world.settled("main", &commit).await;
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_says_that_azure_limits_its_requests() {
+    let mut world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
+    world.azure.faults().add(Fault {
+        method: Some("GET".to_owned()),
+        path_contains: "vaults".to_owned(),
+        times: 2,
+        effect: FaultEffect::Status {
+            code: 429,
+            retry_after_secs: Some(100),
+            error_code: "TooManyRequests".to_owned(),
+            message: "Too many.".to_owned(),
+        },
+    });
+    world.repository.write("environments/dev.yaml", &small(2));
+    let commit = world.repository.push_to("feature", "second");
+    let began = world.clock.monotonic();
+    let told = async || world.repository.note(&commit).contains("Planning; waits since ");
+    world.until("it is told", told).await;
+    assert!(began.elapsed() <= TOLD_WITHIN, "{:?}", began.elapsed());
+    let note = world.repository.note(&commit);
+    assert!(note.contains("for Azure: ") && note.contains("Too many"), "{note}");
+    world.settled("feature", &commit).await;
+    world.stop().await;
+    world.start().await;
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_rests_says_why_and_until_when() {
+    let mut world = DaemonWorld::new();
+    world.gate.shut();
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    let commit = world.repository.push("first");
+    let told = async || world.repository.note(&commit).contains("pending: Waits, tried again at 00:");
+    world.until("it is told", told).await;
+    world.gate.open();
+    world.settled("main", &commit).await;
+    world.finish().await;
+}
