@@ -3,7 +3,7 @@
 //! The `select!` only names what happened; [`Dispatcher::handle`] is synchronous and says what to do;
 //! [`run`] does it. A task that panics is a bug that costs its own piece of work, nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{Because, Event};
 use super::look::{LookError, Looked, look, sweep};
-use super::queue::Queue;
+use super::queue::{Obstacle, Queue};
 use super::service::Shared;
 use super::tally::Counted;
-use super::worker::{Verdict, give_up, work_on};
+use super::worker::{Verdict, give_up, tell_queued, work_on};
 use crate::store::{StoreError, Work, WorkId};
 
 /// The first and the longest wait before a failed look is tried again by itself.
@@ -29,6 +29,9 @@ const LOOK_AGAIN_AT_LAST: Duration = Duration::from_secs(5 * 60);
 /// The first and the longest rest between looks while something happens during each of them.
 const REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(2);
+
+/// How often it is looked what waits in the queue, and the age from which that is told.
+const REVIEW: Duration = Duration::from_secs(30);
 
 /// What the loop must do next.
 #[derive(Debug, PartialEq)]
@@ -68,6 +71,8 @@ struct Dispatcher {
     /// Whether the next try of a failed look is on its way. There is never more than one.
     is_retry_due: bool,
     is_sweeping: bool,
+    /// What waited in the queue at the last review.
+    told: BTreeSet<WorkId>,
 }
 
 impl Dispatcher {
@@ -80,6 +85,7 @@ impl Dispatcher {
             failed_looks: 0,
             is_retry_due: false,
             is_sweeping: false,
+            told: BTreeSet::new(),
         }
     }
 
@@ -175,6 +181,19 @@ impl Dispatcher {
         }
     }
 
+    /// What has waited in the queue for long and was not told yet.
+    fn untold(&mut self, shared: &Shared) -> Vec<(Work, Obstacle)> {
+        let old = |work: &Work| shared.clock.age(work.queued_at, REVIEW) >= REVIEW;
+        let waiting: Vec<(Work, Obstacle)> = self
+            .queue
+            .held_up()
+            .filter(|(work, _)| old(work))
+            .map(|(work, why)| (work.clone(), why))
+            .collect();
+        let told = std::mem::replace(&mut self.told, waiting.iter().map(|(work, _)| work.id).collect());
+        waiting.into_iter().filter(|(work, _)| !told.contains(&work.id)).collect()
+    }
+
     fn next(&mut self) -> Option<(Work, u32)> {
         let work = self.queue.start_next()?;
         let tries = self.tries.entry(work.id).or_insert(0);
@@ -206,12 +225,18 @@ pub(super) async fn run(
         state.queue.add(work);
     }
     let mut tasks: JoinSet<Finished> = JoinSet::new();
+    let mut review = shared.clock.after(REVIEW);
     loop {
         while let Some((work, tries)) = state.next() {
             tasks.spawn(start(shared.clone(), work, tries, stop.clone()));
         }
         let response = tokio::select! {
             biased;
+            () = shared.clock.sleep_until(review), if state.queue.waiting() > 0 => {
+                review = shared.clock.after(REVIEW);
+                tasks.spawn(told(shared.clone(), state.untold(&shared)));
+                Response::Nothing
+            }
             () = stop.cancelled() => break,
             Some(event) = events.recv() => state.handle(event),
             Some(finished) = tasks.join_next() => settle(&shared, &mut state, finished),
@@ -240,6 +265,11 @@ pub(super) async fn run(
     // Running work sees `stop`: it starts nothing new and leaves its journal to the next start.
     while tasks.join_next().await.is_some() {}
     Ok(())
+}
+
+async fn told(shared: Arc<Shared>, waiting: Vec<(Work, Obstacle)>) -> Finished {
+    tell_queued(shared, waiting).await;
+    Finished::Cut
 }
 
 async fn start(shared: Arc<Shared>, work: Work, tries: u32, stop: CancellationToken) -> Finished {

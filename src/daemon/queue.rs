@@ -16,6 +16,15 @@ pub struct Queue {
     running: BTreeMap<WorkId, EnvironmentName>,
 }
 
+/// Why a piece of work does not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Another piece of work on its environment runs.
+    Environment,
+    /// As much runs as may run at once.
+    Limit(usize),
+}
+
 /// Applies go first: they are what production waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Urgency {
@@ -88,6 +97,15 @@ impl Queue {
         self.waiting.is_empty() && self.resting.is_empty() && self.running.is_empty()
     }
 
+    /// What waits, and why.
+    pub fn held_up(&self) -> impl Iterator<Item = (&Work, Obstacle)> {
+        let busy: BTreeSet<&EnvironmentName> = self.running.values().collect();
+        self.waiting.values().map(move |work| match busy.contains(&work.environment) {
+            true => (work, Obstacle::Environment),
+            false => (work, Obstacle::Limit(self.limit)),
+        })
+    }
+
     /// How many pieces of work wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -124,6 +142,17 @@ mod tests {
         queue.add(apply(2, "c"));
         queue.add(work(0, "d", RunKind::Drift));
         assert_eq!(ids(&mut queue), [2, 3, 1, 0]);
+    }
+
+    #[test]
+    fn what_waits_says_why() {
+        let mut queue = Queue::new(1);
+        for work in [apply(1, "a"), apply(2, "a"), apply(3, "b")] {
+            queue.add(work);
+        }
+        assert!(queue.start_next().is_some());
+        let why: Vec<(i64, Obstacle)> = queue.held_up().map(|(work, why)| (work.id.0, why)).collect();
+        assert_eq!(why, [(2, Obstacle::Environment), (3, Obstacle::Limit(1))]);
     }
 
     #[test]

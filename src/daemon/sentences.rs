@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::asking;
+use super::queue::Obstacle;
 use crate::definitions::Diagnostic;
 use crate::reconcile::deeds::Deeds;
 use crate::reconcile::plan::{Blocker, Plan, summary_line};
@@ -52,6 +53,19 @@ pub(super) fn applying(plan: &Plan, done: usize) -> String {
 /// An attempt at `stage` that waits for something since `since`.
 pub(super) fn waiting(stage: &str, what: &str, why: &str, since: Timestamp) -> String {
     format!("{stage}; waits since {} for {what}: {why}", since.strftime("%H:%M UTC"))
+}
+
+/// Work that has waited in the queue for half a minute.
+pub(super) fn queued(why: Obstacle) -> String {
+    match why {
+        Obstacle::Environment => "Queued: waits for the run before it on this environment".to_owned(),
+        Obstacle::Limit(limit) => format!("Queued: waits for one of the {limit} runs at once to end"),
+    }
+}
+
+/// Work on an environment whose lease somebody else has.
+pub(super) fn held() -> String {
+    "Waits for another process that works on this environment".to_owned()
 }
 
 /// Work that rests until `again`, because nothing could be done about it now.

@@ -74,6 +74,18 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// Says in a pending status for what the work waits before it is begun, once it is half a minute old. The
+    /// same words again cost nothing.
+    pub(super) async fn tell_before(&self, text: &str) {
+        let age = self.shared.clock.age(self.work.queued_at, INTERVAL);
+        if age < INTERVAL || self.has_last_word().await {
+            return;
+        }
+        if let Err(error) = self.tell(text).await {
+            tracing::warn!(%error, "a status could not be stored");
+        }
+    }
+
     /// Says that nothing can be done for `wait`, when that is worth a status: at the fourth try the work has
     /// rested for half a minute.
     pub(super) async fn tell_rest(&self, why: &str, tries: u32, wait: Duration) {

@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::happening::Happening;
 use super::pass::{About, Outcome, Pass, Passed};
 use super::pull_requests;
+use super::queue::Obstacle;
+use super::sentences;
 use super::service::Shared;
 use super::wording;
 use crate::azure::ErrorClass;
@@ -91,12 +93,30 @@ pub(super) async fn give_up(shared: &Arc<Shared>, work: &Work, summary: &str) ->
     fail(&pass, summary.to_owned()).await
 }
 
+/// Says why work that waits in the queue has not begun, of each piece once it is half a minute old.
+pub(super) async fn tell_queued(shared: Arc<Shared>, waiting: Vec<(Work, Obstacle)>) {
+    for (work, why) in waiting {
+        let pass = Pass::new(&shared, &work, Fence(0), CancellationToken::new());
+        let text = sentences::queued(why);
+        tracing::info!(environment = %work.environment, commit = %work.commit, "{}: {text}", work.environment);
+        pass.tell_before(&text).await;
+    }
+}
+
 async fn with_lease(shared: &Arc<Shared>, work: &Work, tries: u32, stop: &CancellationToken) -> Verdict {
     let key = environment_lease(&work.environment);
     let now = shared.clock.now();
     let fence = match shared.store.acquire_lease(&key, &shared.holder, now, LEASE_DURATION).await {
         Ok(Some(fence)) => fence,
-        Ok(None) => return Verdict::Busy(FIRST_WAIT),
+        Ok(None) => {
+            let pass = Pass::new(shared, work, Fence(0), stop.child_token());
+            let text = sentences::held();
+            if shared.tell_trouble(format!("{}: {text}", work.environment)) {
+                tracing::info!(environment = %work.environment, commit = %work.commit, "{}: {text}", work.environment);
+            }
+            pass.tell_before(&text).await;
+            return Verdict::Busy(FIRST_WAIT);
+        }
         Err(error) => return again(shared, work, tries, &error),
     };
     let pass = Pass::new(shared, work, fence, stop.child_token());

@@ -89,3 +89,16 @@ async fn work_that_rests_says_why_and_until_when() {
     world.settled("main", &commit).await;
     world.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn work_that_waits_in_the_queue_says_for_what() {
+    let mut world = DaemonWorld::with(Setup { latency: Latency::REALISTIC, parallel: 1, ..Setup::new() });
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.repository.write("environments/other.yaml", &small(1));
+    world.start().await;
+    let commit = world.repository.push("first");
+    let told = "other: pending: Queued: waits for one of the 1 runs at once to end";
+    world.until("it is told", async || world.repository.note(&commit).contains(told)).await;
+    world.settled("main", &commit).await;
+    world.finish().await;
+}
