@@ -129,6 +129,20 @@ impl Forge {
         }
     }
 
+    /// What stands in the reviews of a pull request and not among its comments, as far as the forge tells
+    /// the two apart: reviews' own texts, and comments on lines.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when the forge does not say.
+    pub async fn reviews(&self, number: PullRequestNumber) -> Result<Vec<Comment>, ForgeError> {
+        match self {
+            Self::GitHub(github) => github.reviews(number).await,
+            Self::Gitea(gitea) => gitea.reviews(number).await,
+            // Comments on lines are comments there.
+            Self::GitLab(_) | Self::AzureDevOps(_) | Self::Bitbucket(_) | Self::Notes(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Writes a comment: in the place of `existing`, which is ours, or a new one. Answers its id, which
     /// is another one when `existing` was deleted meanwhile. `body` has at most
     /// [`Self::max_comment_chars`] characters.
@@ -165,6 +179,10 @@ impl Forge {
         comment: &CommentId,
     ) -> Result<Acknowledged, ForgeError> {
         match self {
+            // In a review there is nothing to react to; its answer follows at once.
+            Self::GitHub(_) | Self::Gitea(_) if comment.as_str().contains('/') => {
+                Ok(Acknowledged::ByReaction)
+            }
             Self::GitHub(github) => github.acknowledge(comment).await,
             Self::GitLab(gitlab) => gitlab.acknowledge(number, comment).await,
             Self::Gitea(gitea) => gitea.acknowledge(comment).await,

@@ -40,6 +40,10 @@ const AFTERMATH: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most pull requests that are listened to after their end.
 const MAX_AFTERMATH: u32 = 5;
 
+/// Why a command in a review is answered and not obeyed: a review can be edited without a trace of when.
+const IN_A_REVIEW: &str =
+    "commands are read from comments on the pull request, not from reviews: write it as a comment";
+
 /// What reading and acting came to. One comment that cannot be acted on keeps no other waiting.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
@@ -175,11 +179,21 @@ async fn read(shared: &Shared, number: PullRequestNumber, since: Timestamp) -> R
         Err(error) => return Err(error.into()),
     };
     let recent = comments.into_iter().filter(|comment| comment.created_at >= oldest);
+    let reviews = match shared.forge.reviews(number).await {
+        Ok(reviews) => reviews,
+        Err(error) if error.class == Class::Refused => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let misplaced = reviews.into_iter().filter(|one| one.created_at >= oldest).filter_map(|one| {
+        let wish = wish_of(&one).map(|_| Wish::Unclear { problem: IN_A_REVIEW.to_owned() })?;
+        Some(Command { pull_request: number, comment: one.id, author: one.author, wish })
+    });
     let commands: Vec<Command> = recent
         .filter_map(|comment| {
             let wish = wish_of(&comment)?;
             Some(Command { pull_request: number, comment: comment.id, author: comment.author, wish })
         })
+        .chain(misplaced)
         .collect();
     shared.store.note_commands(&commands, shared.clock.now()).await?;
     Ok(true)

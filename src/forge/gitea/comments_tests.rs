@@ -1,6 +1,6 @@
 //! Comments as Gitea and Forgejo answer them.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Clock;
@@ -162,4 +162,19 @@ async fn every_request_is_as_gitea_and_forgejo_publish_it() {
         assert_eq!(fake.asked().len(), 3);
         fake.asked().iter().for_each(|asked| contract.check(asked));
     }
+}
+
+#[tokio::test]
+async fn reviews_and_comments_on_lines_are_read_and_told_apart() {
+    let user = json!({ "id": 1, "login": "ada" });
+    let reviews = json!([{
+        "id": 80, "submitted_at": "2026-01-01T00:00:00Z", "body": "/beamline plan", "user": user,
+        "comments_count": 1,
+    }]);
+    let on_lines = json!([{ "id": 9, "created_at": "2026-01-01T00:00:00Z", "body": "why?", "user": user }]);
+    let fake = FakeForge::answering([Said::new(200, reviews), Said::new(200, on_lines)]);
+    let read = forge(&fake).reviews(PullRequestNumber::new(7).unwrap()).await.unwrap();
+    let told: Vec<(&str, &str)> = read.iter().map(|it| (it.id.as_str(), it.body.as_str())).collect();
+    assert_eq!(told, [("80/9", "why?"), ("80/0", "/beamline plan")]);
+    assert_eq!(fake.lines()[1], "GET /api/v1/repos/octo/ml/pulls/7/reviews/80/comments");
 }

@@ -7,6 +7,7 @@ mod client;
 mod comments;
 mod event;
 mod pulls;
+mod reviews;
 mod statuses;
 
 pub use client::{Gitea, Options};

@@ -10,6 +10,7 @@ mod comments;
 mod connection;
 mod event;
 mod pull_requests;
+mod reviews;
 mod statuses;
 
 #[cfg(test)]
