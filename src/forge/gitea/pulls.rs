@@ -20,12 +20,22 @@ const MAX_PATHS: usize = 3000;
 /// What Forgejo's `flow` says of a pull request that was pushed as one ([`Branch::is_pushed_for_review`]).
 const AGIT: u64 = 1;
 
+/// How the title of an unfinished pull request begins, in any case (`WORK_IN_PROGRESS_PREFIXES`, unless an
+/// administrator has changed them).
+const WORK_IN_PROGRESS: [&str; 2] = ["WIP:", "[WIP]"];
+
+fn begins_with(title: &str, mark: &str) -> bool {
+    title.trim_start().get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark))
+}
+
 #[derive(Deserialize)]
 struct Pull {
     number: u64,
     state: Option<String>,
     #[serde(default)]
-    draft: bool,
+    title: String,
+    /// Older versions (Gitea 1.22) tell it by the title only.
+    draft: Option<bool>,
     #[serde(default)]
     merged: bool,
     updated_at: Option<String>,
@@ -153,6 +163,11 @@ impl Pull {
     }
 
     /// `None` when its commit cannot be found any more, or with names that Git does not have.
+    fn stage(&self) -> Stage {
+        let marked = || WORK_IN_PROGRESS.iter().any(|mark| begins_with(&self.title, mark));
+        if self.draft.unwrap_or_else(marked) { Stage::Draft } else { Stage::Ready }
+    }
+
     fn pull_request(&self) -> Option<PullRequest> {
         let (head, base) = (self.head.as_ref()?, self.base.as_ref()?);
         let is_same = head.repo_id.is_some()
@@ -165,7 +180,7 @@ impl Pull {
             head_branch: head.reference.parse().ok().filter(|_| !head.is_pushed_for_review()),
             origin: if is_same { Origin::SameRepository } else { Origin::Fork },
             base: base.reference.parse().ok()?,
-            stage: if self.draft { Stage::Draft } else { Stage::Ready },
+            stage: self.stage(),
             activity: self.activity(),
         })
     }

@@ -183,3 +183,24 @@ async fn an_empty_repository_is_not_a_missing_one() {
         assert_eq!(refused.unwrap_err().class, Class::Refused);
     }
 }
+
+#[tokio::test]
+async fn without_a_field_for_it_a_draft_is_one_by_its_title() {
+    for (title, draft, stage) in [
+        ("WIP: more nodes", None, Stage::Draft),
+        ("[wip] more nodes", None, Stage::Draft),
+        ("more nodes, no WIP: any more", None, Stage::Ready),
+        ("Wüé", None, Stage::Ready),
+        ("WIP: more nodes", Some(false), Stage::Ready),
+        ("more nodes", Some(true), Stage::Draft),
+    ] {
+        let mut seen = pull(7);
+        seen["title"] = json!(title);
+        match draft {
+            Some(draft) => seen["draft"] = json!(draft),
+            None => drop(seen.as_object_mut().unwrap().remove("draft")),
+        }
+        let found = open(&FakeForge::answering([Said::new(200, json!([seen]))])).await.0.remove(0);
+        assert_eq!(found.stage, stage, "{title} {draft:?}");
+    }
+}
