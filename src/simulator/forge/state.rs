@@ -14,6 +14,7 @@ use super::comments::{Comment, Reaction};
 use super::face::Face;
 use super::history::History;
 use super::limits::Limits;
+use super::merging::MergeStyle;
 use super::objects::Objects;
 use super::options::{ForgeKind, ForgeOptions};
 use super::pull_requests::Proposal;
@@ -28,6 +29,12 @@ pub enum Outage {
     Status(u16),
     /// It breaks every connection. In process, where there is none to break, it answers 502.
     NoConnection,
+}
+
+/// A merge that waits for its checks.
+pub(super) struct Scheduled {
+    pub(super) style: MergeStyle,
+    pub(super) by: String,
 }
 
 /// Whether the repository is still there.
@@ -56,6 +63,8 @@ pub(super) struct State {
     pub(super) fork_heads: BTreeMap<(String, String), String>,
     /// Real Git objects, where the forge is served.
     pub(super) objects: Option<Objects>,
+    /// Merges that wait for their checks, by the number of the pull request.
+    pub(super) scheduled: BTreeMap<u64, Scheduled>,
     /// References that are shown later: when, their names and their commits.
     pub(super) late_heads: Vec<(Timestamp, String, String)>,
     pub(super) proposals: BTreeMap<u64, Proposal>,
@@ -85,6 +94,7 @@ impl State {
             branches: BTreeMap::new(),
             fork_heads: BTreeMap::new(),
             objects: None,
+            scheduled: BTreeMap::new(),
             late_heads: Vec::new(),
             proposals: BTreeMap::new(),
             comments: Vec::new(),

@@ -97,6 +97,11 @@ impl ForgeWorld {
         self.state().existence = Existence::Deleted;
     }
 
+    /// The repository is archived: how much can still be written depends on the forge.
+    pub fn archive_repository(&self) {
+        self.state().existence = Existence::Archived;
+    }
+
     /// The repository is there again, as it was.
     pub fn restore_repository(&self) {
         self.state().existence = Existence::There;

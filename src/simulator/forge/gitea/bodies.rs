@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::comments::Comment;
 use super::super::pull_requests::{Proposal, Standing};
-use super::super::state::{State, seconds};
+use super::super::state::{Existence, State, seconds};
 use super::super::statuses::Status;
 
 pub(super) fn user(state: &State, login: &str) -> Value {
@@ -21,10 +21,10 @@ pub(super) fn repository(state: &State, name: &str) -> Value {
     let html = format!("{}/{name}", state.base_url);
     json!({
         "id": if is_ours { 42 } else { 43 }, "owner": user(state, owner), "name": short, "full_name": name,
-        "description": "", "empty": false, "private": true, "fork": !is_ours, "parent": null,
+        "description": "", "empty": state.branches.is_empty(), "private": true, "fork": !is_ours, "parent": null,
         "html_url": html, "clone_url": format!("{html}.git"), "ssh_url": format!("git@gitea.example.com:{name}.git"),
         "url": format!("{}/api/v1/repos/{name}", state.base_url), "has_pull_requests": true,
-        "default_branch": state.options.default_branch, "archived": false,
+        "default_branch": state.options.default_branch, "archived": state.existence == Existence::Archived,
         "object_format_name": "sha1", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
     })
 }
@@ -45,7 +45,7 @@ pub(super) fn pull_request(state: &State, proposal: &Proposal) -> Value {
         "id": proposal.id, "url": html, "number": proposal.number, "user": user(state, &proposal.what.author),
         "title": title, "body": "", "labels": [], "milestone": null, "assignee": null, "assignees": null,
         "requested_reviewers": null, "state": if proposal.standing.is_open() { "open" } else { "closed" },
-        "draft": proposal.is_draft(), "is_locked": false, "comments": state.comments_of(proposal.number).len(),
+        "is_locked": false, "comments": state.comments_of(proposal.number).len(),
         "html_url": html, "diff_url": format!("{html}.diff"), "patch_url": format!("{html}.patch"),
         "mergeable": proposal.standing.is_open(), "merged": merged,
         "merged_at": if merged { ended.clone() } else { None },

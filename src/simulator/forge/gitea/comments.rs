@@ -6,7 +6,7 @@ use super::super::accounts::Permission;
 use super::super::comments::{Comment, Reaction};
 use super::super::http::{Answer, Call};
 use super::super::state::{State, seconds};
-use super::{bodies, message, not_found, pulls};
+use super::{bodies, message, not_found, pulls, writable};
 
 fn written<'a>(state: &State, call: &'a Call) -> Result<&'a str, Answer> {
     call.text("/body").filter(|body| !body.is_empty()).ok_or_else(|| message(state, 422, "[Body]: Required"))
@@ -29,6 +29,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Answer, Answer> {
 
 /// `POST …/issues/{index}/comments`
 pub(super) fn create(state: &mut State, call: &Call) -> Result<Answer, Answer> {
+    writable(state)?;
     let number = pulls::found(state, call)?.number;
     let body = written(state, call)?;
     let comment = state.write_comment(number, call.login(), body, None);
@@ -54,6 +55,7 @@ pub(super) fn get(state: &mut State, call: &Call) -> Result<Answer, Answer> {
 
 /// `PATCH …/issues/comments/{id}`
 pub(super) fn update(state: &mut State, call: &Call) -> Result<Answer, Answer> {
+    writable(state)?;
     let comment = own(state, call)?;
     let body = written(state, call)?;
     let comment = state.edit_comment(comment.id, body).ok_or_else(|| not_found(state))?;
@@ -62,6 +64,7 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Answer, Answer> {
 
 /// `DELETE …/issues/comments/{id}`
 pub(super) fn delete(state: &mut State, call: &Call) -> Result<Answer, Answer> {
+    writable(state)?;
     let comment = own(state, call)?;
     state.delete_comment(comment.id);
     Ok(Answer::empty(204))

@@ -29,19 +29,26 @@ pub(super) fn sign(state: &State, id: &str, body: &[u8]) -> Vec<(&'static str, S
     headers
 }
 
+type Said = (&'static str, &'static str, Value, String);
+
 pub(super) fn events(state: &State, change: &Change) -> Vec<Event> {
-    let said = match change {
+    let said: Vec<Said> = match change {
         Change::Push { branch, before, after, by } => {
-            Some(("push", "push", push(state, branch, before.as_deref(), after.as_deref(), by), by.clone()))
+            pushes(state, branch, before.as_deref(), after.as_deref(), by)
         }
-        Change::PullRequest { number, deed, by } => pull_request(state, *number, deed)
-            .map(|(event_type, body)| ("pull_request", event_type, body, by.clone())),
-        Change::Comment { id, deed } => {
-            comment(state, *id, *deed).map(|(body, by)| ("issue_comment", "pull_request_comment", body, by))
+        Change::PullRequest { number, deed, by } => pull_requests(state, *number, deed, by),
+        Change::Comment { id, deed } => comment(state, *id, *deed)
+            .map(|(body, by)| ("issue_comment", "pull_request_comment", body, by))
+            .into_iter()
+            .collect(),
+        Change::Ping | Change::Status { .. } | Change::CheckRun { .. } | Change::MergeGroup { .. } => {
+            Vec::new()
         }
-        Change::Ping | Change::Status { .. } | Change::CheckRun { .. } | Change::MergeGroup { .. } => None,
     };
-    let Some((name, event_type, mut body, by)) = said else { return Vec::new() };
+    said.into_iter().map(|said| event(state, said)).collect()
+}
+
+fn event(state: &State, (name, event_type, mut body, by): Said) -> Event {
     body["repository"] = bodies::repository(state, &state.options.repository);
     body["sender"] = bodies::user(state, &by);
     let mut headers = vec![
@@ -55,7 +62,41 @@ pub(super) fn events(state: &State, change: &Change) -> Vec<Event> {
     if state.options.kind == ForgeKind::Forgejo {
         headers.extend([("x-forgejo-event", name), ("x-forgejo-event-type", event_type)]);
     }
-    vec![Event::new(&headers, body)]
+    Event::new(&headers, body)
+}
+
+/// A new branch is told twice, as made and as pushed; one that is gone is no push.
+fn pushes(state: &State, branch: &str, before: Option<&str>, after: Option<&str>, by: &str) -> Vec<Said> {
+    let by_name = by.to_owned();
+    match (before, after) {
+        (_, None) => {
+            let body = json!({ "ref": branch, "ref_type": "branch", "pusher_type": "user" });
+            vec![("delete", "delete", body, by_name)]
+        }
+        (None, Some(sha)) => {
+            let made = json!({ "sha": sha, "ref": branch, "ref_type": "branch" });
+            let pushed = push(state, branch, before, after, by);
+            vec![("create", "create", made, by_name.clone()), ("push", "push", pushed, by_name)]
+        }
+        (Some(_), Some(_)) => vec![("push", "push", push(state, branch, before, after, by), by_name)],
+    }
+}
+
+/// What is opened is told as synchronized as well.
+fn pull_requests(state: &State, number: u64, deed: &PullDeed, by: &str) -> Vec<Said> {
+    let mut said: Vec<Said> = pull_request(state, number, deed)
+        .map(|(event_type, body)| ("pull_request", event_type, body, by.to_owned()))
+        .into_iter()
+        .collect();
+    if *deed == PullDeed::Opened {
+        let again = said.first().map(|(name, _, body, by)| {
+            let mut body = body.clone();
+            body["action"] = json!("synchronized");
+            (*name, "pull_request_sync", body, by.clone())
+        });
+        said.extend(again);
+    }
+    said
 }
 
 fn push(state: &State, branch: &str, before: Option<&str>, after: Option<&str>, by: &str) -> Value {
@@ -112,10 +153,10 @@ fn comment(state: &State, id: u64, deed: Deed) -> Option<(Value, String)> {
     let issue = json!({
         "id": proposal.id, "number": proposal.number, "title": pull["title"], "state": pull["state"],
         "user": pull["user"], "html_url": pull["html_url"], "body": "", "labels": [],
-        "pull_request": { "merged": pull["merged"], "merged_at": pull["merged_at"], "draft": pull["draft"] },
+        "pull_request": { "merged": pull["merged"], "merged_at": pull["merged_at"] },
     });
     let body = json!({
-        "action": action, "issue": issue, "pull_request": pull, "is_pull": true,
+        "action": action, "issue": issue, "is_pull": true,
         "comment": bodies::comment(state, comment),
     });
     Some((body, comment.author.clone()))

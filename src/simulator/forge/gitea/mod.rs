@@ -1,6 +1,7 @@
 //! The face of Gitea and Forgejo. Facts: their Swagger descriptions (Gitea 1.27, Forgejo 16) and the
-//! documentation pages "API Usage" and "Webhooks".
+//! documentation pages "API Usage" and "Webhooks". Where a Gitea 1.22 was seen to do otherwise, that counts.
 
+mod auto_merge;
 mod bodies;
 mod comments;
 mod events;
@@ -16,7 +17,7 @@ use super::face::{Bodies, Face, Needs, Refused, Route, Scheme, Validators, route
 use super::http::{Answer, Call};
 use super::limits::Budget;
 use super::paging::Cut;
-use super::state::State;
+use super::state::{Existence, State};
 
 pub(super) static FACE: Face = Face {
     prefix: "",
@@ -44,6 +45,7 @@ static ROUTES: &[Route] = &[
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/commits/{ref}/status", Read, statuses::combined),
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/commits/{ref}/statuses", Read, statuses::list),
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/statuses/{sha}", Read, statuses::list),
+    route(Method::GET, "/api/v1/repos/{owner}/{repo}/git/commits/{sha}", Read, statuses::git_commit),
     route(Method::POST, "/api/v1/repos/{owner}/{repo}/statuses/{sha}", Write, statuses::create),
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/pulls", Read, pulls::list),
     route(Method::POST, "/api/v1/repos/{owner}/{repo}/pulls", Read, writing::open),
@@ -80,6 +82,15 @@ fn not_found(state: &State) -> Answer {
     Answer::json(404, json!({ "errors": [], "message": "The target couldn't be found.", "url": url }))
 }
 
+/// Of an archived repository the pull requests and their comments cannot be written; statuses can.
+fn writable(state: &State) -> Result<(), Answer> {
+    match state.existence {
+        Existence::There => Ok(()),
+        Existence::Archived => Err(message(state, 423, &format!("{} is archived", state.options.repository))),
+        Existence::Deleted => Err(not_found(state)),
+    }
+}
+
 fn refuse(state: &State, _: &Call, refused: Refused) -> Answer {
     match refused {
         Refused::NoCredential => message(state, 401, "token is required"),
@@ -113,7 +124,7 @@ fn page<T>(state: &State, call: &Call, cut: &Cut<T>, body: serde_json::Value) ->
 }
 
 fn version(_: &mut State, _: &Call) -> Result<Answer, Answer> {
-    Ok(Answer::json(200, json!({ "version": "1.27.0" })))
+    Ok(Answer::json(200, json!({ "version": "1.22.6" })))
 }
 
 fn user(state: &mut State, call: &Call) -> Result<Answer, Answer> {

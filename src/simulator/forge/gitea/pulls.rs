@@ -19,6 +19,10 @@ pub(super) fn found<'a>(state: &'a State, call: &Call) -> Result<&'a Proposal, A
 
 /// `GET …/pulls`: open ones, newest first, unless asked otherwise.
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Answer, Answer> {
+    // An empty repository has no pull requests to ask for (`mustNotBeEmpty`).
+    if state.branches.is_empty() {
+        return Err(not_found(state));
+    }
     let wanted = call.query("state").unwrap_or_else(|| "open".to_owned());
     let base = call.query("base_branch");
     let mut found: Vec<&Proposal> = state

@@ -8,7 +8,7 @@ use super::super::pull_requests::Stage;
 use super::super::state::State;
 use super::super::writing::{Amendment, Proposed, Unproposable};
 use super::pulls::found;
-use super::{bodies, message, not_found};
+use super::{auto_merge, bodies, message, not_found, writable};
 
 /// A draft is one by its title (`WORK_IN_PROGRESS_PREFIXES`). The title without the mark.
 fn titled(title: &str) -> (Stage, &str) {
@@ -23,6 +23,7 @@ fn titled(title: &str) -> (Stage, &str) {
 
 /// `POST …/pulls`: `head` is a branch, or `owner:branch` of a fork.
 pub(super) fn open(state: &mut State, call: &Call) -> Result<Answer, Answer> {
+    writable(state)?;
     let missing = |name: &str| message(state, 422, &format!("[{name}]: Required"));
     let (stage, title) = titled(call.filled("/title").ok_or_else(|| missing("Title"))?);
     let base = call.filled("/base").ok_or_else(|| missing("Base"))?.to_owned();
@@ -61,6 +62,7 @@ fn whole(state: &State, number: u64) -> Result<Answer, Answer> {
 
 /// `PATCH …/pulls/{index}`, which is answered with 201.
 pub(super) fn update(state: &mut State, call: &Call) -> Result<Answer, Answer> {
+    writable(state)?;
     let proposal = found(state, call)?;
     let (number, was_draft, is_open) = (proposal.number, proposal.is_draft(), proposal.standing.is_open());
     let is_merged = proposal.standing.merge_commit().is_some();
@@ -97,6 +99,7 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Answer, Answer> {
 
 /// `POST …/pulls/{index}/merge`
 pub(super) fn merge(state: &mut State, call: &Call) -> Result<Answer, Answer> {
+    writable(state)?;
     let number = found(state, call)?.number;
     let style = match call.text("/Do").or(call.text("/do")).unwrap_or_default() {
         "merge" => MergeStyle::Merge,
@@ -109,6 +112,9 @@ pub(super) fn merge(state: &mut State, call: &Call) -> Result<Answer, Answer> {
         let rest = call.text("/MergeMessageField").unwrap_or_default();
         format!("{title}\n\n{rest}").trim_end().to_owned()
     });
+    if call.says_yes("/merge_when_checks_succeed") && auto_merge::schedule(state, call, number, style) {
+        return Ok(Answer::empty(201));
+    }
     match state.merge_proposal(number, style, call.filled("/head_commit_id"), said, call.login()) {
         Ok(_) => Ok(Answer::empty(200)),
         Err(Unmergeable::HeadMoved) => Err(message(state, 409, "head out of date")),

@@ -40,9 +40,26 @@ impl Contract {
         Self { kind, document, validators: Mutex::default() }
     }
 
+    /// Gitea's description lists the words of states; the server keeps whatever it is sent, and says nothing
+    /// of a commit that has no statuses.
+    fn without_seen_deviations(&self, body: &Value) -> Value {
+        let mut body = body.clone();
+        if matches!(self.kind, ForgeKind::Gitea | ForgeKind::Forgejo) {
+            for (field, words) in [("state", ["", "running"]), ("status", ["", "running"])] {
+                if let Some(word) = body.get_mut(field)
+                    && words.iter().any(|known| word == known)
+                {
+                    *word = Value::from("pending");
+                }
+            }
+        }
+        body
+    }
+
     /// Checks an answer; `false` when the description does not know the request.
     pub(super) fn check(&self, method: &str, path: &str, status: u16, body: &Value) -> bool {
         let Some(document) = &self.document else { return true };
+        let body = &self.without_seen_deviations(body);
         let Some((name, schema)) = schema(document, method, path, status) else { return false };
         let mut validators = self.validators.lock().unwrap();
         let validator = validators.entry(name).or_insert_with(|| validator(document, schema));
