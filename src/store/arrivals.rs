@@ -29,22 +29,29 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn arrivals(&self, branch: &BranchName, before: Timestamp) -> Result<Arrivals, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let first =
-            sqlx::query("SELECT * FROM arrivals WHERE branch = $1 ORDER BY seen_at, commit_id LIMIT 1")
-                .bind(branch.to_string())
-                .fetch_optional(reading.db())
+        let branch = branch.to_string();
+        self.read(move |db| {
+            Box::pin(async move {
+                let first = sqlx::query(
+                    "SELECT * FROM arrivals WHERE branch = $1 ORDER BY seen_at, commit_id LIMIT 1",
+                )
+                .bind(branch.as_str())
+                .fetch_optional(&mut *db)
                 .await?;
-        let old = sqlx::query(
-            "SELECT * FROM arrivals WHERE branch = $1 AND seen_at < $2 ORDER BY seen_at DESC, commit_id LIMIT $3",
-        )
-        .bind(branch.to_string())
-        .bind(micros(before))
-        .bind(MAX_OLD)
-        .fetch_all(reading.db())
-        .await?;
-        let first = first.as_ref().map(arrival_of).transpose()?;
-        Ok(Arrivals { first, old: old.iter().map(arrival_of).collect::<Result<_, _>>()? })
+                let old = sqlx::query(
+                    "SELECT * FROM arrivals WHERE branch = $1 AND seen_at < $2
+                     ORDER BY seen_at DESC, commit_id LIMIT $3",
+                )
+                .bind(branch.as_str())
+                .bind(micros(before))
+                .bind(MAX_OLD)
+                .fetch_all(db)
+                .await?;
+                let first = first.as_ref().map(arrival_of).transpose()?;
+                Ok(Arrivals { first, old: old.iter().map(arrival_of).collect::<Result<_, _>>()? })
+            })
+        })
+        .await
     }
 }
 

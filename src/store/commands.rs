@@ -60,9 +60,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails; then none is noted.
     pub async fn note_commands(&self, commands: &[Command], now: Timestamp) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        for command in commands {
-            let inserted = sqlx::query(
+        let commands = commands.to_vec();
+        self.write(move |db| {
+            Box::pin(async move {
+                for command in &commands {
+                    let inserted = sqlx::query(
                 "INSERT INTO commands (pull_request, comment_id, command, read_at) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (pull_request, comment_id) DO NOTHING",
             )
@@ -70,17 +72,20 @@ impl Store {
             .bind(command.comment.to_string())
             .bind(json(command))
             .bind(micros(now))
-            .execute(writing.db())
+            .execute(&mut *db)
             .await?;
-            if inserted.rows_affected() == 1 {
-                let seen = Message::Acknowledgement {
-                    pull_request: command.pull_request,
-                    comment: command.comment.clone(),
-                };
-                put_messages(writing.db(), &[seen], now).await?;
-            }
-        }
-        writing.commit().await
+                    if inserted.rows_affected() == 1 {
+                        let seen = Message::Acknowledgement {
+                            pull_request: command.pull_request,
+                            comment: command.comment.clone(),
+                        };
+                        put_messages(db, &[seen], now).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Commands that were not acted on, in the order in which they were read, and of those that were read at
@@ -89,20 +94,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn open_commands(&self) -> Result<Vec<Command>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows =
-            sqlx::query("SELECT * FROM commands WHERE handled_at IS NULL").fetch_all(reading.db()).await?;
-        let mut open = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let columns = Columns::of("command", row);
-            let command: Command = columns.json("command")?;
-            open.push((columns.time("read_at")?, command));
-        }
-        open.sort_by(|(one_at, one), (other_at, other)| {
-            let key = |command: &Command| (command.pull_request, command.comment.clone());
-            one_at.cmp(other_at).then_with(|| key(one).cmp(&key(other)))
-        });
-        Ok(open.into_iter().map(|(_, command)| command).collect())
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query("SELECT * FROM commands WHERE handled_at IS NULL")
+                    .fetch_all(&mut *db)
+                    .await?;
+                let mut open = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    let columns = Columns::of("command", row);
+                    let command: Command = columns.json("command")?;
+                    open.push((columns.time("read_at")?, command));
+                }
+                open.sort_by(|(one_at, one), (other_at, other)| {
+                    let key = |command: &Command| (command.pull_request, command.comment.clone());
+                    one_at.cmp(other_at).then_with(|| key(one).cmp(&key(other)))
+                });
+                Ok(open.into_iter().map(|(_, command)| command).collect())
+            })
+        })
+        .await
     }
 
     /// Notes that a command was acted on, and queues the answer to it, where it gets one.
@@ -115,17 +125,24 @@ impl Store {
         reply: Option<String>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query("UPDATE commands SET handled_at = $1 WHERE pull_request = $2 AND comment_id = $3")
-            .bind(micros(now))
-            .bind(key_of(command.pull_request))
-            .bind(command.comment.to_string())
-            .execute(writing.db())
-            .await?;
-        let (pull_request, comment) = (command.pull_request, command.comment.clone());
-        let reply = reply.map(|body| Message::Reply { pull_request, comment, body });
-        put_messages(writing.db(), &reply.into_iter().collect::<Vec<_>>(), now).await?;
-        writing.commit().await
+        let command = command.clone();
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query(
+                    "UPDATE commands SET handled_at = $1 WHERE pull_request = $2 AND comment_id = $3",
+                )
+                .bind(micros(now))
+                .bind(key_of(command.pull_request))
+                .bind(command.comment.to_string())
+                .execute(&mut *db)
+                .await?;
+                let (pull_request, comment) = (command.pull_request, command.comment.clone());
+                let reply = reply.map(|body| Message::Reply { pull_request, comment, body });
+                put_messages(db, &reply.into_iter().collect::<Vec<_>>(), now).await?;
+                Ok(())
+            })
+        })
+        .await
     }
 }
 

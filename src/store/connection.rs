@@ -1,38 +1,42 @@
 //! Opening the store, and the only two ways into it: writing and reading.
 //!
-//! Guarantees: one transaction writes at a time. In this process writers queue; between processes they
-//! wait for SQLite's write lock, which is taken when a transaction begins (`BEGIN IMMEDIATE`), so that
-//! none can fail half-way with "database is locked" or overwrite what it did not see. A commit is on the
-//! disk (write-ahead log, full synchronisation) before it is reported. Readers never wait for writers.
+//! Guarantees: one transaction writes at a time. In this process changes are made by one task, in the order in
+//! which they were asked for (`writer.rs`); between processes they wait for SQLite's write lock, which is
+//! taken when a transaction begins (`BEGIN IMMEDIATE`), so that none can fail half-way with "database is
+//! locked" or overwrite what it did not see. A commit is on the disk (write-ahead log, full synchronisation)
+//! before it is reported. Readers never wait for writers.
+//!
+//! Nothing that others wait for is ever held by a caller: a transaction belongs to the task that carries it
+//! out. A caller that is dropped, cancelled or not polled keeps nobody waiting, and what it has asked for
+//! happens whole or, when the process ends first, not at all.
 
-use std::fs::{DirBuilder, OpenOptions, Permissions};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Row as _, Transaction};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use futures::future::BoxFuture;
+use sqlx::{AnyConnection, ConnectOptions as _};
+use tokio::sync::{mpsc, oneshot};
 
+use super::awake::Awake;
+use super::file::{Connection, JournalFile, Role, connect_options};
+use super::readers::Readers;
+use super::writability::{Health, Writability};
+use super::writer::{Answer, Job, Keep, Place, Writer, prepare};
 use super::{StoreError, schema};
+use crate::clock::Clock;
 
-/// How many connections read at once. Reading takes microseconds; more would only cost memory.
-const READERS: u32 = 2;
-
-/// Of every connection. The lock is waited for this long; what is deleted (poll URLs) is overwritten.
-const SETTINGS: &str = "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-    PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216;
-    PRAGMA cache_size = -1024;";
-
-/// Of connections that only read.
-const READER_SETTINGS: &str = "PRAGMA query_only = ON;";
-
-/// What survives a restart. Cheap to clone; clones share the connections.
+/// What survives a restart. Cheap to clone; clones share the connections. Lives as long as the tokio runtime
+/// that it was opened in.
 #[derive(Clone, Debug)]
 pub struct Store {
-    writer: AnyPool,
-    readers: AnyPool,
-    turn: Arc<Semaphore>,
+    /// As many changes may wait as there are callers: each waits for its own, and one that is dropped leaves
+    /// one behind.
+    jobs: mpsc::UnboundedSender<Job>,
+    /// `None`: the writer reads as well.
+    readers: Option<Arc<Readers>>,
+    file: Option<Arc<JournalFile>>,
+    health: Health,
 }
 
 impl Store {
@@ -43,16 +47,14 @@ impl Store {
     /// [`StoreError::Open`] and [`StoreError::Path`] about the file, [`StoreError::Damaged`],
     /// [`StoreError::NewerSchema`]; none of them changes a file that was there.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        make_private(path).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
-        let options = connect_options(&url_of(path)?)?;
+        let file = Arc::new(JournalFile::make(path)?);
         let _awake = Awake::new();
-        // Not through a pool, which would take a file that is no database for one that is not up yet.
-        prepare(&options, path).await.map_err(|error| error.or_damage(path))?;
-        Ok(Self {
-            writer: pool(1, Role::Writer).connect_lazy_with(options.clone()),
-            readers: pool(READERS, Role::Reader).connect_lazy_with(options),
-            turn: Arc::new(Semaphore::new(1)),
-        })
+        let mut connection = file.connect(Role::Writer).await.map_err(|error| error.at(path))?;
+        let prepared = prepare(&mut connection.db, path).await;
+        // Brings everything into the file itself, and the next connection finds it so.
+        connection.discard().await;
+        prepared.map_err(|error| error.at(path))?;
+        Ok(Self::start(Some(file), None))
     }
 
     /// A store that lasts as long as its last clone.
@@ -60,162 +62,115 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`] when SQLite has no memory.
     pub async fn in_memory() -> Result<Self, StoreError> {
-        let pool = pool(1, Role::Writer).connect_lazy_with(connect_options("sqlite::memory:")?);
-        let store = Self { writer: pool.clone(), readers: pool, turn: Arc::new(Semaphore::new(1)) };
-        let mut writing = store.begin_write().await?;
-        schema::migrate(writing.db(), Path::new(":memory:")).await?;
-        writing.commit().await?;
-        Ok(store)
+        let _awake = Awake::new();
+        let mut db = connect_options("sqlite::memory:")?.connect().await?;
+        schema::migrate(&mut db, Path::new(":memory:")).await?;
+        Ok(Self::start(None, Some(Connection::in_memory(db))))
+    }
+
+    fn start(file: Option<Arc<JournalFile>>, connection: Option<Connection>) -> Self {
+        let clock = Clock::system();
+        let health = Health::new(clock.clone());
+        let place = file.clone().map_or(Place::Memory, Place::File);
+        let (jobs, asked) = mpsc::unbounded_channel();
+        tokio::spawn(Writer::new(place, connection, health.clone(), clock).run(asked));
+        let readers = file.clone().map(|file| Arc::new(Readers::new(file)));
+        Self { jobs, readers, file, health }
+    }
+
+    /// Whether the journal can be written, as of the last write.
+    #[must_use]
+    pub fn writability(&self) -> Writability {
+        self.health.get()
+    }
+
+    /// Waits until the journal can be written; returns at once when it can.
+    pub async fn until_writable(&self) {
+        let mut watching = self.health.watch();
+        // Fails only when nobody is left to say so; then there is nothing to wait for.
+        let _ = watching.wait_for(|state| *state == Writability::Writable).await;
+    }
+
+    /// A drill: from now on the file may have only so many pages of 4 KiB, as if its disk were full beyond
+    /// them; `None` makes room again. A store in memory has no disk.
+    pub fn limit_room(&self, pages: Option<NonZeroU32>) {
+        if let Some(file) = &self.file {
+            file.set_room(pages.map_or(0, NonZeroU32::get));
+        }
     }
 
     /// Waits for what is under way and lets go of the file. Afterwards nothing can be written or read, by
     /// any clone. Without it nothing is lost either; the next start only has more to read.
     pub async fn close(&self) {
         let _awake = Awake::new();
-        self.writer.close().await;
-        self.readers.close().await;
-    }
-
-    /// The right to write, until [`Writing::commit`]; dropped without it, nothing has happened.
-    pub(super) async fn begin_write(&self) -> Result<Writing, StoreError> {
-        let turn = Arc::clone(&self.turn).acquire_owned().await.expect("the semaphore is never closed");
-        let awake = Awake::new();
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Writing { transaction, _turn: turn, _awake: awake })
-    }
-
-    /// One consistent view of everything.
-    pub(super) async fn begin_read(&self) -> Result<Reading, StoreError> {
-        let awake = Awake::new();
-        let transaction = self.readers.begin().await?;
-        Ok(Reading { transaction, _awake: awake })
-    }
-}
-
-/// A transaction that writes. Fields are dropped in order: the next writer comes after the roll-back.
-pub(super) struct Writing {
-    transaction: Transaction<'static, Any>,
-    _turn: OwnedSemaphorePermit,
-    _awake: Awake,
-}
-
-impl Writing {
-    pub(super) fn db(&mut self) -> &mut AnyConnection {
-        &mut self.transaction
-    }
-
-    /// Puts everything on the disk.
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
-    }
-}
-
-/// A transaction that reads.
-pub(super) struct Reading {
-    transaction: Transaction<'static, Any>,
-    _awake: Awake,
-}
-
-impl Reading {
-    pub(super) fn db(&mut self) -> &mut AnyConnection {
-        &mut self.transaction
-    }
-}
-
-/// Keeps simulated time still while SQLite works. SQLite has threads of its own, so a paused tokio timer
-/// takes a wait for it for idleness and would jump to the next deadline; a blocking task is what tokio
-/// takes for work ("tokio::time::pause", auto-advance). In production it costs a few microseconds.
-struct Awake {
-    _done_when_dropped: mpsc::Sender<()>,
-}
-
-impl Awake {
-    fn new() -> Self {
-        let (sender, receiver) = mpsc::channel::<()>();
-        tokio::task::spawn_blocking(move || {
-            // Returns with an error as soon as the sender is gone, which is what is waited for.
-            let _ = receiver.recv();
-        });
-        Self { _done_when_dropped: sender }
-    }
-}
-
-/// Checks a file and brings its tables up to date.
-async fn prepare(options: &AnyConnectOptions, path: &Path) -> Result<(), StoreError> {
-    let mut connection = AnyConnection::connect_with(options).await?;
-    sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let check = sqlx::query("PRAGMA quick_check(1)").fetch_one(&mut *transaction).await?;
-    let finding: String = check.try_get(0)?;
-    if finding != "ok" {
-        return Err(StoreError::Damaged { path: path.to_owned(), finding });
-    }
-    schema::migrate(&mut transaction, path).await?;
-    transaction.commit().await?;
-    Ok(connection.close().await?)
-}
-
-/// What a connection is for.
-#[derive(Clone, Copy, Debug)]
-enum Role {
-    Writer,
-    Reader,
-}
-
-fn pool(connections: u32, role: Role) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                sqlx::raw_sql(SETTINGS).execute(&mut *connection).await?;
-                match role {
-                    Role::Writer => Ok(()),
-                    Role::Reader => sqlx::raw_sql(READER_SETTINGS).execute(connection).await.map(|_| ()),
-                }
-            })
-        })
-}
-
-fn connect_options(url: &str) -> Result<AnyConnectOptions, StoreError> {
-    sqlx::any::install_default_drivers();
-    Ok(url.parse::<AnyConnectOptions>()?.disable_statement_logging())
-}
-
-/// Escapes what would end the path in a URL.
-fn url_of(path: &Path) -> Result<String, StoreError> {
-    let text = path.to_str().ok_or_else(|| StoreError::Path { path: path.to_owned() })?;
-    let absolute =
-        std::path::absolute(text).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
-    let text = absolute.to_str().ok_or_else(|| StoreError::Path { path: path.to_owned() })?;
-    let mut url = "sqlite://".to_owned();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => url.push(char::from(byte)),
-            _ => url.push_str(&format!("%{byte:02X}")),
+        if let Some(readers) = &self.readers {
+            readers.close().await;
+        }
+        let (done, closed) = oneshot::channel();
+        if self.jobs.send(Job::Close(done)).is_ok() {
+            // Fails when another clone has closed it meanwhile.
+            let _ = closed.await;
         }
     }
-    Ok(url)
-}
 
-fn make_private(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    /// Makes `change` in one transaction that writes. An error undoes everything.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        change: impl for<'t> FnOnce(&'t mut AnyConnection) -> BoxFuture<'t, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        self.ask(|answer| Job::change(Keep::Yes, change, answer)).await
     }
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    file.set_permissions(Permissions::from_mode(0o600))
+
+    /// Looks at one consistent view of everything.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        look: impl for<'t> FnOnce(&'t mut AnyConnection) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (Some(readers), Some(file)) = (&self.readers, &self.file) else {
+            return self.ask(|answer| Job::change(Keep::No, look, answer)).await;
+        };
+        if file.has_moved() {
+            // The writer finds out what to go on with.
+            self.ask(|answer| Job::probe(Some(answer))).await?;
+        }
+        let readers = Arc::clone(readers);
+        match tokio::spawn(async move { readers.look(look).await }).await {
+            Ok(outcome) => outcome,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends.
+                Err(_) => Err(StoreError::Closed),
+            },
+        }
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Answer<T>>) -> Job) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(job(answer)).map_err(|_| StoreError::Closed)?;
+        match answered.await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => Err(StoreError::Closed),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
     use std::time::Duration;
 
     use super::super::fixture::{commit, delivery, environment_record, folder, name, now, status};
     use super::super::{Stored, environment_lease};
     use super::*;
     use crate::forge::{Context, State};
+
+    async fn run(db: &mut AnyConnection, statement: &'static str) -> Result<(), StoreError> {
+        sqlx::raw_sql(statement).execute(db).await?;
+        Ok(())
+    }
 
     #[tokio::test]
     async fn a_store_is_private_and_survives_its_process() {
@@ -240,7 +195,7 @@ mod tests {
         store.pending_deliveries().await.unwrap();
         store.close().await;
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(matches!(store.store_deliveries(&[delivery("2")]).await, Err(StoreError::Database(_))));
+        assert!(matches!(store.store_deliveries(&[delivery("2")]).await, Err(StoreError::Closed)));
         let store = Store::open(&path).await.unwrap();
         assert_eq!(store.pending_deliveries().await.unwrap().len(), 1);
     }
@@ -283,10 +238,10 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("journal.db");
         let store = Store::open(&path).await.unwrap();
-        let mut writing = store.begin_write().await.unwrap();
-        let newer = sqlx::query("INSERT INTO schema_versions (version) VALUES (99)");
-        newer.execute(writing.db()).await.unwrap();
-        writing.commit().await.unwrap();
+        store
+            .write(|db| Box::pin(run(db, "INSERT INTO schema_versions (version) VALUES (99)")))
+            .await
+            .unwrap();
         let error = Store::open(&path).await.unwrap_err();
         assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 3, .. }), "{error:?}");
     }
@@ -296,10 +251,13 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("journal.db");
         let store = Store::open(&path).await.unwrap();
-        let mut writing = store.begin_write().await.unwrap();
-        let insert = sqlx::query("INSERT INTO heads (branch, commit_id, seen_at) VALUES ('main', 'x', 0)");
-        insert.execute(writing.db()).await.unwrap();
-        drop(writing);
+        let undone = store.write(|db| {
+            Box::pin(async move {
+                run(db, "INSERT INTO heads (branch, commit_id, seen_at) VALUES ('main', 'x', 0)").await?;
+                Err::<(), _>(StoreError::NotUnderWay { run: "x".to_owned() })
+            })
+        });
+        assert!(matches!(undone.await, Err(StoreError::NotUnderWay { .. })));
         assert!(store.seen_heads().await.unwrap().is_empty());
         store.acquire_lease("k", "h", now(), Duration::from_secs(1)).await.unwrap().unwrap();
         assert!(Store::open(&path).await.unwrap().seen_heads().await.unwrap().is_empty());

@@ -113,19 +113,24 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn environment(&self, name: &EnvironmentName) -> Result<Option<EnvironmentRecord>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let db = reading.db();
-        let row = sqlx::query("SELECT * FROM environments WHERE environment = $1")
-            .bind(name.to_string())
-            .fetch_optional(&mut *db)
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let claims =
-            sqlx::query("SELECT * FROM claims WHERE environment = $1 ORDER BY environment, kind, claim_key")
+        let name = name.clone();
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query("SELECT * FROM environments WHERE environment = $1")
+                    .bind(name.to_string())
+                    .fetch_optional(&mut *db)
+                    .await?;
+                let Some(row) = row else { return Ok(None) };
+                let claims = sqlx::query(
+                    "SELECT * FROM claims WHERE environment = $1 ORDER BY environment, kind, claim_key",
+                )
                 .bind(name.to_string())
                 .fetch_all(db)
                 .await?;
-        Ok(with_claims(vec![row], &claims)?.pop())
+                Ok(with_claims(vec![row], &claims)?.pop())
+            })
+        })
+        .await
     }
 
     /// What is remembered of all environments, in the order of their names.
@@ -133,12 +138,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn environments(&self) -> Result<Vec<EnvironmentRecord>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let db = reading.db();
-        let rows = sqlx::query("SELECT * FROM environments ORDER BY environment").fetch_all(&mut *db).await?;
-        let claims =
-            sqlx::query("SELECT * FROM claims ORDER BY environment, kind, claim_key").fetch_all(db).await?;
-        with_claims(rows, &claims)
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query("SELECT * FROM environments ORDER BY environment")
+                    .fetch_all(&mut *db)
+                    .await?;
+                let claims = sqlx::query("SELECT * FROM claims ORDER BY environment, kind, claim_key")
+                    .fetch_all(db)
+                    .await?;
+                with_claims(rows, &claims)
+            })
+        })
+        .await
     }
 
     /// Environments whose last attempt did not end completely: they stay touched, whatever a push
@@ -147,21 +158,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn touched_environments(&self) -> Result<Vec<EnvironmentRecord>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let db = reading.db();
-        let rows = sqlx::query("SELECT * FROM environments WHERE attempt_end <> $1 ORDER BY environment")
-            .bind(word(RunEnd::Complete))
-            .fetch_all(&mut *db)
-            .await?;
-        let claims = sqlx::query(
-            "SELECT * FROM claims WHERE environment IN
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows =
+                    sqlx::query("SELECT * FROM environments WHERE attempt_end <> $1 ORDER BY environment")
+                        .bind(word(RunEnd::Complete))
+                        .fetch_all(&mut *db)
+                        .await?;
+                let claims = sqlx::query(
+                    "SELECT * FROM claims WHERE environment IN
              (SELECT environment FROM environments WHERE attempt_end <> $1)
              ORDER BY environment, kind, claim_key",
-        )
-        .bind(word(RunEnd::Complete))
-        .fetch_all(db)
-        .await?;
-        with_claims(rows, &claims)
+                )
+                .bind(word(RunEnd::Complete))
+                .fetch_all(db)
+                .await?;
+                with_claims(rows, &claims)
+            })
+        })
+        .await
     }
 
     /// Remembers an environment, in place of what was remembered.
@@ -169,9 +184,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn save_environment(&self, record: &EnvironmentRecord) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        upsert_environment(writing.db(), record).await?;
-        writing.commit().await
+        let record = record.clone();
+        self.write(move |db| Box::pin(async move { upsert_environment(db, &record).await })).await
     }
 
     /// Forgets an environment.
@@ -179,9 +193,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn remove_environment(&self, name: &EnvironmentName) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        delete_environment(writing.db(), name).await?;
-        writing.commit().await
+        let name = name.clone();
+        self.write(move |db| Box::pin(async move { delete_environment(db, &name).await })).await
     }
 
     /// Who has which of `claims`.
@@ -189,7 +202,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn claims_matching(&self, claims: &[Claim]) -> Result<Vec<ClaimHolder>, StoreError> {
-        let mut reading = self.begin_read().await?;
+        let claims = claims.to_vec();
+        self.read(move |db| { Box::pin(async move {
         let mut holders = Vec::new();
         for claim in claims {
             let rows = sqlx::query(
@@ -198,7 +212,7 @@ impl Store {
             )
             .bind(claim.kind.as_str())
             .bind(claim.key.as_str())
-            .fetch_all(reading.db())
+            .fetch_all(&mut *db)
             .await?;
             for row in &rows {
                 let columns = Columns::of("claim", row);
@@ -210,6 +224,7 @@ impl Store {
             }
         }
         Ok(holders)
+        }) }).await
     }
 }
 

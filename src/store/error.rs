@@ -50,15 +50,76 @@ pub enum StoreError {
     },
     /// Another process kept the write right for too long.
     #[error(
-        "another process is writing to the journal and does not stop: is a second daemon using the same file?"
+        "another process is writing to the journal {} and does not stop: is a second daemon using the same file?",
+        path.display()
     )]
-    Busy(#[source] sqlx::Error),
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The disk is full.
-    #[error("the journal cannot be written because the disk is full: make room")]
-    Full(#[source] sqlx::Error),
+    #[error(
+        "the journal {} cannot be written because its disk is full: make room there (`df` shows it); nothing \
+         else needs to be done",
+        path.display()
+    )]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The disk or the file may only be read.
+    #[error(
+        "the journal {} may only be read: is its disk mounted read-only (`mount` shows it), or does the file \
+         belong to another user?",
+        path.display()
+    )]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The disk fails.
+    #[error(
+        "the journal {} cannot be read or written: check its disk (mounted, writable, whole) with `df` and \
+         `dmesg`",
+        path.display()
+    )]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The file is no longer where it was.
+    #[error(
+        "the journal {} {what}: mount its folder, or put it back. Without it only history is lost: the next \
+         run plans from Azure and Git",
+        path.display()
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// What happened to it, as a clause.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: Option<std::io::Error>,
+    },
     /// Any other failure of the database.
     #[error("the journal's database failed: check the disk and the permissions of the state directory")]
-    Database(#[source] sqlx::Error),
+    Database(#[from] sqlx::Error),
+    /// The journal was closed, because the process ends.
+    #[error("the journal is closed: this process is stopping")]
+    Closed,
     /// A value that this version does not understand.
     #[error("the journal has a {table} whose {column} cannot be read: was it written by another version?")]
     Unreadable {
@@ -78,25 +139,39 @@ pub enum StoreError {
     },
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        match primary_code(&error) {
-            Some(SQLITE_BUSY | SQLITE_LOCKED) => Self::Busy(error),
-            Some(SQLITE_FULL) => Self::Full(error),
-            Some(_) | None => Self::Database(error),
+impl StoreError {
+    /// The same, said of the file at `path` where that is what failed.
+    pub(super) fn at(self, path: &Path) -> Self {
+        let Self::Database(source) = self else { return self };
+        let path = path.to_owned();
+        match primary_code(&source) {
+            Some(SQLITE_BUSY | SQLITE_LOCKED) => Self::Busy { path, source },
+            Some(SQLITE_FULL) => Self::Full { path, source },
+            Some(SQLITE_READONLY | SQLITE_PERM) => Self::ReadOnly { path, source },
+            Some(SQLITE_IOERR | SQLITE_CANTOPEN) => Self::Disk { path, source },
+            Some(SQLITE_CORRUPT | SQLITE_NOTADB) => Self::Damaged { path, finding: source.to_string() },
+            Some(_) | None => Self::Database(source),
         }
     }
-}
 
-impl StoreError {
-    /// The same, or that the file at `path` is damaged if that is what the database says.
-    pub(super) fn or_damage(self, path: &Path) -> Self {
-        if let Self::Database(source) = &self
-            && matches!(primary_code(source), Some(SQLITE_CORRUPT | SQLITE_NOTADB))
-        {
-            return Self::Damaged { path: path.to_owned(), finding: source.to_string() };
+    /// Whether the file or its disk is at fault, which may pass; not what was asked of it.
+    #[must_use]
+    pub fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::Open { .. }
+            | Self::Damaged { .. }
+            | Self::Busy { .. }
+            | Self::Full { .. }
+            | Self::ReadOnly { .. }
+            | Self::Disk { .. }
+            | Self::Gone { .. }
+            | Self::Database(_) => true,
+            Self::Path { .. }
+            | Self::NewerSchema { .. }
+            | Self::Closed
+            | Self::Unreadable { .. }
+            | Self::NotUnderWay { .. } => false,
         }
-        self
     }
 
     /// As the journal's trait reports it; `verb` is `written` or `read`.
@@ -106,10 +181,14 @@ impl StoreError {
 }
 
 // Primary result codes of SQLite ("Result and Error Codes").
+const SQLITE_PERM: u32 = 3;
 const SQLITE_BUSY: u32 = 5;
 const SQLITE_LOCKED: u32 = 6;
+const SQLITE_READONLY: u32 = 8;
+const SQLITE_IOERR: u32 = 10;
 const SQLITE_CORRUPT: u32 = 11;
 const SQLITE_FULL: u32 = 13;
+const SQLITE_CANTOPEN: u32 = 14;
 const SQLITE_NOTADB: u32 = 26;
 
 /// The low byte of an extended result code is the primary one.

@@ -70,14 +70,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn seen_heads(&self) -> Result<BTreeMap<BranchName, CommitId>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows = sqlx::query("SELECT branch, commit_id FROM heads").fetch_all(reading.db()).await?;
-        rows.iter()
-            .map(|row| {
-                let columns = Columns::of("head", row);
-                Ok((columns.parsed("branch")?, columns.parsed("commit_id")?))
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query("SELECT branch, commit_id FROM heads").fetch_all(&mut *db).await?;
+                rows.iter()
+                    .map(|row| {
+                        let columns = Columns::of("head", row);
+                        Ok((columns.parsed("branch")?, columns.parsed("commit_id")?))
+                    })
+                    .collect()
             })
-            .collect()
+        })
+        .await
     }
 
     /// Accepts a new head: records it as seen, queues its work and statuses, supersedes what waited for
@@ -89,39 +93,41 @@ impl Store {
     pub async fn accept_head(
         &self,
         acceptance: Acceptance,
-        aggregate: Aggregate<'_>,
+        aggregate: Aggregate<'static>,
     ) -> Result<Accepted, StoreError> {
         let Acceptance { arrival, commit, reads, now, work, statuses } = acceptance;
         let line = arrival.line();
-        let mut writing = self.begin_write().await?;
-        let db = writing.db();
-        match &arrival {
-            Arrival::Head(branch) if head_of(db, branch).await? == Some(commit) => {
-                let work = present_work(db, branch, &commit).await?;
-                return Ok(Accepted { work, superseded: Vec::new() });
-            }
-            Arrival::Head(branch) => {
-                set_head(db, branch, &commit, now).await?;
-                put_arrival(db, branch, &commit, now).await?;
-            }
-            Arrival::PullRequest(record) => put_pull_request(db, record).await?,
-        }
-        let replaced: BTreeSet<(EnvironmentName, String)> =
-            work.iter().map(|item| (item.environment.clone(), word(item.kind))).collect();
-        let waiting = queued_work(db, &line).await?.into_iter().filter(|item| {
-            // A plan of a head that is no longer one is of use to nobody; an apply may be all there is.
-            let is_replaced = replaced.contains(&(item.environment.clone(), word(item.kind)));
-            item.commit != commit && (is_replaced || item.kind == RunKind::Plan)
-        });
-        let summary = format!("Superseded by {}", commit.short());
-        let superseded = supersede(db, waiting.collect(), &summary, now, aggregate).await?;
-        let mut queued = Vec::with_capacity(work.len());
-        for item in &work {
-            queued.push(queue::insert(db, &line, (&commit, &reads), now, item).await?);
-        }
-        outbox::put_all(db, &statuses, now).await?;
-        writing.commit().await?;
-        Ok(Accepted { work: queued, superseded })
+        self.write(move |db| {
+            Box::pin(async move {
+                match &arrival {
+                    Arrival::Head(branch) if head_of(db, branch).await? == Some(commit) => {
+                        let work = present_work(db, branch, &commit).await?;
+                        return Ok(Accepted { work, superseded: Vec::new() });
+                    }
+                    Arrival::Head(branch) => {
+                        set_head(db, branch, &commit, now).await?;
+                        put_arrival(db, branch, &commit, now).await?;
+                    }
+                    Arrival::PullRequest(record) => put_pull_request(db, record).await?,
+                }
+                let replaced: BTreeSet<(EnvironmentName, String)> =
+                    work.iter().map(|item| (item.environment.clone(), word(item.kind))).collect();
+                let waiting = queued_work(db, &line).await?.into_iter().filter(|item| {
+                    // A plan of a head that is no longer one is of use to nobody; an apply may be all there is.
+                    let is_replaced = replaced.contains(&(item.environment.clone(), word(item.kind)));
+                    item.commit != commit && (is_replaced || item.kind == RunKind::Plan)
+                });
+                let summary = format!("Superseded by {}", commit.short());
+                let superseded = supersede(db, waiting.collect(), &summary, now, aggregate).await?;
+                let mut queued = Vec::with_capacity(work.len());
+                for item in &work {
+                    queued.push(queue::insert(db, &line, (&commit, &reads), now, item).await?);
+                }
+                outbox::put_all(db, &statuses, now).await?;
+                Ok(Accepted { work: queued, superseded })
+            })
+        })
+        .await
     }
 
     /// Forgets a branch that was deleted, and supersedes the plans that wait for it; queues what
@@ -133,19 +139,26 @@ impl Store {
         &self,
         branch: &BranchName,
         now: Timestamp,
-        aggregate: Aggregate<'_>,
+        aggregate: Aggregate<'static>,
     ) -> Result<Vec<Work>, StoreError> {
-        let mut writing = self.begin_write().await?;
-        let db = writing.db();
-        sqlx::query("DELETE FROM heads WHERE branch = $1").bind(branch.to_string()).execute(&mut *db).await?;
-        forget_arrivals(db, branch).await?;
-        let plans = queued_work(db, &Line::Branch(branch.clone()))
-            .await?
-            .into_iter()
-            .filter(|item| item.kind == RunKind::Plan);
-        let superseded = supersede(db, plans.collect(), "Its branch was deleted", now, aggregate).await?;
-        writing.commit().await?;
-        Ok(superseded)
+        let branch = branch.clone();
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query("DELETE FROM heads WHERE branch = $1")
+                    .bind(branch.to_string())
+                    .execute(&mut *db)
+                    .await?;
+                forget_arrivals(db, &branch).await?;
+                let plans = queued_work(db, &Line::Branch(branch.clone()))
+                    .await?
+                    .into_iter()
+                    .filter(|item| item.kind == RunKind::Plan);
+                let superseded =
+                    supersede(db, plans.collect(), "Its branch was deleted", now, aggregate).await?;
+                Ok(superseded)
+            })
+        })
+        .await
     }
 }
 

@@ -115,13 +115,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails; then none is stored.
     pub async fn store_deliveries(&self, deliveries: &[Delivery]) -> Result<Vec<Stored>, StoreError> {
-        let mut writing = self.begin_write().await?;
-        let mut stored = Vec::with_capacity(deliveries.len());
-        for some in deliveries.chunks(MAX_ROWS) {
-            stored.extend(insert(writing.db(), some).await?);
-        }
-        writing.commit().await?;
-        Ok(stored)
+        let deliveries = deliveries.to_vec();
+        self.write(move |db| {
+            Box::pin(async move {
+                let mut stored = Vec::with_capacity(deliveries.len());
+                for some in deliveries.chunks(MAX_ROWS) {
+                    stored.extend(insert(db, some).await?);
+                }
+                Ok(stored)
+            })
+        })
+        .await
     }
 
     /// What the deliveries in the inbox ask for, however many there are.
@@ -129,19 +133,24 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn inbox(&self) -> Result<Inbox, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let newest = sqlx::query("SELECT MAX(inbox_id) AS newest FROM inbox WHERE handled_at IS NULL")
-            .fetch_one(reading.db())
-            .await?;
-        let newest = Columns::of("delivery", &newest).optional_number("newest")?.map(DeliveryNumber);
-        let rows = sqlx::query(
+        self.read(move |db| {
+            Box::pin(async move {
+                let newest =
+                    sqlx::query("SELECT MAX(inbox_id) AS newest FROM inbox WHERE handled_at IS NULL")
+                        .fetch_one(&mut *db)
+                        .await?;
+                let newest = Columns::of("delivery", &newest).optional_number("newest")?.map(DeliveryNumber);
+                let rows = sqlx::query(
             "SELECT DISTINCT about FROM inbox WHERE handled_at IS NULL AND about IS NOT NULL LIMIT $1",
         )
         .bind(MAX_PENDING)
-        .fetch_all(reading.db())
+        .fetch_all(&mut *db)
         .await?;
-        let about = rows.iter().map(|row| Columns::of("delivery", row).parsed("about"));
-        Ok(Inbox { newest, about: about.collect::<Result<_, _>>()? })
+                let about = rows.iter().map(|row| Columns::of("delivery", row).parsed("about"));
+                Ok(Inbox { newest, about: about.collect::<Result<_, _>>()? })
+            })
+        })
+        .await
     }
 
     /// Deliveries that have not been acted on, oldest first, at most a thousand.
@@ -149,25 +158,30 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn pending_deliveries(&self) -> Result<Vec<PendingDelivery>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows = sqlx::query("SELECT * FROM inbox WHERE handled_at IS NULL ORDER BY inbox_id LIMIT $1")
-            .bind(MAX_PENDING)
-            .fetch_all(reading.db())
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let columns = Columns::of("delivery", row);
-                let delivery = Delivery {
-                    forge: columns.text("forge")?,
-                    delivery_id: columns.parsed("delivery_id")?,
-                    event: columns.text("event")?,
-                    body_digest: columns.text("body_digest")?,
-                    about: columns.optional_parsed("about")?,
-                    received_at: columns.time("received_at")?,
-                };
-                Ok(PendingDelivery { number: DeliveryNumber(columns.number("inbox_id")?), delivery })
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows =
+                    sqlx::query("SELECT * FROM inbox WHERE handled_at IS NULL ORDER BY inbox_id LIMIT $1")
+                        .bind(MAX_PENDING)
+                        .fetch_all(&mut *db)
+                        .await?;
+                rows.iter()
+                    .map(|row| {
+                        let columns = Columns::of("delivery", row);
+                        let delivery = Delivery {
+                            forge: columns.text("forge")?,
+                            delivery_id: columns.parsed("delivery_id")?,
+                            event: columns.text("event")?,
+                            body_digest: columns.text("body_digest")?,
+                            about: columns.optional_parsed("about")?,
+                            received_at: columns.time("received_at")?,
+                        };
+                        Ok(PendingDelivery { number: DeliveryNumber(columns.number("inbox_id")?), delivery })
+                    })
+                    .collect()
             })
-            .collect()
+        })
+        .await
     }
 
     /// Notes that all deliveries up to this one have been acted on.
@@ -175,13 +189,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn deliveries_handled(&self, up_to: DeliveryNumber, now: Timestamp) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query("UPDATE inbox SET handled_at = $1 WHERE inbox_id <= $2 AND handled_at IS NULL")
-            .bind(micros(now))
-            .bind(up_to.0)
-            .execute(writing.db())
-            .await?;
-        writing.commit().await
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query("UPDATE inbox SET handled_at = $1 WHERE inbox_id <= $2 AND handled_at IS NULL")
+                    .bind(micros(now))
+                    .bind(up_to.0)
+                    .execute(&mut *db)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 }
 

@@ -20,10 +20,17 @@ use crate::resources::EnvironmentName;
 #[async_trait]
 impl Journal for Store {
     async fn begin(&self, run: &RunRecord, fence: Fence) -> Result<(), JournalError> {
-        let mut writing = self.begin_write().await.map_err(written)?;
-        check_lease(writing.db(), &run.environment, fence).await?;
-        insert_run(writing.db(), run).await.map_err(written)?;
-        writing.commit().await.map_err(written)
+        let run = run.clone();
+        let written = self.write(move |db| {
+            Box::pin(async move {
+                if !is_held(db, &run.environment, fence).await? {
+                    return Ok(Entry::Late(run.environment));
+                }
+                insert_run(db, &run).await?;
+                Ok(Entry::Made)
+            })
+        });
+        made(written.await)
     }
 
     async fn append(
@@ -33,12 +40,19 @@ impl Journal for Store {
         at: Timestamp,
         event: &Event,
     ) -> Result<(), JournalError> {
-        let mut writing = self.begin_write().await.map_err(written)?;
-        let environment = environment_under_way(writing.db(), run).await.map_err(written)?;
-        check_lease(writing.db(), &environment, fence).await?;
-        insert_event(writing.db(), run, fence, at, event).await.map_err(written)?;
-        forget_poll_urls(writing.db(), run, event).await.map_err(written)?;
-        writing.commit().await.map_err(written)
+        let event = event.clone();
+        let written = self.write(move |db| {
+            Box::pin(async move {
+                let environment = environment_under_way(db, run).await?;
+                if !is_held(db, &environment, fence).await? {
+                    return Ok(Entry::Late(environment));
+                }
+                insert_event(db, run, fence, at, &event).await?;
+                forget_poll_urls(db, run, &event).await?;
+                Ok(Entry::Made)
+            })
+        });
+        made(written.await)
     }
 
     async fn replay(&self, run: RunId) -> Result<Vec<(Timestamp, Event)>, JournalError> {
@@ -46,44 +60,54 @@ impl Journal for Store {
     }
 
     async fn finish(&self, run: RunId, fence: Fence, at: Timestamp, end: RunEnd) -> Result<(), JournalError> {
-        let mut writing = self.begin_write().await.map_err(written)?;
-        let environment = environment_under_way(writing.db(), run).await.map_err(written)?;
-        check_lease(writing.db(), &environment, fence).await?;
-        end_run(writing.db(), run, at, end).await.map_err(written)?;
-        writing.commit().await.map_err(written)
+        let written = self.write(move |db| {
+            Box::pin(async move {
+                let environment = environment_under_way(db, run).await?;
+                if !is_held(db, &environment, fence).await? {
+                    return Ok(Entry::Late(environment));
+                }
+                end_run(db, run, at, end).await?;
+                Ok(Entry::Made)
+            })
+        });
+        made(written.await)
+    }
+}
+
+/// What became of what was to be written under a lease.
+enum Entry {
+    Made,
+    /// Somebody else has the lease of the environment; nothing was written.
+    Late(EnvironmentName),
+}
+
+fn made(entry: Result<Entry, StoreError>) -> Result<(), JournalError> {
+    match entry {
+        Ok(Entry::Made) => Ok(()),
+        Ok(Entry::Late(environment)) => Err(JournalError::LeaseLost { environment }),
+        Err(error) => Err(error.in_journal("written")),
     }
 }
 
 impl Store {
     pub(super) async fn events_of(&self, run: RunId) -> Result<Vec<(Timestamp, Event)>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows = sqlx::query("SELECT at, payload, poll_url FROM events WHERE run_id = $1 ORDER BY seq")
-            .bind(run.to_string())
-            .fetch_all(reading.db())
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let columns = Columns::of("event", row);
-                let recorded: Recorded = columns.json("payload")?;
-                Ok((columns.time("at")?, recorded.into_event(columns.optional_text("poll_url")?)))
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows =
+                    sqlx::query("SELECT at, payload, poll_url FROM events WHERE run_id = $1 ORDER BY seq")
+                        .bind(run.to_string())
+                        .fetch_all(db)
+                        .await?;
+                rows.iter()
+                    .map(|row| {
+                        let columns = Columns::of("event", row);
+                        let recorded: Recorded = columns.json("payload")?;
+                        Ok((columns.time("at")?, recorded.into_event(columns.optional_text("poll_url")?)))
+                    })
+                    .collect()
             })
-            .collect()
-    }
-}
-
-fn written(error: StoreError) -> JournalError {
-    error.in_journal("written")
-}
-
-async fn check_lease(
-    db: &mut AnyConnection,
-    environment: &EnvironmentName,
-    fence: Fence,
-) -> Result<(), JournalError> {
-    if is_held(db, environment, fence).await.map_err(written)? {
-        Ok(())
-    } else {
-        Err(JournalError::LeaseLost { environment: environment.clone() })
+        })
+        .await
     }
 }
 

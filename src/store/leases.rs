@@ -35,22 +35,26 @@ impl Store {
         now: Timestamp,
         ttl: Duration,
     ) -> Result<Option<Fence>, StoreError> {
-        let mut writing = self.begin_write().await?;
-        let taken = sqlx::query(
-            "INSERT INTO leases (lease_key, holder, fence, expires_at) VALUES ($1, $2, 1, $3)
+        let (key, holder) = (key.to_owned(), holder.to_owned());
+        self.write(move |db| {
+            Box::pin(async move {
+                let taken = sqlx::query(
+                    "INSERT INTO leases (lease_key, holder, fence, expires_at) VALUES ($1, $2, 1, $3)
              ON CONFLICT (lease_key) DO UPDATE
              SET holder = excluded.holder, fence = leases.fence + 1, expires_at = excluded.expires_at
              WHERE leases.holder IS NULL OR leases.holder = excluded.holder OR leases.expires_at <= $4
              RETURNING fence",
-        )
-        .bind(key)
-        .bind(holder)
-        .bind(end_of(now, ttl))
-        .bind(micros(now))
-        .fetch_optional(writing.db())
-        .await?;
-        writing.commit().await?;
-        Ok(taken.map(|row| row.try_get("fence").map(Fence)).transpose()?)
+                )
+                .bind(key)
+                .bind(holder)
+                .bind(end_of(now, ttl))
+                .bind(micros(now))
+                .fetch_optional(&mut *db)
+                .await?;
+                Ok(taken.map(|row| row.try_get("fence").map(Fence)).transpose()?)
+            })
+        })
+        .await
     }
 
     /// Prolongs a lease. `false` when it is not `holder`'s any more.
@@ -65,18 +69,22 @@ impl Store {
         now: Timestamp,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
-        let mut writing = self.begin_write().await?;
-        let renewed = sqlx::query(
-            "UPDATE leases SET expires_at = $1 WHERE lease_key = $2 AND holder = $3 AND fence = $4",
-        )
-        .bind(end_of(now, ttl))
-        .bind(key)
-        .bind(holder)
-        .bind(fence.0)
-        .execute(writing.db())
-        .await?;
-        writing.commit().await?;
-        Ok(renewed.rows_affected() == 1)
+        let (key, holder) = (key.to_owned(), holder.to_owned());
+        self.write(move |db| {
+            Box::pin(async move {
+                let renewed = sqlx::query(
+                    "UPDATE leases SET expires_at = $1 WHERE lease_key = $2 AND holder = $3 AND fence = $4",
+                )
+                .bind(end_of(now, ttl))
+                .bind(key)
+                .bind(holder)
+                .bind(fence.0)
+                .execute(&mut *db)
+                .await?;
+                Ok(renewed.rows_affected() == 1)
+            })
+        })
+        .await
     }
 
     /// Gives a lease back. Nothing happens when somebody else has it already.
@@ -84,13 +92,20 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn release_lease(&self, key: &str, fence: Fence) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query("UPDATE leases SET holder = NULL, expires_at = 0 WHERE lease_key = $1 AND fence = $2")
-            .bind(key)
-            .bind(fence.0)
-            .execute(writing.db())
-            .await?;
-        writing.commit().await
+        let key = key.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query(
+                    "UPDATE leases SET holder = NULL, expires_at = 0 WHERE lease_key = $1 AND fence = $2",
+                )
+                .bind(key)
+                .bind(fence.0)
+                .execute(&mut *db)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 }
 
@@ -105,13 +120,14 @@ impl Store {
         if lock.doubt().is_some() {
             return Ok(0);
         }
-        let mut writing = self.begin_write().await?;
-        // The fence stays: the next holder gets a larger one than the dead had.
-        let voided = sqlx::query("UPDATE leases SET holder = NULL, expires_at = 0 WHERE holder IS NOT NULL")
-            .execute(writing.db())
-            .await?;
-        writing.commit().await?;
-        Ok(voided.rows_affected())
+        self.write(move |db| {
+            Box::pin(async move {
+                // The fence stays: the next holder gets a larger one than the dead had.
+                let void = "UPDATE leases SET holder = NULL, expires_at = 0 WHERE holder IS NOT NULL";
+                Ok(sqlx::query(void).execute(db).await?.rows_affected())
+            })
+        })
+        .await
     }
 }
 

@@ -87,9 +87,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails; then none is queued.
     pub async fn say(&self, messages: &[Message], now: Timestamp) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        put_messages(writing.db(), messages, now).await?;
-        writing.commit().await
+        let messages = messages.to_vec();
+        self.write(move |db| Box::pin(async move { put_messages(db, &messages, now).await })).await
     }
 
     /// Messages whose time has come, oldest first, at most `limit`; also those that were put off for longer
@@ -98,17 +97,21 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn due_messages(&self, now: Timestamp, limit: u32) -> Result<Vec<OutgoingMessage>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows = sqlx::query(
-            "SELECT * FROM messages WHERE delivered_at IS NULL AND (next_try_at <= $1 OR next_try_at > $3)
-             ORDER BY next_try_at, queued_at, message_id LIMIT $2",
-        )
-        .bind(micros(now))
-        .bind(i64::from(limit))
-        .bind(micros(latest_due(now)))
-        .fetch_all(reading.db())
-        .await?;
-        rows.iter().map(outgoing_of).collect()
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query(
+                    "SELECT * FROM messages WHERE delivered_at IS NULL AND (next_try_at <= $1 OR next_try_at > $3)
+                     ORDER BY next_try_at, queued_at, message_id LIMIT $2",
+                )
+                .bind(micros(now))
+                .bind(i64::from(limit))
+                .bind(micros(latest_due(now)))
+                .fetch_all(&mut *db)
+                .await?;
+                rows.iter().map(outgoing_of).collect()
+            })
+        })
+        .await
     }
 
     /// When the next message is due; `None` when none waits.
@@ -116,13 +119,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn next_due_message(&self) -> Result<Option<Timestamp>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let row = sqlx::query(
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query(
             "SELECT next_try_at FROM messages WHERE delivered_at IS NULL ORDER BY next_try_at LIMIT 1",
         )
-        .fetch_optional(reading.db())
+        .fetch_optional(&mut *db)
         .await?;
-        row.map(|row| Columns::of("message", &row).time("next_try_at")).transpose()
+                row.map(|row| Columns::of("message", &row).time("next_try_at")).transpose()
+            })
+        })
+        .await
     }
 
     /// Notes that the forge has accepted a message, and where it stands. When a newer one has taken its
@@ -136,30 +143,35 @@ impl Store {
         remote: Option<&CommentId>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query("UPDATE messages SET remote_id = COALESCE($1, remote_id) WHERE message_id = $2")
-            .bind(remote.map(ToString::to_string))
-            .bind(outgoing.id)
-            .execute(writing.db())
-            .await?;
-        sqlx::query(
+        let (id, version, remote) = (outgoing.id, outgoing.version, remote.cloned());
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query("UPDATE messages SET remote_id = COALESCE($1, remote_id) WHERE message_id = $2")
+                    .bind(remote.map(|remote| remote.to_string()))
+                    .bind(id)
+                    .execute(&mut *db)
+                    .await?;
+                sqlx::query(
             "UPDATE messages SET delivered_at = $1, last_error = NULL WHERE message_id = $2 AND version = $3",
         )
         .bind(micros(now))
-        .bind(outgoing.id)
-        .bind(outgoing.version)
-        .execute(writing.db())
+        .bind(id)
+        .bind(version)
+        .execute(&mut *db)
         .await?;
-        // One message may be written many times within an hour.
-        sqlx::query("DELETE FROM message_writes WHERE written_at < $1")
-            .bind(micros(now.checked_sub(WRITES_KEPT).unwrap_or(now)))
-            .execute(writing.db())
-            .await?;
-        sqlx::query("INSERT INTO message_writes (written_at) VALUES ($1)")
-            .bind(micros(now))
-            .execute(writing.db())
-            .await?;
-        writing.commit().await
+                // One message may be written many times within an hour.
+                sqlx::query("DELETE FROM message_writes WHERE written_at < $1")
+                    .bind(micros(now.checked_sub(WRITES_KEPT).unwrap_or(now)))
+                    .execute(&mut *db)
+                    .await?;
+                sqlx::query("INSERT INTO message_writes (written_at) VALUES ($1)")
+                    .bind(micros(now))
+                    .execute(&mut *db)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Notes that the forge has not accepted a message, why, and when to try again.
@@ -172,18 +184,24 @@ impl Store {
         error: &str,
         retry_at: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query(
-            "UPDATE messages SET attempts = attempts + 1, last_error = $1, next_try_at = $2
+        let (id, version) = (outgoing.id, outgoing.version);
+        let error: String = error.chars().take(MAX_ERROR_CHARS).collect();
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query(
+                    "UPDATE messages SET attempts = attempts + 1, last_error = $1, next_try_at = $2
              WHERE message_id = $3 AND version = $4 AND delivered_at IS NULL",
-        )
-        .bind(error.chars().take(MAX_ERROR_CHARS).collect::<String>())
-        .bind(micros(retry_at))
-        .bind(outgoing.id)
-        .bind(outgoing.version)
-        .execute(writing.db())
-        .await?;
-        writing.commit().await
+                )
+                .bind(error)
+                .bind(micros(retry_at))
+                .bind(id)
+                .bind(version)
+                .execute(&mut *db)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// How many messages wait.
@@ -191,12 +209,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn pending_messages(&self) -> Result<u64, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let row = sqlx::query("SELECT COUNT(*) AS waiting FROM messages WHERE delivered_at IS NULL")
-            .fetch_one(reading.db())
-            .await?;
-        let waiting: i64 = row.try_get("waiting")?;
-        Ok(u64::try_from(waiting).unwrap_or(0))
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query("SELECT COUNT(*) AS waiting FROM messages WHERE delivered_at IS NULL")
+                    .fetch_one(&mut *db)
+                    .await?;
+                let waiting: i64 = row.try_get("waiting")?;
+                Ok(u64::try_from(waiting).unwrap_or(0))
+            })
+        })
+        .await
     }
 
     /// How often something was written to the forge since `since`, as far as the store knows.
@@ -204,16 +226,20 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn writes_since(&self, since: Timestamp) -> Result<u64, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let row = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM outbox WHERE delivered_at >= $1)
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query(
+                    "SELECT (SELECT COUNT(*) FROM outbox WHERE delivered_at >= $1)
                   + (SELECT COUNT(*) FROM message_writes WHERE written_at >= $1) AS written",
-        )
-        .bind(micros(since))
-        .fetch_one(reading.db())
-        .await?;
-        let written: i64 = row.try_get("written")?;
-        Ok(u64::try_from(written).unwrap_or(0))
+                )
+                .bind(micros(since))
+                .fetch_one(&mut *db)
+                .await?;
+                let written: i64 = row.try_get("written")?;
+                Ok(u64::try_from(written).unwrap_or(0))
+            })
+        })
+        .await
     }
 }
 

@@ -9,17 +9,22 @@
 //! and a last word is never followed by an older "pending"; everything that grows is pruned
 //! ([`Store::prune`]). Losing the file loses history only: the next run plans from Azure and Git.
 //!
+//! A journal that cannot be written is a state ([`Store::writability`]), not an end: a full or read-only disk, a
+//! folder that goes away and comes back, a deleted file. It is left without a restart.
+//!
 //! SQLite today. The statements are portable (numbered placeholders; text and whole numbers only), so
 //! that PostgreSQL is a second folder of migrations and a second way to take the write right. May
 //! import the journal and report types of `reconcile`, the status types of `forge`, the ids of `git`.
 
 mod arrivals;
+mod awake;
 mod column;
 mod commands;
 mod connection;
 mod environments;
 mod error;
 mod event;
+mod file;
 mod file_system;
 mod heads;
 mod inbox;
@@ -31,13 +36,18 @@ mod messages;
 mod outbox;
 mod pull_requests;
 mod queue;
+mod readers;
 mod retention;
 mod runs;
 mod schema;
 mod work;
+mod writability;
+mod writer;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod tests;
 
 pub use arrivals::Arrivals;
 pub use commands::{Command, Wish};
@@ -54,3 +64,4 @@ pub use outbox::{Outgoing, OutgoingId, Share};
 pub use pull_requests::{PullRequestRecord, SaidPlan};
 pub use runs::StoredRun;
 pub use work::{Aggregate, Ending, EnvironmentChange, NewWork, Work, WorkId, WorkState};
+pub use writability::Writability;

@@ -54,9 +54,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails; then none is queued.
     pub async fn enqueue(&self, statuses: &[Status], now: Timestamp) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        put_all(writing.db(), statuses, now).await?;
-        writing.commit().await
+        let statuses = statuses.to_vec();
+        self.write(move |db| Box::pin(async move { put_all(db, &statuses, now).await })).await
     }
 
     /// Statuses whose time has come: last words first (when not all may leave, those on whole commits
@@ -80,26 +79,30 @@ impl Store {
         limit: u32,
         share: Share,
     ) -> Result<Vec<Outgoing>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows = sqlx::query(
-            "SELECT * FROM outbox WHERE delivered_at IS NULL
-             AND (next_try_at <= $1 OR (next_try_at > $5 AND next_try_at <> $9))
-             AND (state <> $3 OR $4 = 1) AND ($6 = 0 OR context IN ($7, $8))
-             ORDER BY CASE WHEN state = $3 THEN 2 WHEN $4 = 0 AND context IN ($7, $8) THEN 0 ELSE 1 END,
-             attempts, outbox_id LIMIT $2",
-        )
-        .bind(micros(now))
-        .bind(i64::from(limit))
-        .bind(word(State::Pending))
-        .bind(i64::from(share == Share::All))
-        .bind(micros(latest_due(now)))
-        .bind(i64::from(share == Share::Commits))
-        .bind(Context::apply().to_string())
-        .bind(Context::plan().to_string())
-        .bind(micros(Timestamp::MAX))
-        .fetch_all(reading.db())
-        .await?;
-        rows.iter().map(outgoing_of).collect()
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query(
+                    "SELECT * FROM outbox WHERE delivered_at IS NULL
+                     AND (next_try_at <= $1 OR (next_try_at > $5 AND next_try_at <> $9))
+                     AND (state <> $3 OR $4 = 1) AND ($6 = 0 OR context IN ($7, $8))
+                     ORDER BY CASE WHEN state = $3 THEN 2 WHEN $4 = 0 AND context IN ($7, $8) THEN 0 ELSE 1 END,
+                     attempts, outbox_id LIMIT $2",
+                )
+                .bind(micros(now))
+                .bind(i64::from(limit))
+                .bind(word(State::Pending))
+                .bind(i64::from(share == Share::All))
+                .bind(micros(latest_due(now)))
+                .bind(i64::from(share == Share::Commits))
+                .bind(Context::apply().to_string())
+                .bind(Context::plan().to_string())
+                .bind(micros(Timestamp::MAX))
+                .fetch_all(&mut *db)
+                .await?;
+                rows.iter().map(outgoing_of).collect()
+            })
+        })
+        .await
     }
 
     /// When the next status is due; `None` when none waits.
@@ -107,13 +110,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let row = sqlx::query(
-            "SELECT next_try_at FROM outbox WHERE delivered_at IS NULL ORDER BY next_try_at LIMIT 1",
-        )
-        .fetch_optional(reading.db())
-        .await?;
-        row.map(|row| Columns::of("status", &row).time("next_try_at")).transpose()
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query(
+                    "SELECT next_try_at FROM outbox WHERE delivered_at IS NULL ORDER BY next_try_at LIMIT 1",
+                )
+                .fetch_optional(&mut *db)
+                .await?;
+                row.map(|row| Columns::of("status", &row).time("next_try_at")).transpose()
+            })
+        })
+        .await
     }
 
     /// Lets every status of a commit that was not accepted be tried again now.
@@ -121,12 +128,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn try_commit_again(&self, commit: &CommitId) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query("UPDATE outbox SET next_try_at = 0 WHERE delivered_at IS NULL AND commit_id = $1")
-            .bind(commit.to_string())
-            .execute(writing.db())
-            .await?;
-        writing.commit().await
+        let commit = commit.to_string();
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query(
+                    "UPDATE outbox SET next_try_at = 0 WHERE delivered_at IS NULL AND commit_id = $1",
+                )
+                .bind(commit)
+                .execute(db)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Lets everything that the forge has refused or not heard be tried again now, messages included: there
@@ -135,15 +149,21 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn try_all_again(&self) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        for table in [
-            "UPDATE outbox SET next_try_at = 0 WHERE delivered_at IS NULL AND attempts > 0 AND next_try_at <> $1",
-            "UPDATE messages SET next_try_at = 0 WHERE delivered_at IS NULL AND attempts > 0 AND next_try_at <> $1",
-        ] {
-            // What was given up waits for its commit.
-            sqlx::query(table).bind(micros(Timestamp::MAX)).execute(writing.db()).await?;
-        }
-        writing.commit().await
+        self.write(move |db| {
+            Box::pin(async move {
+                for table in [
+                    "UPDATE outbox SET next_try_at = 0
+                     WHERE delivered_at IS NULL AND attempts > 0 AND next_try_at <> $1",
+                    "UPDATE messages SET next_try_at = 0
+                     WHERE delivered_at IS NULL AND attempts > 0 AND next_try_at <> $1",
+                ] {
+                    // What was given up waits for its commit.
+                    sqlx::query(table).bind(micros(Timestamp::MAX)).execute(&mut *db).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// The statuses of a commit that the forge has not accepted although they were tried.
@@ -151,15 +171,20 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn unaccepted(&self, commit: &CommitId) -> Result<Vec<Outgoing>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows = sqlx::query(
-            "SELECT * FROM outbox WHERE commit_id = $1 AND delivered_at IS NULL AND attempts > 0
-             ORDER BY outbox_id LIMIT 100",
-        )
-        .bind(commit.to_string())
-        .fetch_all(reading.db())
-        .await?;
-        rows.iter().map(outgoing_of).collect()
+        let commit = commit.to_string();
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query(
+                    "SELECT * FROM outbox WHERE commit_id = $1 AND delivered_at IS NULL AND attempts > 0
+                     ORDER BY outbox_id LIMIT 100",
+                )
+                .bind(commit)
+                .fetch_all(db)
+                .await?;
+                rows.iter().map(outgoing_of).collect()
+            })
+        })
+        .await
     }
 
     /// Notes that the forge has accepted a status. Nothing happens when a newer one has taken its place.
@@ -167,13 +192,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn delivered(&self, id: OutgoingId, now: Timestamp) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query("UPDATE outbox SET delivered_at = $1, last_error = NULL WHERE outbox_id = $2")
-            .bind(micros(now))
-            .bind(id.0)
-            .execute(writing.db())
-            .await?;
-        writing.commit().await
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query("UPDATE outbox SET delivered_at = $1, last_error = NULL WHERE outbox_id = $2")
+                    .bind(micros(now))
+                    .bind(id.0)
+                    .execute(&mut *db)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Notes that the forge has not accepted a status, why, and when to try again: a date of the clock by
@@ -187,17 +216,22 @@ impl Store {
         error: &str,
         retry_at: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query(
-            "UPDATE outbox SET attempts = attempts + 1, last_error = $1, next_try_at = $2
+        let error: String = error.chars().take(MAX_ERROR_CHARS).collect();
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query(
+                    "UPDATE outbox SET attempts = attempts + 1, last_error = $1, next_try_at = $2
              WHERE outbox_id = $3 AND delivered_at IS NULL",
-        )
-        .bind(error.chars().take(MAX_ERROR_CHARS).collect::<String>())
-        .bind(micros(retry_at))
-        .bind(id.0)
-        .execute(writing.db())
-        .await?;
-        writing.commit().await
+                )
+                .bind(error)
+                .bind(micros(retry_at))
+                .bind(id.0)
+                .execute(&mut *db)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Whether a last word on a commit was queued or delivered under a context.
@@ -205,15 +239,21 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn has_spoken(&self, commit: &CommitId, context: &Context) -> Result<bool, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let row =
-            sqlx::query("SELECT 1 FROM outbox WHERE commit_id = $1 AND context = $2 AND state <> $3 LIMIT 1")
+        let (commit, context) = (*commit, context.clone());
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query(
+                    "SELECT 1 FROM outbox WHERE commit_id = $1 AND context = $2 AND state <> $3 LIMIT 1",
+                )
                 .bind(commit.to_string())
                 .bind(context.to_string())
                 .bind(word(State::Pending))
-                .fetch_optional(reading.db())
+                .fetch_optional(&mut *db)
                 .await?;
-        Ok(row.is_some())
+                Ok(row.is_some())
+            })
+        })
+        .await
     }
 
     /// Whether the newest status of a context, waiting or delivered, is a last word.
@@ -225,16 +265,23 @@ impl Store {
         commit: &CommitId,
         context: &Context,
     ) -> Result<bool, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let row = sqlx::query(
-            "SELECT state FROM outbox WHERE commit_id = $1 AND context = $2 ORDER BY outbox_id DESC LIMIT 1",
-        )
-        .bind(commit.to_string())
-        .bind(context.to_string())
-        .fetch_optional(reading.db())
-        .await?;
-        let state: Option<State> = row.map(|row| Columns::of("status", &row).word("state")).transpose()?;
-        Ok(state.is_some_and(|state| state.is_final()))
+        let (commit, context) = (commit.to_string(), context.to_string());
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query(
+                    "SELECT state FROM outbox WHERE commit_id = $1 AND context = $2
+                     ORDER BY outbox_id DESC LIMIT 1",
+                )
+                .bind(commit)
+                .bind(context)
+                .fetch_optional(db)
+                .await?;
+                let state: Option<State> =
+                    row.map(|row| Columns::of("status", &row).word("state")).transpose()?;
+                Ok(state.is_some_and(|state| state.is_final()))
+            })
+        })
+        .await
     }
 
     /// How many statuses wait.
@@ -242,12 +289,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn pending_count(&self) -> Result<u64, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let row = sqlx::query("SELECT COUNT(*) AS waiting FROM outbox WHERE delivered_at IS NULL")
-            .fetch_one(reading.db())
-            .await?;
-        let waiting: i64 = row.try_get("waiting")?;
-        Ok(u64::try_from(waiting).unwrap_or(0))
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query("SELECT COUNT(*) AS waiting FROM outbox WHERE delivered_at IS NULL")
+                    .fetch_one(&mut *db)
+                    .await?;
+                let waiting: i64 = row.try_get("waiting")?;
+                Ok(u64::try_from(waiting).unwrap_or(0))
+            })
+        })
+        .await
     }
 }
 

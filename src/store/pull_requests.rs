@@ -16,7 +16,7 @@ use super::line::Line;
 use super::messages::put_messages;
 use super::work::{Aggregate, NewWork, Work, WorkState};
 use super::{Message, Store, StoreError, queue};
-use crate::forge::{Origin, PullRequestNumber};
+use crate::forge::{Origin, PullRequestNumber, Status};
 use crate::git::{BranchName, CommitId};
 use crate::reconcile::apply::RunKind;
 use crate::reconcile::review::Section;
@@ -68,11 +68,16 @@ impl Store {
     pub async fn open_pull_requests(
         &self,
     ) -> Result<BTreeMap<PullRequestNumber, PullRequestRecord>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows = sqlx::query("SELECT * FROM pull_requests WHERE closed_at IS NULL ORDER BY pull_request")
-            .fetch_all(reading.db())
-            .await?;
-        rows.iter().map(|row| record_of(row).map(|record| (record.number, record))).collect()
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows =
+                    sqlx::query("SELECT * FROM pull_requests WHERE closed_at IS NULL ORDER BY pull_request")
+                        .fetch_all(&mut *db)
+                        .await?;
+                rows.iter().map(|row| record_of(row).map(|record| (record.number, record))).collect()
+            })
+        })
+        .await
     }
 
     /// The pull requests that were closed or merged since `since`, newest first, at most `limit`.
@@ -84,15 +89,19 @@ impl Store {
         since: Timestamp,
         limit: u32,
     ) -> Result<Vec<PullRequestNumber>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows = sqlx::query(
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query(
             "SELECT pull_request FROM pull_requests WHERE closed_at >= $1 ORDER BY closed_at DESC LIMIT $2",
         )
         .bind(micros(since))
         .bind(i64::from(limit))
-        .fetch_all(reading.db())
+        .fetch_all(&mut *db)
         .await?;
-        rows.iter().map(|row| number_of(&Columns::of("pull request", row))).collect()
+                rows.iter().map(|row| number_of(&Columns::of("pull request", row))).collect()
+            })
+        })
+        .await
     }
 
     /// An open pull request.
@@ -103,12 +112,17 @@ impl Store {
         &self,
         number: PullRequestNumber,
     ) -> Result<Option<PullRequestRecord>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let row = sqlx::query("SELECT * FROM pull_requests WHERE pull_request = $1 AND closed_at IS NULL")
-            .bind(key_of(number))
-            .fetch_optional(reading.db())
-            .await?;
-        row.as_ref().map(record_of).transpose()
+        self.read(move |db| {
+            Box::pin(async move {
+                let row =
+                    sqlx::query("SELECT * FROM pull_requests WHERE pull_request = $1 AND closed_at IS NULL")
+                        .bind(key_of(number))
+                        .fetch_optional(&mut *db)
+                        .await?;
+                row.as_ref().map(record_of).transpose()
+            })
+        })
+        .await
     }
 
     /// Notes up to which change of a pull request its comments were read.
@@ -116,13 +130,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn note_activity(&self, number: PullRequestNumber, activity: &str) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query("UPDATE pull_requests SET activity = $1 WHERE pull_request = $2")
-            .bind(activity)
-            .bind(key_of(number))
-            .execute(writing.db())
-            .await?;
-        writing.commit().await
+        let activity = activity.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query("UPDATE pull_requests SET activity = $1 WHERE pull_request = $2")
+                    .bind(activity)
+                    .bind(key_of(number))
+                    .execute(&mut *db)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Notes that the base of a pull request moved without changing anything about its plan.
@@ -130,13 +149,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn note_base(&self, number: PullRequestNumber, base: &CommitId) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query("UPDATE pull_requests SET base_commit = $1 WHERE pull_request = $2")
-            .bind(base.to_string())
-            .bind(key_of(number))
-            .execute(writing.db())
-            .await?;
-        writing.commit().await
+        let base = *base;
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query("UPDATE pull_requests SET base_commit = $1 WHERE pull_request = $2")
+                    .bind(base.to_string())
+                    .bind(key_of(number))
+                    .execute(&mut *db)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Notes what the comment of a pull request says from now on, and queues `messages` that say it.
@@ -150,14 +174,19 @@ impl Store {
         messages: &[Message],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query("UPDATE pull_requests SET said = $1 WHERE pull_request = $2")
-            .bind(json(&said))
-            .bind(key_of(number))
-            .execute(writing.db())
-            .await?;
-        put_messages(writing.db(), messages, now).await?;
-        writing.commit().await
+        let (said, messages) = (json(&said), messages.to_vec());
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query("UPDATE pull_requests SET said = $1 WHERE pull_request = $2")
+                    .bind(said)
+                    .bind(key_of(number))
+                    .execute(&mut *db)
+                    .await?;
+                put_messages(db, &messages, now).await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Forgets a pull request that is no longer open, and supersedes the plans that wait for it, saying
@@ -170,20 +199,23 @@ impl Store {
         number: PullRequestNumber,
         why: &str,
         now: Timestamp,
-        aggregate: Aggregate<'_>,
+        aggregate: Aggregate<'static>,
     ) -> Result<Vec<Work>, StoreError> {
-        let mut writing = self.begin_write().await?;
-        let db = writing.db();
-        sqlx::query("UPDATE pull_requests SET closed_at = $1 WHERE pull_request = $2")
-            .bind(micros(now))
-            .bind(key_of(number))
-            .execute(&mut *db)
-            .await?;
-        let open = queue::open_work_of(db, &Line::PullRequest(number)).await?;
-        let waiting = open.into_iter().filter(|item| item.state == WorkState::Queued).collect();
-        let superseded = supersede(db, waiting, why, now, aggregate).await?;
-        writing.commit().await?;
-        Ok(superseded)
+        let why = why.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query("UPDATE pull_requests SET closed_at = $1 WHERE pull_request = $2")
+                    .bind(micros(now))
+                    .bind(key_of(number))
+                    .execute(&mut *db)
+                    .await?;
+                let open = queue::open_work_of(db, &Line::PullRequest(number)).await?;
+                let waiting = open.into_iter().filter(|item| item.state == WorkState::Queued).collect();
+                let superseded = supersede(db, waiting, &why, now, aggregate).await?;
+                Ok(superseded)
+            })
+        })
+        .await
     }
 
     /// Queues plans of a pull request once more, with their statuses. Left out are environments that wait
@@ -195,34 +227,38 @@ impl Store {
         &self,
         plans: &[Work],
         now: Timestamp,
-        statuses: Aggregate<'_>,
+        statuses: impl Fn(&[Work]) -> Vec<Status> + Send + Sync + 'static,
     ) -> Result<Vec<Work>, StoreError> {
-        let mut writing = self.begin_write().await?;
-        let mut queued = Vec::new();
-        for plan in plans {
-            let waits = queue::open_work_of(writing.db(), &plan.line).await?.into_iter().any(|open| {
-                open.state == WorkState::Queued
-                    && open.commit == plan.commit
-                    && open.environment == plan.environment
-            });
-            if !waits {
-                let item = NewWork {
-                    kind: plan.kind,
-                    environment: plan.environment.clone(),
-                    path: plan.path.clone(),
-                    removed: plan.removed,
-                    input_digest: plan.input_digest.clone(),
-                };
-                let commits = (&plan.commit, &plan.reads);
-                queued.push(queue::insert(writing.db(), &plan.line, commits, now, &item).await?);
-            }
-        }
-        if let Some(first) = queued.first() {
-            let (commit, kind) = (first.commit, first.kind);
-            queue::tell_of(writing.db(), &commit, kind, now, statuses).await?;
-        }
-        writing.commit().await?;
-        Ok(queued)
+        let plans = plans.to_vec();
+        self.write(move |db| {
+            Box::pin(async move {
+                let mut queued = Vec::new();
+                for plan in &plans {
+                    let waits = queue::open_work_of(db, &plan.line).await?.into_iter().any(|open| {
+                        open.state == WorkState::Queued
+                            && open.commit == plan.commit
+                            && open.environment == plan.environment
+                    });
+                    if !waits {
+                        let item = NewWork {
+                            kind: plan.kind,
+                            environment: plan.environment.clone(),
+                            path: plan.path.clone(),
+                            removed: plan.removed,
+                            input_digest: plan.input_digest.clone(),
+                        };
+                        let commits = (&plan.commit, &plan.reads);
+                        queued.push(queue::insert(db, &plan.line, commits, now, &item).await?);
+                    }
+                }
+                if let Some(first) = queued.first() {
+                    let (commit, kind) = (first.commit, first.kind);
+                    queue::tell_of(db, &commit, kind, now, &statuses).await?;
+                }
+                Ok(queued)
+            })
+        })
+        .await
     }
 
     /// Drops what waits of a pull request, or of one environment of it, saying `why`.
@@ -235,18 +271,22 @@ impl Store {
         environment: Option<&EnvironmentName>,
         why: &str,
         now: Timestamp,
-        aggregate: Aggregate<'_>,
+        aggregate: Aggregate<'static>,
     ) -> Result<Vec<Work>, StoreError> {
-        let mut writing = self.begin_write().await?;
-        let db = writing.db();
-        let open = queue::open_work_of(db, &Line::PullRequest(number)).await?;
-        let is_meant = |item: &Work| {
-            item.state == WorkState::Queued && environment.is_none_or(|name| item.environment == *name)
-        };
-        let waiting = open.into_iter().filter(is_meant).collect();
-        let cancelled = supersede(db, waiting, why, now, aggregate).await?;
-        writing.commit().await?;
-        Ok(cancelled)
+        let (environment, why) = (environment.cloned(), why.to_owned());
+        self.write(move |db| {
+            Box::pin(async move {
+                let open = queue::open_work_of(db, &Line::PullRequest(number)).await?;
+                let is_meant = |item: &Work| {
+                    item.state == WorkState::Queued
+                        && environment.as_ref().is_none_or(|name| item.environment == *name)
+                };
+                let waiting = open.into_iter().filter(is_meant).collect();
+                let cancelled = supersede(db, waiting, &why, now, aggregate).await?;
+                Ok(cancelled)
+            })
+        })
+        .await
     }
 
     /// The plans of a pull request's head, in the order in which its environments were first queued, with
@@ -256,17 +296,21 @@ impl Store {
     /// [`StoreError`] when the store fails.
     pub async fn plans_of(&self, commit: &CommitId) -> Result<Vec<(Work, Option<Section>)>, StoreError> {
         let work = self.work_of_commit(commit, RunKind::Plan).await?;
-        let mut reading = self.begin_read().await?;
-        let mut plans = Vec::with_capacity(work.len());
-        for item in work {
-            let row = sqlx::query("SELECT section FROM sections WHERE work_id = $1")
-                .bind(item.id.0)
-                .fetch_optional(reading.db())
-                .await?;
-            let section = row.map(|row| Columns::of("section", &row).json("section")).transpose()?;
-            plans.push((item, section));
-        }
-        Ok(plans)
+        self.read(move |db| {
+            Box::pin(async move {
+                let mut plans = Vec::with_capacity(work.len());
+                for item in work {
+                    let row = sqlx::query("SELECT section FROM sections WHERE work_id = $1")
+                        .bind(item.id.0)
+                        .fetch_optional(&mut *db)
+                        .await?;
+                    let section = row.map(|row| Columns::of("section", &row).json("section")).transpose()?;
+                    plans.push((item, section));
+                }
+                Ok(plans)
+            })
+        })
+        .await
     }
 
     /// Which open pull requests touch which environments, at their present heads.
@@ -276,22 +320,26 @@ impl Store {
     pub async fn proposed_environments(
         &self,
     ) -> Result<BTreeMap<EnvironmentName, BTreeSet<PullRequestNumber>>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows = sqlx::query(
-            "SELECT DISTINCT p.pull_request, w.environment FROM pull_requests p
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query(
+                    "SELECT DISTINCT p.pull_request, w.environment FROM pull_requests p
              JOIN work w ON w.commit_id = p.head AND w.kind = $1
              WHERE p.closed_at IS NULL ORDER BY w.environment, p.pull_request",
-        )
-        .bind(word(RunKind::Plan))
-        .fetch_all(reading.db())
-        .await?;
-        let mut proposed: BTreeMap<EnvironmentName, BTreeSet<PullRequestNumber>> = BTreeMap::new();
-        for row in &rows {
-            let columns = Columns::of("pull request", row);
-            let environment = columns.parsed("environment")?;
-            proposed.entry(environment).or_default().insert(number_of(&columns)?);
-        }
-        Ok(proposed)
+                )
+                .bind(word(RunKind::Plan))
+                .fetch_all(&mut *db)
+                .await?;
+                let mut proposed: BTreeMap<EnvironmentName, BTreeSet<PullRequestNumber>> = BTreeMap::new();
+                for row in &rows {
+                    let columns = Columns::of("pull request", row);
+                    let environment = columns.parsed("environment")?;
+                    proposed.entry(environment).or_default().insert(number_of(&columns)?);
+                }
+                Ok(proposed)
+            })
+        })
+        .await
     }
 }
 

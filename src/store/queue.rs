@@ -25,11 +25,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn open_work(&self) -> Result<Vec<Work>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows = sqlx::query("SELECT * FROM work WHERE state <> 'ended' ORDER BY work_id")
-            .fetch_all(reading.db())
-            .await?;
-        rows.iter().map(work_of).collect()
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query("SELECT * FROM work WHERE state <> 'ended' ORDER BY work_id")
+                    .fetch_all(&mut *db)
+                    .await?;
+                rows.iter().map(work_of).collect()
+            })
+        })
+        .await
     }
 
     /// All work of `commit` of one kind: of each environment the newest item, superseded ones only where
@@ -38,8 +42,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn work_of_commit(&self, commit: &CommitId, kind: RunKind) -> Result<Vec<Work>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        of_commit(reading.db(), commit, kind).await
+        let commit = *commit;
+        self.read(move |db| Box::pin(async move { of_commit(db, &commit, kind).await })).await
     }
 
     /// Takes a queued item to work on. `None` when it is not queued any more: superseded, or taken.
@@ -47,17 +51,20 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn begin_work(&self, id: WorkId, now: Timestamp) -> Result<Option<Work>, StoreError> {
-        let mut writing = self.begin_write().await?;
-        let row = sqlx::query(
-            "UPDATE work SET state = 'running', began_at = $1 WHERE work_id = $2 AND state = 'queued'
+        self.write(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query(
+                    "UPDATE work SET state = 'running', began_at = $1 WHERE work_id = $2 AND state = 'queued'
              RETURNING *",
-        )
-        .bind(micros(now))
-        .bind(id.0)
-        .fetch_optional(writing.db())
-        .await?;
-        writing.commit().await?;
-        row.as_ref().map(work_of).transpose()
+                )
+                .bind(micros(now))
+                .bind(id.0)
+                .fetch_optional(&mut *db)
+                .await?;
+                row.as_ref().map(work_of).transpose()
+            })
+        })
+        .await
     }
 
     /// Notes which run of the journal a running item has.
@@ -65,13 +72,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn note_run(&self, id: WorkId, run: RunId) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query("UPDATE work SET run_id = $1 WHERE work_id = $2 AND state = 'running'")
-            .bind(run.to_string())
-            .bind(id.0)
-            .execute(writing.db())
-            .await?;
-        writing.commit().await
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query("UPDATE work SET run_id = $1 WHERE work_id = $2 AND state = 'running'")
+                    .bind(run.to_string())
+                    .bind(id.0)
+                    .execute(&mut *db)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Puts a running item back to the queue, at its old place: its worker is gone. An item that is
@@ -80,15 +91,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn requeue(&self, id: WorkId) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query(
-            "UPDATE work SET state = 'queued', began_at = NULL, run_id = NULL
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query(
+                    "UPDATE work SET state = 'queued', began_at = NULL, run_id = NULL
              WHERE work_id = $1 AND state = 'running'",
-        )
-        .bind(id.0)
-        .execute(writing.db())
-        .await?;
-        writing.commit().await
+                )
+                .bind(id.0)
+                .execute(&mut *db)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Ends an item, queues its statuses and what `aggregate` makes of its commit, and remembers the
@@ -100,28 +115,31 @@ impl Store {
         &self,
         id: WorkId,
         ending: Ending,
-        aggregate: Aggregate<'_>,
+        aggregate: Aggregate<'static>,
     ) -> Result<Option<Work>, StoreError> {
-        let mut writing = self.begin_write().await?;
-        let Some(work) = close(writing.db(), id, ending.end, &ending.summary, ending.now).await? else {
-            return Ok(None);
-        };
-        match ending.environment {
-            EnvironmentChange::None => {}
-            EnvironmentChange::Save(record) => upsert_environment(writing.db(), &record).await?,
-            EnvironmentChange::Rename { from, record } => {
-                delete_environment(writing.db(), &from).await?;
-                upsert_environment(writing.db(), &record).await?;
-            }
-            EnvironmentChange::Remove(name) => delete_environment(writing.db(), &name).await?,
-        }
-        if let Some(section) = &ending.section {
-            put_section(writing.db(), &work, section).await?;
-        }
-        outbox::put_all(writing.db(), &ending.statuses, ending.now).await?;
-        tell_of(writing.db(), &work.commit, work.kind, ending.now, aggregate).await?;
-        writing.commit().await?;
-        Ok(Some(work))
+        self.write(move |db| {
+            Box::pin(async move {
+                let Some(work) = close(db, id, ending.end, &ending.summary, ending.now).await? else {
+                    return Ok(None);
+                };
+                match ending.environment {
+                    EnvironmentChange::None => {}
+                    EnvironmentChange::Save(record) => upsert_environment(db, &record).await?,
+                    EnvironmentChange::Rename { from, record } => {
+                        delete_environment(db, &from).await?;
+                        upsert_environment(db, &record).await?;
+                    }
+                    EnvironmentChange::Remove(name) => delete_environment(db, &name).await?,
+                }
+                if let Some(section) = &ending.section {
+                    put_section(db, &work, section).await?;
+                }
+                outbox::put_all(db, &ending.statuses, ending.now).await?;
+                tell_of(db, &work.commit, work.kind, ending.now, aggregate).await?;
+                Ok(Some(work))
+            })
+        })
+        .await
     }
 
     /// Says how work ended that counted as superseded although its run had begun: what was interrupted is
@@ -133,24 +151,27 @@ impl Store {
         &self,
         id: WorkId,
         ending: Ending,
-        aggregate: Aggregate<'_>,
+        aggregate: Aggregate<'static>,
     ) -> Result<Option<Work>, StoreError> {
-        let mut writing = self.begin_write().await?;
-        let row = sqlx::query(
-            "UPDATE work SET run_end = $1, summary = $2
-             WHERE work_id = $3 AND state = 'ended' AND run_end = $4 RETURNING *",
-        )
-        .bind(word(ending.end))
-        .bind(ending.summary)
-        .bind(id.0)
-        .bind(word(RunEnd::Superseded))
-        .fetch_optional(writing.db())
-        .await?;
-        let Some(work) = row.as_ref().map(work_of).transpose()? else { return Ok(None) };
-        outbox::put_all(writing.db(), &ending.statuses, ending.now).await?;
-        tell_of(writing.db(), &work.commit, work.kind, ending.now, aggregate).await?;
-        writing.commit().await?;
-        Ok(Some(work))
+        self.write(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query(
+                    "UPDATE work SET run_end = $1, summary = $2
+                     WHERE work_id = $3 AND state = 'ended' AND run_end = $4 RETURNING *",
+                )
+                .bind(word(ending.end))
+                .bind(ending.summary)
+                .bind(id.0)
+                .bind(word(RunEnd::Superseded))
+                .fetch_optional(&mut *db)
+                .await?;
+                let Some(work) = row.as_ref().map(work_of).transpose()? else { return Ok(None) };
+                outbox::put_all(db, &ending.statuses, ending.now).await?;
+                tell_of(db, &work.commit, work.kind, ending.now, aggregate).await?;
+                Ok(Some(work))
+            })
+        })
+        .await
     }
 
     /// Queues work that no push asked for: a drift check, another attempt. Left out are environments that
@@ -165,19 +186,25 @@ impl Store {
         now: Timestamp,
         work: Vec<NewWork>,
     ) -> Result<Vec<Work>, StoreError> {
-        let mut writing = self.begin_write().await?;
-        let open = open_work_of(writing.db(), line).await?;
-        let waiting: BTreeSet<(&EnvironmentName, String)> = open
-            .iter()
-            .filter(|item| item.state == WorkState::Queued || item.commit == *commit)
-            .map(|item| (&item.environment, word(item.kind)))
-            .collect();
-        let mut queued = Vec::new();
-        for item in work.iter().filter(|item| !waiting.contains(&(&item.environment, word(item.kind)))) {
-            queued.push(insert(writing.db(), line, (commit, commit), now, item).await?);
-        }
-        writing.commit().await?;
-        Ok(queued)
+        let (line, commit) = (line.clone(), *commit);
+        self.write(move |db| {
+            Box::pin(async move {
+                let open = open_work_of(db, &line).await?;
+                let waiting: BTreeSet<(&EnvironmentName, String)> = open
+                    .iter()
+                    .filter(|item| item.state == WorkState::Queued || item.commit == commit)
+                    .map(|item| (&item.environment, word(item.kind)))
+                    .collect();
+                let mut queued = Vec::new();
+                for item in
+                    work.iter().filter(|item| !waiting.contains(&(&item.environment, word(item.kind))))
+                {
+                    queued.push(insert(db, &line, (&commit, &commit), now, item).await?);
+                }
+                Ok(queued)
+            })
+        })
+        .await
     }
 }
 

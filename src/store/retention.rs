@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sqlx::AnyConnection;
 
 use super::column::micros;
 use super::{Store, StoreError};
@@ -53,14 +54,7 @@ impl Store {
         let mut total = 0;
         for statement in STATEMENTS {
             loop {
-                let mut writing = self.begin_write().await?;
-                let deleted = sqlx::query(statement)
-                    .bind(micros(before))
-                    .bind(i64::try_from(ROWS_AT_ONCE).expect("a small number"))
-                    .execute(writing.db())
-                    .await?
-                    .rows_affected();
-                writing.commit().await?;
+                let deleted = self.write(move |db| Box::pin(delete(db, statement, before))).await?;
                 total += deleted;
                 if deleted < ROWS_AT_ONCE {
                     break;
@@ -69,6 +63,20 @@ impl Store {
         }
         Ok(total)
     }
+}
+
+/// Carries out one of [`STATEMENTS`]; how many rows went.
+async fn delete(
+    db: &mut AnyConnection,
+    statement: &'static str,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    let deleted = sqlx::query(statement)
+        .bind(micros(before))
+        .bind(i64::try_from(ROWS_AT_ONCE).expect("a small number"))
+        .execute(db)
+        .await?;
+    Ok(deleted.rows_affected())
 }
 
 #[cfg(test)]

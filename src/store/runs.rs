@@ -30,13 +30,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn unfinished_runs(&self) -> Result<Vec<RunRecord>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let rows = sqlx::query(
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query(
             "SELECT record, ended_at, run_end FROM runs WHERE ended_at IS NULL ORDER BY began_at, run_id",
         )
-        .fetch_all(reading.db())
+        .fetch_all(&mut *db)
         .await?;
-        rows.iter().map(|row| Ok(stored_run(row)?.record)).collect()
+                rows.iter().map(|row| Ok(stored_run(row)?.record)).collect()
+            })
+        })
+        .await
     }
 
     /// The oldest run of `environment` that began and did not finish.
@@ -47,15 +51,20 @@ impl Store {
         &self,
         environment: &EnvironmentName,
     ) -> Result<Option<RunRecord>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let row = sqlx::query(
-            "SELECT record, ended_at, run_end FROM runs WHERE environment = $1 AND ended_at IS NULL
+        let environment = environment.clone();
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query(
+                    "SELECT record, ended_at, run_end FROM runs WHERE environment = $1 AND ended_at IS NULL
              ORDER BY began_at, run_id LIMIT 1",
-        )
-        .bind(environment.to_string())
-        .fetch_optional(reading.db())
-        .await?;
-        row.map(|row| Ok(stored_run(&row)?.record)).transpose()
+                )
+                .bind(environment.to_string())
+                .fetch_optional(&mut *db)
+                .await?;
+                row.map(|row| Ok(stored_run(&row)?.record)).transpose()
+            })
+        })
+        .await
     }
 
     /// A run of the journal by its id.
@@ -63,12 +72,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let row = sqlx::query("SELECT record, ended_at, run_end FROM runs WHERE run_id = $1")
-            .bind(run.to_string())
-            .fetch_optional(reading.db())
-            .await?;
-        row.as_ref().map(stored_run).transpose()
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query("SELECT record, ended_at, run_end FROM runs WHERE run_id = $1")
+                    .bind(run.to_string())
+                    .fetch_optional(&mut *db)
+                    .await?;
+                row.as_ref().map(stored_run).transpose()
+            })
+        })
+        .await
     }
 
     /// The newest runs first, of one environment or of all, at most `limit`.
@@ -80,7 +93,8 @@ impl Store {
         environment: Option<&EnvironmentName>,
         limit: u32,
     ) -> Result<Vec<StoredRun>, StoreError> {
-        let mut reading = self.begin_read().await?;
+        let environment = environment.cloned();
+        self.read(move |db| { Box::pin(async move {
         let query = match environment {
             Some(environment) => sqlx::query(
                 "SELECT record, ended_at, run_end FROM runs WHERE environment = $1
@@ -91,8 +105,9 @@ impl Store {
                 "SELECT record, ended_at, run_end FROM runs ORDER BY began_at DESC, run_id DESC LIMIT $1",
             ),
         };
-        let rows = query.bind(i64::from(limit)).fetch_all(reading.db()).await?;
+        let rows = query.bind(i64::from(limit)).fetch_all(&mut *db).await?;
         rows.iter().map(stored_run).collect()
+        }) }).await
     }
 
     /// The reports of the runs that `work` took, oldest first, made from the journal. Runs that began by hand
@@ -136,18 +151,23 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn save_report(&self, report: &Report) -> Result<(), StoreError> {
-        let mut writing = self.begin_write().await?;
-        sqlx::query(
-            "INSERT INTO reports (run_id, environment, ended_at, report) VALUES ($1, $2, $3, $4)
+        let report = report.clone();
+        self.write(move |db| {
+            Box::pin(async move {
+                sqlx::query(
+                    "INSERT INTO reports (run_id, environment, ended_at, report) VALUES ($1, $2, $3, $4)
              ON CONFLICT (run_id) DO UPDATE SET ended_at = excluded.ended_at, report = excluded.report",
-        )
-        .bind(report.run.to_string())
-        .bind(report.environment.to_string())
-        .bind(micros(report.ended))
-        .bind(json(report))
-        .execute(writing.db())
-        .await?;
-        writing.commit().await
+                )
+                .bind(report.run.to_string())
+                .bind(report.environment.to_string())
+                .bind(micros(report.ended))
+                .bind(json(&report))
+                .execute(&mut *db)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// The report of a run.
@@ -155,12 +175,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn report(&self, run: RunId) -> Result<Option<Report>, StoreError> {
-        let mut reading = self.begin_read().await?;
-        let row = sqlx::query("SELECT report FROM reports WHERE run_id = $1")
-            .bind(run.to_string())
-            .fetch_optional(reading.db())
-            .await?;
-        row.map(|row| Columns::of("report", &row).json("report")).transpose()
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query("SELECT report FROM reports WHERE run_id = $1")
+                    .bind(run.to_string())
+                    .fetch_optional(&mut *db)
+                    .await?;
+                row.map(|row| Columns::of("report", &row).json("report")).transpose()
+            })
+        })
+        .await
     }
 }
 

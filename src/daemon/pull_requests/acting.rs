@@ -292,8 +292,8 @@ async fn again(
         return Ok(Done::answer("Nothing to do: no plan of this pull request has failed."));
     }
     let now = shared.clock.now();
-    let statuses = |work: &[Work]| wording::queued_again(work, now);
-    let work = shared.store.plan_again(&plans, now, &statuses).await?;
+    let statuses = move |work: &[Work]| wording::queued_again(work, now);
+    let work = shared.store.plan_again(&plans, now, statuses).await?;
     Ok(Done::Handled { accepted: Accepted { work, superseded: Vec::new() }, reply: None })
 }
 

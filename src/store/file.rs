@@ -1,0 +1,246 @@
+//! The file that the journal is: made private, found again, and recognised.
+//!
+//! Guarantees: a file that is there is never truncated and never opened here (closing it would let go of the
+//! locks that SQLite holds in this process); a missing one is made again only on the file system where it
+//! was, so that nothing is written below the mount point of a disk that has gone away.
+
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions as _, Connection as _};
+
+use super::StoreError;
+
+/// Of every connection. The lock is waited for this long; what is deleted (poll URLs) is overwritten.
+const SETTINGS: &str = "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216;
+    PRAGMA cache_size = -1024;";
+
+/// Of connections that only read.
+const READER_SETTINGS: &str = "PRAGMA query_only = ON;";
+
+/// SQLite's own largest number of pages.
+const NO_LIMIT: u32 = 4_294_967_294;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Writer,
+    Reader,
+}
+
+/// Which file it is, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+    /// The number of a deleted file is given to a new one; where the file system knows, this tells them apart.
+    born: Option<SystemTime>,
+}
+
+/// No file: what is found is another one.
+const NONE: Identity = Identity { device: 0, inode: 0, born: None };
+
+/// A journal in a file.
+#[derive(Debug)]
+pub(super) struct JournalFile {
+    pub(super) path: PathBuf,
+    options: AnyConnectOptions,
+    /// The file system of its folder.
+    device: u64,
+    /// The file that is worked with.
+    known: Mutex<Identity>,
+    /// Most pages that the file may have; zero: as many as the disk has room for.
+    room: AtomicU32,
+}
+
+/// A connection, and the files that it writes to.
+pub(super) struct Connection {
+    pub(super) db: AnyConnection,
+    file: Identity,
+    /// The write-ahead log; known once something was written.
+    log: Option<Identity>,
+    /// The limit that it was told last.
+    room: u32,
+}
+
+impl JournalFile {
+    /// Makes the file, and its folder (mode 0700), where they are missing. The file gets mode 0600, because
+    /// the addresses of running operations in it are signed.
+    pub(super) fn make(path: &Path) -> Result<Self, StoreError> {
+        let open = |source| StoreError::Open { path: path.to_owned(), source };
+        let options = connect_options(&url_of(path)?)?;
+        if let Some(folder) = folder_of(path) {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(open)?;
+        }
+        make_private(path).map_err(open)?;
+        let known = identity_of(path).map_err(open)?.ok_or_else(|| open(ErrorKind::NotFound.into()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            options,
+            device: known.device,
+            known: Mutex::new(known),
+            room: AtomicU32::new(0),
+        })
+    }
+
+    /// Whether the file that is worked with no longer stands at its path.
+    pub(super) fn has_moved(&self) -> bool {
+        !matches!(identity_of(&self.path), Ok(Some(found)) if found == self.known())
+    }
+
+    /// The file that is worked with.
+    pub(super) fn known(&self) -> Identity {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works with another file from now on.
+    pub(super) fn adopt(&self, identity: Identity) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+
+    /// Makes the file again if it is missing from where it was.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] while its folder is missing, or stands on another file system without it.
+    pub(super) fn make_again(&self) -> Result<(), StoreError> {
+        match identity_of(&self.path) {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => {}
+            Err(source) => return Err(self.gone("cannot be looked at", Some(source))),
+        }
+        let folder = folder_of(&self.path).unwrap_or(Path::new("."));
+        match std::fs::metadata(folder) {
+            Ok(found) if found.dev() == self.device => {
+                self.adopt(NONE);
+                make_private(&self.path)
+                    .map_err(|source| self.gone("is gone and cannot be made again", Some(source)))
+            }
+            Ok(_) => Err(self.gone("is gone, and its folder is on another disk than before", None)),
+            Err(source) => Err(self.gone("is gone with its folder", Some(source))),
+        }
+    }
+
+    pub(super) async fn connect(&self, role: Role) -> Result<Connection, StoreError> {
+        let missing = || self.gone("is gone", None);
+        let file = identity_of(&self.path).ok().flatten().ok_or_else(missing)?;
+        let mut db = AnyConnection::connect_with(&self.options).await?;
+        sqlx::raw_sql(SETTINGS).execute(&mut db).await?;
+        if role == Role::Reader {
+            sqlx::raw_sql(READER_SETTINGS).execute(&mut db).await?;
+        }
+        let connection = Connection { db, file, log: None, room: 0 };
+        if self.holds(&connection) { Ok(connection) } else { Err(missing()) }
+    }
+
+    /// Whether what `connection` writes is found again at the path.
+    pub(super) fn holds(&self, connection: &Connection) -> bool {
+        let is_at =
+            |path: &Path, file: Identity| matches!(identity_of(path), Ok(Some(found)) if found == file);
+        is_at(&self.path, connection.file) && connection.log.is_none_or(|log| is_at(&self.log_path(), log))
+    }
+
+    /// Remembers which write-ahead log `connection` has just written to.
+    pub(super) fn note_log(&self, connection: &mut Connection) {
+        if connection.log.is_none() {
+            connection.log = identity_of(&self.log_path()).ok().flatten();
+        }
+    }
+
+    /// From now on the file may have at most so many pages of 4 KiB; zero: as many as the disk has room for.
+    pub(super) fn set_room(&self, pages: u32) {
+        self.room.store(pages, Ordering::Release);
+    }
+
+    /// Tells `connection` the present limit.
+    pub(super) async fn limit(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let room = self.room.load(Ordering::Acquire);
+        if room != connection.room {
+            let pages = if room == 0 { NO_LIMIT } else { room };
+            let limit = AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+            sqlx::raw_sql(limit).execute(&mut connection.db).await?;
+            connection.room = room;
+        }
+        Ok(())
+    }
+
+    pub(super) fn gone(&self, what: &'static str, source: Option<std::io::Error>) -> StoreError {
+        StoreError::Gone { path: self.path.clone(), what, source }
+    }
+
+    fn log_path(&self) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push("-wal");
+        path.into()
+    }
+}
+
+impl Connection {
+    /// To a database that has no file.
+    pub(super) fn in_memory(db: AnyConnection) -> Self {
+        Self { db, file: NONE, log: None, room: 0 }
+    }
+
+    pub(super) fn file(&self) -> Identity {
+        self.file
+    }
+
+    /// Closes it. What went wrong with it was said before.
+    pub(super) async fn discard(self) {
+        if let Err(error) = self.db.close().await {
+            tracing::debug!(%error, "a connection to the journal did not close in order");
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> Option<&Path> {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty())
+}
+
+/// The file at `path`; `None` when there is none.
+fn identity_of(path: &Path) -> std::io::Result<Option<Identity>> {
+    match std::fs::metadata(path) {
+        Ok(found) => {
+            Ok(Some(Identity { device: found.dev(), inode: found.ino(), born: found.created().ok() }))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn make_private(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            std::fs::set_permissions(path, Permissions::from_mode(0o600))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn connect_options(url: &str) -> Result<AnyConnectOptions, StoreError> {
+    sqlx::any::install_default_drivers();
+    Ok(url.parse::<AnyConnectOptions>()?.disable_statement_logging())
+}
+
+/// Escapes what would end the path in a URL.
+fn url_of(path: &Path) -> Result<String, StoreError> {
+    let text = path.to_str().ok_or_else(|| StoreError::Path { path: path.to_owned() })?;
+    let absolute =
+        std::path::absolute(text).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    let text = absolute.to_str().ok_or_else(|| StoreError::Path { path: path.to_owned() })?;
+    let mut url = "sqlite://".to_owned();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => url.push(char::from(byte)),
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    Ok(url)
+}
