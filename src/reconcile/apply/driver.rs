@@ -3,6 +3,9 @@
 //! Everything is decided elsewhere: what and in which order by the plan, what may run by
 //! [`super::schedule`], what comes next in a step by [`super::resume`]. Here is the loop. All steps run
 //! as futures of the caller's task, so that dropping this future stops everything at once.
+//!
+//! Guarantees: while anything runs, this waits for nothing else. A future that is not polled may hold what
+//! others wait for (a turn in a queue, a permit), and then nothing would ever go on.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -10,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -130,21 +134,40 @@ pub async fn apply(input: Apply<'_>) -> Result<Report, ApplyError> {
     }
 }
 
+/// What has come to an end.
+enum Ended {
+    Step(u32, Result<(), Halt>),
+    /// All that had become unreachable is written down as skipped.
+    Skips(Result<(), Fatal>),
+}
+
+/// Whether skips are being written. One at a time, so that none is written twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Skipping {
+    No,
+    Yes,
+}
+
 async fn carry_out(shared: &Shared<'_>) -> Result<(), Fatal> {
     let stop = &shared.input.stop;
     let mut out_of_patience = pin!(async {
         stop.cancelled().await;
         shared.clock().sleep(STOP_GRACE).await;
     });
-    let mut running = FuturesUnordered::new();
-    let mut gate = Gate::Open;
+    let mut running: FuturesUnordered<BoxFuture<'_, Ended>> = FuturesUnordered::new();
+    let (mut gate, mut skipping) = (Gate::Open, Skipping::No);
     loop {
-        shared.record.write_skips().await?;
+        if skipping == Skipping::No && shared.record.has_skips() {
+            skipping = Skipping::Yes;
+            running.push(Box::pin(async { Ended::Skips(shared.record.write_skips().await) }));
+        }
         if gate == Gate::Open && !stop.is_cancelled() {
             let started =
                 shared.record.take().into_iter().filter_map(|ordinal| shared.input.plan.step(ordinal));
-            running
-                .extend(started.map(|step| async { (step.ordinal, StepRun::new(shared, step).run().await) }));
+            for step in started {
+                let run = async { Ended::Step(step.ordinal, StepRun::new(shared, step).run().await) };
+                running.push(Box::pin(run));
+            }
         }
         let ended = tokio::select! {
             biased;
@@ -153,12 +176,16 @@ async fn carry_out(shared: &Shared<'_>) -> Result<(), Fatal> {
         };
         match ended {
             None => return Ok(()),
-            Some((step, Ok(()) | Err(Halt::Stopped))) => shared.record.release(step),
-            Some((step, Err(Halt::Moved { message }))) => {
+            Some(Ended::Skips(written)) => {
+                written?;
+                skipping = Skipping::No;
+            }
+            Some(Ended::Step(step, Ok(()) | Err(Halt::Stopped))) => shared.record.release(step),
+            Some(Ended::Step(step, Err(Halt::Moved { message }))) => {
                 gate = Gate::Closed;
                 shared.record.give_up(step, message);
             }
-            Some((_, Err(Halt::Fatal(fatal)))) => return Err(fatal),
+            Some(Ended::Step(_, Err(Halt::Fatal(fatal)))) => return Err(fatal),
         }
     }
 }

@@ -74,6 +74,11 @@ impl<'a> Record<'a> {
         Ok(())
     }
 
+    /// Whether a failure has made a step unreachable that is not yet written down as skipped.
+    pub(super) fn has_skips(&self) -> bool {
+        !self.book().schedule.skips().is_empty()
+    }
+
     /// Writes that steps are skipped, until no failure makes another one unreachable.
     pub(super) async fn write_skips(&self) -> Result<(), Fatal> {
         loop {
