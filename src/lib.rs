@@ -37,4 +37,4 @@ pub mod resources;
 pub mod store;
 pub mod wire;
 
-pub use beamline_base::clock;
+pub use beamline_base::{clock, pulse};

@@ -134,11 +134,13 @@ impl Clock {
 
     /// Waits for `duration`.
     pub async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+        self.sleep_until(self.after(duration)).await;
     }
 
     /// Waits until `moment`; returns at once when that is past.
     pub async fn sleep_until(&self, moment: Instant) {
+        // Whoever watches over what is being done here is not to take a wait for a standstill.
+        let _announced = crate::pulse::announce(moment);
         tokio::time::sleep_until(moment).await;
     }
 
