@@ -17,7 +17,7 @@ use super::forges;
 use crate::azure::{Arm, Budget, Cloud, Credential, Tokens};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, CredentialKind, ForkPolicy};
-use crate::daemon::{Account, Estate, ForgeChoice, Forks, Happening, HttpOptions, Parts, Tally};
+use crate::daemon::{Account, Estate, ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Tally};
 use crate::git::{
     BranchName, Credentials, Mirror, PasswordSource, Patience, Remote, RepoPath, register_transports,
 };
@@ -208,6 +208,8 @@ pub(super) async fn parts(
         http: http_options(config)?,
         watchers,
         tally: Tally::default(),
+        rhythm: Rhythm::default(),
+        supervisor: None,
     })
 }
 

@@ -17,6 +17,7 @@ use super::happening::Happening;
 use super::messenger::deliver_message;
 use super::service::Shared;
 use super::weather::{Tally, Weather};
+use super::wellness::Part;
 use crate::clock::Clock;
 use crate::forge::{Class, ForgeError, Status, after_failure};
 use crate::store::{Outgoing, StoreError};
@@ -36,6 +37,11 @@ const BREATH: Duration = Duration::from_millis(100);
 
 /// Delivers until `stop`, then once more whatever is due.
 pub(super) async fn deliver(shared: Arc<Shared>, stop: CancellationToken) {
+    let beating = shared.beats.begin("the delivery of statuses".to_owned(), shared.beats.rhythm.exchange);
+    beating.watch(deliver_until(shared.clone(), stop)).await;
+}
+
+async fn deliver_until(shared: Arc<Shared>, stop: CancellationToken) {
     let mut weather = Weather::default();
     loop {
         let woken = shared.outbox.notified();
@@ -165,6 +171,7 @@ async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
         let recorded = match answer {
             Ok(()) => {
                 tally.accepted += 1;
+                shared.accepted(Part::Forge);
                 shared.tell(Happening::Delivered(outgoing.status.clone()));
                 shared.store.delivered(outgoing.id, shared.clock.steady()).await
             }
@@ -208,6 +215,7 @@ pub(super) fn due_after(failures: u32, class: &Class, clock: &Clock) -> Timestam
 pub(super) fn complain(shared: &Shared, error: &ForgeError, what: &str) {
     match error.class {
         Class::Refused => {
+            shared.refused(Part::Forge, &error.to_string());
             if shared.tell_trouble(error.to_string()) {
                 tracing::error!(what, %error, "the forge refuses it");
             }

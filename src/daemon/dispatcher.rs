@@ -14,12 +14,16 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::beat::Rhythm;
 use super::event::{Because, Event};
 use super::look::{LookError, Looked, look, sweep};
 use super::queue::{Obstacle, Queue};
 use super::service::Shared;
 use super::tally::Counted;
+use super::wellness::Part;
 use super::worker::{Verdict, give_up, tell_queued, work_on};
+use crate::forge::Class;
+use crate::reconcile::apply::RunKind;
 use crate::store::{StoreError, Work, WorkId};
 
 /// The first and the longest wait before a failed look is tried again by itself.
@@ -223,12 +227,21 @@ pub(super) async fn run(
         // Whoever had it before this start is gone.
         shared.store.requeue(work.id).await?;
         state.queue.add(work);
+        shared.beats.round();
     }
+    let clock = shared.clock.clone();
+    let Rhythm { beat, exchange, .. } = shared.beats.rhythm;
+    let mut next_beat = clock.monotonic();
     let mut tasks: JoinSet<Finished> = JoinSet::new();
     let mut review = shared.clock.after(REVIEW);
     loop {
         while let Some((work, tries)) = state.next() {
             tasks.spawn(start(shared.clone(), work, tries, stop.clone()));
+        }
+        shared.beats.round();
+        if clock.left(next_beat).is_zero() {
+            shared.beat();
+            next_beat = clock.after(beat);
         }
         let response = tokio::select! {
             biased;
@@ -240,21 +253,25 @@ pub(super) async fn run(
             () = stop.cancelled() => break,
             Some(event) = events.recv() => state.handle(event),
             Some(finished) = tasks.join_next() => settle(&shared, &mut state, finished),
+            // In this very loop, so that nothing but the loop can beat for it.
+            () = clock.sleep_until(next_beat) => Response::Nothing,
         };
         match response {
             Response::Look => {
                 shared.tally.count(Counted::Look);
                 let (shared, stop) = (shared.clone(), stop.clone());
+                let beating = shared.beats.begin("a look at the repository".to_owned(), exchange);
                 tasks.spawn(async move {
-                    let looked = stop.run_until_cancelled(caught(look(&shared))).await;
+                    let looked = stop.run_until_cancelled(caught(beating.watch(look(&shared)))).await;
                     let panicked = || Looked { error: Some(LookError::Panicked), ..Looked::default() };
                     looked.map_or(Finished::Cut, |looked| Finished::Look(looked.unwrap_or_else(panicked)))
                 });
             }
             Response::Sweep => {
                 let (shared, stop) = (shared.clone(), stop.clone());
+                let beating = shared.beats.begin("a sweep".to_owned(), exchange);
                 tasks.spawn(async move {
-                    let swept = stop.run_until_cancelled(caught(sweep(&shared))).await;
+                    let swept = stop.run_until_cancelled(caught(beating.watch(sweep(&shared)))).await;
                     swept.map_or(Finished::Cut, |swept| Finished::Sweep(swept.unwrap_or(Ok(Vec::new()))))
                 });
             }
@@ -273,7 +290,14 @@ async fn told(shared: Arc<Shared>, waiting: Vec<(Work, Obstacle)>) -> Finished {
 }
 
 async fn start(shared: Arc<Shared>, work: Work, tries: u32, stop: CancellationToken) -> Finished {
-    let verdict = match caught(work_on(&shared, work.clone(), tries, &stop)).await {
+    let what = match work.kind {
+        RunKind::Apply => "apply",
+        RunKind::Plan => "plan",
+        RunKind::Drift => "comparison",
+    };
+    let what = format!("the {what} of {} at {}", work.environment, work.commit.short());
+    let beating = shared.beats.begin(what, shared.beats.rhythm.work);
+    let verdict = match caught(work_on(&shared, work.clone(), tries, &stop, &beating)).await {
         Some(verdict) => verdict,
         None => {
             give_up(&shared, &work, "Failed unexpectedly. This is a bug; the daemon's log has its place")
@@ -298,15 +322,29 @@ fn settle(
         Ok(Finished::Look(looked)) => {
             shared.outbox.notify_one();
             match &looked.error {
-                None => shared.looked(),
+                None => {
+                    shared.looked();
+                    shared.accepted(Part::Repository);
+                    shared.accepted(Part::PullRequests);
+                }
                 // The branches were read; only the pull requests are not known.
                 Some(LookError::Forge(error)) => {
                     shared.looked();
+                    shared.accepted(Part::Repository);
+                    match error.class {
+                        Class::Refused => shared.refused(Part::PullRequests, &error.to_string()),
+                        Class::Retry { .. } | Class::NoCommit => {}
+                    }
                     if shared.tell_trouble(error.to_string()) {
                         tracing::warn!(%error, "the forge could not be looked at; tried again");
                     }
                 }
                 Some(error) => {
+                    if let LookError::Git(error) = error
+                        && error.is_refusal()
+                    {
+                        shared.refused(Part::Repository, &error.to_string());
+                    }
                     if shared.tell_trouble(error.to_string()) {
                         tracing::warn!(%error, "the repository could not be looked at; tried again");
                     }
@@ -353,7 +391,6 @@ fn later(
 mod tests {
     use super::super::fixture::work;
     use super::*;
-    use crate::reconcile::apply::RunKind;
     use crate::store::Accepted;
 
     fn failed() -> Looked {

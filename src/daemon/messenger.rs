@@ -6,6 +6,7 @@
 use super::delivery::{complain, due_after};
 use super::pull_requests::plan_marker;
 use super::service::Shared;
+use super::wellness::Part;
 use crate::forge::{Acknowledged, Class, CommentId, ForgeError, Marker, PullRequestNumber};
 use crate::store::{Message, OutgoingMessage, StoreError};
 
@@ -19,6 +20,7 @@ pub(super) async fn deliver_message(
 ) -> Result<Result<(), Class>, StoreError> {
     match send(shared, outgoing).await {
         Ok(remote) => {
+            shared.accepted(Part::Forge);
             shared.tell(super::Happening::Said(Box::new(outgoing.message.clone())));
             shared.store.message_delivered(outgoing, remote.as_ref(), shared.clock.steady()).await?;
             Ok(Ok(()))

@@ -26,6 +26,7 @@ mod absent;
 mod account;
 mod allowance;
 mod asking;
+mod beat;
 mod consent;
 mod delivery;
 mod dispatcher;
@@ -47,13 +48,16 @@ mod touched;
 mod triggers;
 mod trouble;
 mod weather;
+mod wellness;
 mod worker;
 
 #[cfg(test)]
 mod fixture;
 
+pub use beat::Rhythm;
 pub use estate::{Account, Estate, EstateError};
 pub use happening::Happening;
 pub use pull_requests::Forks;
-pub use service::{DaemonError, ForgeChoice, HttpOptions, Parts, run, watchers};
+pub use service::{DaemonError, ForgeChoice, HttpOptions, Parts, Supervisor, run, watchers};
 pub use tally::{Counted, Tally};
+pub use wellness::{Part, Reason, Wellness};

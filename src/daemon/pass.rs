@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::{correct_superseded, deeds_of};
 use super::asking;
+use super::beat::Beating;
 use super::happening::Happening;
 use super::sentences;
 use super::service::Shared;
@@ -64,6 +65,8 @@ pub(super) enum About<'a> {
 pub(super) struct Pass<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) work: &'a Work,
+    /// What the parts of it that wait for others are watched by; `None` where it only says something.
+    pub(super) beating: Option<&'a Beating>,
     pub(super) fence: Fence,
     pub(super) stop: CancellationToken,
     /// How many steps are done.
@@ -82,7 +85,7 @@ impl<'a> Pass<'a> {
         stop: CancellationToken,
     ) -> Self {
         let (done, plan, waits) = (AtomicUsize::new(0), OnceLock::new(), Waits::default());
-        Self { shared, work, fence, stop, done, plan, waits }
+        Self { shared, work, beating: None, fence, stop, done, plan, waits }
     }
 }
 
@@ -109,6 +112,14 @@ impl Pass<'_> {
             Reading::Renamed(name) => self.at_rest(format!("Renamed to {name}"), EnvironmentChange::None),
         };
         Ok(Passed::Ended(outcome))
+    }
+
+    /// Carries out a part that waits for others, and lets it beat.
+    async fn watched<F: Future>(&self, part: F) -> F::Output {
+        match self.beating {
+            Some(beating) => beating.watch(part).await,
+            None => part.await,
+        }
     }
 
     /// Finishes a run that was interrupted. Its definition is read from its own commit, because the
@@ -139,7 +150,7 @@ impl Pass<'_> {
         let observer = |progress: &Progress| self.observe(progress);
         let wanted = subject.wanted(&site, run.commit.as_ref());
         let arm = subject.account.arm.with_waits(self.waits.clone());
-        let report = resume(&wanted, run, self.means(&arm, &observer)).await?;
+        let report = self.watched(resume(&wanted, run, self.means(&arm, &observer))).await?;
         self.shared.store.save_report(&report).await?;
         if self.stop.is_cancelled() {
             return Ok(Some(Passed::Stopped));
@@ -157,7 +168,7 @@ impl Pass<'_> {
             Some(_) | None => &subject.account.arm,
         };
         let arm = &arm.with_waits(self.waits.clone());
-        let Some(planned) = self.stop.run_until_cancelled(make_plan(&wanted, arm)).await else {
+        let Some(planned) = self.stop.run_until_cancelled(self.watched(make_plan(&wanted, arm))).await else {
             return Ok(Passed::Stopped);
         };
         let planned = planned?;
@@ -231,7 +242,7 @@ impl Pass<'_> {
         let arm = subject.account.arm.with_waits(self.waits.clone());
         let means = self.means(&arm, &observer);
         let _ = self.plan.set(planned.plan.clone());
-        let report = carry_out(&wanted, planned, run, means).await?;
+        let report = self.watched(carry_out(&wanted, planned, run, means)).await?;
         self.shared.store.save_report(&report).await?;
         self.shared.tell(Happening::Reported(Box::new(report.clone())));
         if report.end == RunEnd::Interrupted {

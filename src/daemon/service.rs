@@ -1,17 +1,22 @@
 //! Start, readiness, orderly stop.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::absent::Absent;
 use super::allowance::Supply;
+use super::beat::{Beats, Rhythm};
 use super::event::{Because, Event};
 use super::happening::Happening;
 use super::pull_requests::{Forks, Listed};
@@ -20,6 +25,7 @@ use super::rivals::KnownRivals;
 use super::tally::Tally;
 use super::triggers::{Watching, poll, sweep_by_cron, watch_files};
 use super::trouble::Troubles;
+use super::wellness::{Ailments, Wellness};
 use super::{Estate, delivery, dispatcher, http};
 use crate::azure::Arm;
 use crate::clock::Clock;
@@ -82,7 +88,14 @@ pub struct Parts {
     pub watchers: broadcast::Sender<Happening>,
     /// Where it is counted what happens.
     pub tally: Tally,
+    /// How often the loop beats, and how long what may stand still.
+    pub rhythm: Rhythm,
+    /// Who is told at every beat of the loop how the daemon is; `None` for nobody. Must not block.
+    pub supervisor: Option<Supervisor>,
 }
+
+/// Is told at every beat of the loop how the daemon is.
+pub type Supervisor = Box<dyn Fn(&Wellness) + Send + Sync>;
 
 /// Where statuses go.
 pub enum ForgeChoice {
@@ -119,6 +132,14 @@ pub enum DaemonError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// A part of the daemon without which it would only look alive.
+    #[error(
+        "{part} ended unexpectedly. This is a bug; the log has its place. Start the daemon again: nothing is lost"
+    )]
+    Broken {
+        /// Which one.
+        part: &'static str,
     },
     /// The sweep's cron expression is not one.
     #[error(
@@ -164,6 +185,11 @@ pub(super) struct Shared {
     /// A credential was replaced since the last round of deliveries.
     pub(super) has_new_credential: AtomicBool,
     troubles: Troubles,
+    /// What moves, and what does not.
+    pub(super) beats: Beats,
+    /// What refuses us.
+    pub(super) ailments: Ailments,
+    supervisor: Option<Supervisor>,
     watchers: broadcast::Sender<Happening>,
     pub(super) tally: Tally,
     looked_once: AtomicBool,
@@ -204,8 +230,19 @@ impl Shared {
     }
 
     /// Whether the repository was looked at since the start.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(super) fn was_looked_at(&self) -> bool {
         self.looked_once.load(Ordering::Acquire)
+    }
+
+    /// The loop beats: whoever supervises is told how the daemon is.
+    pub(super) fn beat(&self) {
+        if self.journal_trouble().is_some() {
+            // What waits for the journal does not stand still.
+            self.beats.excuse();
+        }
+        if let Some(supervisor) = &self.supervisor {
+            supervisor(&self.wellness());
+        }
     }
 
     /// The way into a subscription at a walking pace, which all who use it share.
@@ -238,21 +275,33 @@ pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()
         let scheduled = sweep_by_cron(&expression, shared.clock.clone(), sender.clone(), stop.clone()).await;
         scheduled.map_err(|_| DaemonError::Sweep { expression })?;
     }
+    let (broken, mut breaking) = mpsc::channel(1);
+    let part = Parting { broken, stop: stop.clone() };
     let served = match http {
-        Some(options) => Some(http::serve(shared.clone(), options, sender.clone(), stop.clone()).await?),
+        Some(options) => {
+            let server = http::serve(shared.clone(), options, sender.clone(), stop.clone()).await?;
+            Some(part.spawn("the HTTP server", server.map(drop)))
+        }
         None => None,
     };
     let _watching = watch(&shared, &sender, &stop);
     if let Some(requests) = requests {
         tokio::spawn(forward(requests, sender.clone(), stop.clone()));
     }
-    tokio::spawn(poll(interval, shared.clock.clone(), sender.clone(), stop.clone()));
-    tokio::spawn(watch_credentials(shared.clone(), sender.clone(), stop.clone()));
-    let deliveries = tokio::spawn(delivery::deliver(shared.clone(), stop.clone()));
+    part.spawn("the polling", poll(interval, shared.clock.clone(), sender.clone(), stop.clone()));
+    part.spawn("the watch over credentials", watch_credentials(shared.clone(), sender.clone(), stop.clone()));
+    let deliveries = part.spawn("the delivery of statuses", delivery::deliver(shared.clone(), stop.clone()));
     // The channel was made just now and has room.
     let _ = sender.try_send(Event::Look(Because::Started));
     ready();
-    let ended = dispatcher::run(shared.clone(), events, sender, stop.clone()).await;
+    let dispatching = AssertUnwindSafe(dispatcher::run(shared.clone(), events, sender, stop.clone()));
+    let ended = tokio::select! {
+        ended = dispatching.catch_unwind() => match ended {
+            Ok(ended) => ended.map_err(DaemonError::from),
+            Err(_) => Err(DaemonError::Broken { part: "the loop that gives out the work" }),
+        },
+        Some(part) = breaking.recv() => Err(DaemonError::Broken { part }),
+    };
     stop.cancel();
     shared.outbox.notify_one();
     if tokio::time::timeout(LAST_DELIVERY, deliveries).await.is_err() {
@@ -264,7 +313,27 @@ pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()
         tracing::warn!("a client was too slow for its answer");
     }
     shared.store.close().await;
-    Ok(ended?)
+    ended
+}
+
+/// What the parts of the daemon that run beside its loop are started with: one that ends before its time,
+/// or panics, ends the daemon.
+struct Parting {
+    broken: mpsc::Sender<&'static str>,
+    stop: CancellationToken,
+}
+
+impl Parting {
+    fn spawn(&self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let (broken, stop) = (self.broken.clone(), self.stop.clone());
+        tokio::spawn(async move {
+            let ended = AssertUnwindSafe(part).catch_unwind().await;
+            if ended.is_err() || !stop.is_cancelled() {
+                // The first one is enough.
+                let _ = broken.try_send(name);
+            }
+        })
+    }
 }
 
 async fn forward(mut requests: mpsc::Receiver<Event>, events: mpsc::Sender<Event>, stop: CancellationToken) {
@@ -301,6 +370,8 @@ fn share(parts: Parts) -> Shared {
         parallel,
         watchers,
         tally,
+        rhythm,
+        supervisor,
         ..
     } = parts;
     let mirror = Arc::new(mirror);
@@ -335,6 +406,9 @@ fn share(parts: Parts) -> Shared {
         absent: Absent::default(),
         has_new_credential: AtomicBool::new(false),
         troubles: Troubles::default(),
+        beats: Beats::new(rhythm),
+        ailments: Ailments::default(),
+        supervisor,
         watchers,
         tally,
         looked_once: AtomicBool::new(false),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::beat::Beating;
 use super::happening::Happening;
 use super::pass::{About, Outcome, Pass, Passed};
 use super::pull_requests;
@@ -67,6 +68,7 @@ pub(super) async fn work_on(
     work: Work,
     tries: u32,
     stop: &CancellationToken,
+    beating: &Beating,
 ) -> Verdict {
     match shared.store.begin_work(work.id, shared.clock.now()).await {
         Ok(Some(_)) => {}
@@ -74,7 +76,7 @@ pub(super) async fn work_on(
         Ok(None) => return Verdict::Ended,
         Err(error) => return again(shared, &work, tries, &error),
     }
-    let verdict = with_lease(shared, &work, tries, stop).await;
+    let verdict = with_lease(shared, &work, tries, stop, beating).await;
     match verdict {
         Verdict::Ended => {}
         Verdict::Again(_) | Verdict::Busy(_) | Verdict::Stopped => {
@@ -103,7 +105,13 @@ pub(super) async fn tell_queued(shared: Arc<Shared>, waiting: Vec<(Work, Obstacl
     }
 }
 
-async fn with_lease(shared: &Arc<Shared>, work: &Work, tries: u32, stop: &CancellationToken) -> Verdict {
+async fn with_lease(
+    shared: &Arc<Shared>,
+    work: &Work,
+    tries: u32,
+    stop: &CancellationToken,
+    beating: &Beating,
+) -> Verdict {
     let key = environment_lease(&work.environment);
     let now = shared.clock.now();
     let fence = match shared.store.acquire_lease(&key, &shared.holder, now, LEASE_DURATION).await {
@@ -119,7 +127,7 @@ async fn with_lease(shared: &Arc<Shared>, work: &Work, tries: u32, stop: &Cancel
         }
         Err(error) => return again(shared, work, tries, &error),
     };
-    let pass = Pass::new(shared, work, fence, stop.child_token());
+    let pass = Pass { beating: Some(beating), ..Pass::new(shared, work, fence, stop.child_token()) };
     let passed = tokio::select! {
         passed = pass.run() => passed,
         never = pass.announce() => match never {},

@@ -241,3 +241,40 @@ pub enum GitError {
         line: String,
     },
 }
+
+impl GitError {
+    /// Whether the remote, or what we are given to reach it with, refuses us until somebody acts. What may
+    /// pass by itself, and what concerns one commit only, does not.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Address { .. }
+            | Self::Authentication { .. }
+            | Self::NoPassword { .. }
+            | Self::RepositoryNotFound { .. }
+            | Self::NotGit { .. }
+            | Self::Moved { .. }
+            | Self::Certificate { .. }
+            | Self::HostKey { .. }
+            | Self::SshProgram { .. }
+            | Self::NoTransport { .. }
+            | Self::NotARepository { .. }
+            | Self::NotOwned { .. }
+            | Self::Unsupported { .. } => true,
+            Self::HostNotFound { .. }
+            | Self::Unreachable { .. }
+            | Self::Broken { .. }
+            | Self::TimedOut { .. }
+            | Self::Rejected { .. }
+            | Self::Contended { .. }
+            | Self::NotAMirror { .. }
+            | Self::Locked { .. }
+            | Self::UnknownCommit { .. }
+            | Self::UnknownRevision { .. }
+            | Self::Repository { .. }
+            | Self::Create { .. }
+            | Self::Limit { .. }
+            | Self::NoteLine { .. } => false,
+        }
+    }
+}

@@ -38,6 +38,7 @@ mod pull_request_forks;
 mod pull_request_reviews;
 mod pull_requests;
 mod push_to_status;
+mod readiness;
 mod real_clients;
 mod removal;
 mod renames;

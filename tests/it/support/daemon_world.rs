@@ -14,7 +14,8 @@ use beamline::azure::{Arm, Budget, Cloud, Tokens};
 use beamline::clock::Clock;
 use beamline::daemon::event::Event;
 use beamline::daemon::{
-    Account, Estate, ForgeChoice, Forks, Happening, HttpOptions, Parts, Tally, run, watchers,
+    Account, Estate, ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Supervisor, Tally, Wellness,
+    run, watchers,
 };
 use beamline::definitions::{SourceFile, defaults_for, load};
 use beamline::forge::{Check, State, Status};
@@ -70,6 +71,10 @@ pub(crate) struct Setup {
     pub(crate) remote: Option<Remote>,
     /// Whether a consent line with a `*` allows anything.
     pub(crate) globs: Globs,
+    /// How often the loop beats, and how long what may stand still.
+    pub(crate) rhythm: Rhythm,
+    /// Who is told at every beat.
+    pub(crate) supervisor: Option<fn(&Wellness)>,
 }
 
 impl Setup {
@@ -96,6 +101,8 @@ impl Setup {
             secrets: None,
             repository: None,
             remote: None,
+            rhythm: Rhythm::default(),
+            supervisor: None,
             globs: Globs::default(),
         }
     }
@@ -199,6 +206,8 @@ impl DaemonWorld {
             }),
             watchers,
             tally: self.tally.clone(),
+            rhythm: self.setup.rhythm,
+            supervisor: self.setup.supervisor.map(|told| Box::new(told) as Supervisor),
         };
         let ended = stop.clone();
         let (ready, is_ready) = tokio::sync::oneshot::channel();
@@ -386,6 +395,13 @@ impl DaemonWorld {
     /// Stops a daemon that had nothing to do.
     pub(crate) async fn stop_quietly(mut self) {
         self.stop().await;
+    }
+
+    /// Waits until the daemon has ended by itself; why, as its task says.
+    pub(crate) async fn ended(&mut self) -> String {
+        let running = self.running.take().expect("the daemon runs");
+        let panic = running.task.await.unwrap_err().into_panic();
+        panic.downcast_ref::<String>().cloned().unwrap_or_default()
     }
 
     /// Ends the daemon where it stands.

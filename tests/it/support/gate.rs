@@ -30,6 +30,7 @@ pub(crate) struct Gate {
 #[derive(Default)]
 struct Inner {
     shut: AtomicBool,
+    silent: AtomicBool,
     requests_left: AtomicI64,
     answers_left: AtomicI64,
     happenings_left: AtomicI64,
@@ -40,6 +41,11 @@ impl Gate {
     /// Azure cannot be reached.
     pub(crate) fn shut(&self) {
         self.inner.shut.store(true, Ordering::SeqCst);
+    }
+
+    /// Azure answers nothing from now on, not even that it cannot.
+    pub(crate) fn fall_silent(&self) {
+        self.inner.silent.store(true, Ordering::SeqCst);
     }
 
     /// It can again.
@@ -84,7 +90,7 @@ impl Gate {
         if self.inner.shut.load(Ordering::SeqCst) {
             return (StatusCode::SERVICE_UNAVAILABLE, "the gate is shut").into_response();
         }
-        if self.inner.count(&self.inner.requests_left) {
+        if self.inner.silent.load(Ordering::SeqCst) || self.inner.count(&self.inner.requests_left) {
             return std::future::pending().await;
         }
         let answer = next.run(request).await;
