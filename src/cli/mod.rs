@@ -24,6 +24,7 @@ mod run;
 mod signals;
 mod sources;
 mod subject;
+mod systemd;
 mod wiring;
 
 pub use arguments::Cli;

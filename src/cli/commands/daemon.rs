@@ -1,13 +1,14 @@
 //! `beamline daemon`: the service.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
-use sd_notify::NotifyState;
 
 use crate::cli::arguments::Global;
 use crate::cli::error::{CliError, End};
 use crate::cli::signals::stop_on_signals;
+use crate::cli::systemd::Systemd;
 use crate::cli::wiring;
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
@@ -44,7 +45,14 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Daemon) -> Result<En
     let config = Config::load(&overrides)?;
     // Before anything is started, so that no signal is missed.
     let stop = stop_on_signals("")?;
-    let parts = wiring::parts(&config, "beamline daemon", &Clock::system(), daemon::watchers()).await?;
+    let clock = Clock::system();
+    let systemd = Arc::new(Systemd::new());
+    let starting = wiring::parts(&config, "beamline daemon", &clock, daemon::watchers());
+    let mut parts = tokio::select! {
+        parts = starting => parts?,
+        () = stop.cancelled() => return Ok(End::Done),
+        never = systemd.ready_in_time(&clock) => match never {},
+    };
     tracing::info!(
         repository = parts.mirror.remote(),
         branch = %parts.branch,
@@ -53,21 +61,17 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Daemon) -> Result<En
         "beamline {} starts",
         env!("CARGO_PKG_VERSION"),
     );
-    let stopping = stop.clone();
+    let (stopping, told) = (stop.clone(), systemd.clone());
     tokio::spawn(async move {
         stopping.cancelled().await;
         tracing::info!("stopping: what Azure is doing is finished at the next start");
-        tell_systemd(&[NotifyState::Stopping]);
+        told.stopping();
     });
     let watching = format!("watching {}", parts.mirror.remote());
-    daemon::run(parts, stop, || tell_systemd(&[NotifyState::Ready, NotifyState::Status(&watching)])).await?;
+    parts.rhythm = systemd.rhythm();
+    let supervising = systemd.clone();
+    parts.supervisor = Some(Box::new(move |wellness| supervising.supervise(wellness, &watching)));
+    daemon::run(parts, stop, || systemd.ready("the first look at the repository is under way")).await?;
     tracing::info!("stopped");
     Ok(End::Done)
-}
-
-/// Without systemd nobody listens, and nothing happens.
-fn tell_systemd(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "systemd could not be told");
-    }
 }
