@@ -27,12 +27,12 @@ pub struct Change {
 
 /// What a name stands for in one folder. The mode is part of a file's identity.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Node {
+pub(super) enum Node {
     Folder(git2::Oid),
     Entry { id: git2::Oid, mode: i32, kind: EntryKind },
 }
 
-type Level = BTreeMap<Vec<u8>, Node>;
+pub(super) type Level = BTreeMap<Vec<u8>, Node>;
 
 impl Reader {
     /// The files below `root` that differ between two commits, in the order of their paths.
@@ -69,7 +69,12 @@ impl Opened<'_> {
         if before == after {
             return Ok(());
         }
-        check_depth(folder)?;
+        match check_depth(folder) {
+            Ok(()) => {}
+            // What went from there was never read: a commit that removes it must not fail for it.
+            Err(_) if after.is_none() => return Ok(()),
+            Err(too_deep) => return Err(too_deep),
+        }
         let (old, new) = (self.level(before)?, self.level(after)?);
         let names: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
         for name in names {
@@ -88,9 +93,10 @@ impl Opened<'_> {
         Ok(())
     }
 
-    fn level(&self, tree: Option<git2::Oid>) -> Result<Level, GitError> {
+    /// The entries of a folder, by the bytes of their names.
+    pub(super) fn level(&self, tree: Option<git2::Oid>) -> Result<Level, GitError> {
         let Some(id) = tree else { return Ok(Level::new()) };
-        let tree = self.repository.find_tree(id).map_err(self.failed())?;
+        let tree = self.tree(id)?;
         let node = |entry: &git2::TreeEntry<'_>| match kind_of(entry) {
             Some(kind) => Node::Entry { id: entry.id(), mode: entry.filemode(), kind },
             None => Node::Folder(entry.id()),
@@ -132,6 +138,19 @@ mod tests {
             (Some(_), Some(_)) => '~',
         };
         changes.iter().map(|change| format!("{} {}", sign(change), change.path)).collect()
+    }
+
+    #[test]
+    fn a_commit_that_removes_what_is_too_deep_is_read() {
+        let world = Fixture::new();
+        let first = world.commit("env/a.yaml", "a", "first");
+        let deep = world.commit(&format!("env/{}b.yaml", "d/".repeat(40)), "b", "deep");
+        world.git(&["rm", "-q", "-r", "env/d"]);
+        let mended = world.commit("env/a.yaml", "A", "mended");
+        let reader = world.reader();
+        let root = "env".parse().unwrap();
+        assert!(matches!(reader.changes(&first, &deep, &root), Err(GitError::Limit { .. })));
+        assert_eq!(summary(&reader.changes(&deep, &mended, &root).unwrap()), ["~ env/a.yaml"]);
     }
 
     #[test]

@@ -215,6 +215,35 @@ pub enum GitError {
         #[source]
         source: git2::Error,
     },
+    /// An object is missing in a repository on this machine, or is not what its id says.
+    #[error("{} is damaged: an object is missing or broken ({}). If it is a mirror, delete the folder: \
+             it is fetched again; else run git fsck there", dir.display(), source.message())]
+    Damaged {
+        /// The repository.
+        dir: PathBuf,
+        /// What libgit2 said.
+        #[source]
+        source: git2::Error,
+    },
+    /// An object is as it was sent, and no Git program would make it.
+    #[error("{what} is malformed, as git fsck says too: rewrite the commit, and push it again")]
+    Malformed {
+        /// The object.
+        what: String,
+        /// The repository.
+        dir: PathBuf,
+    },
+    /// The remote does not have all of what it offers, or has it broken.
+    #[error(
+        "{remote} is damaged ({detail}): run git fsck there, restore the objects from a clone that \
+             has them, then push once more"
+    )]
+    RemoteDamaged {
+        /// The remote.
+        remote: String,
+        /// What is missing or broken.
+        detail: String,
+    },
     /// A folder of a mirror cannot be made or changed.
     #[error("{} cannot be created or changed: check permissions and free space there", dir.display())]
     Create {
@@ -240,6 +269,54 @@ pub enum GitError {
         /// The line.
         line: String,
     },
+}
+
+/// Whether an error can pass without a person's doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// It may: a connection, a server, a disk, a lock.
+    Passing,
+    /// It is what a commit is: looking at it again says the same.
+    OfTheCommit,
+}
+
+impl GitError {
+    /// Whether the error is one of the commit that was being read, so that it stays until another one is
+    /// pushed.
+    #[must_use]
+    pub fn lasting(&self) -> Lasting {
+        match self {
+            Self::Limit { .. } | Self::Malformed { .. } | Self::RemoteDamaged { .. } => Lasting::OfTheCommit,
+            // A mirror is made anew from its remote, which then tells whose damage it is.
+            Self::Damaged { .. }
+            | Self::Address { .. }
+            | Self::Authentication { .. }
+            | Self::NoPassword { .. }
+            | Self::HostNotFound { .. }
+            | Self::Unreachable { .. }
+            | Self::RepositoryNotFound { .. }
+            | Self::NotGit { .. }
+            | Self::Moved { .. }
+            | Self::Certificate { .. }
+            | Self::HostKey { .. }
+            | Self::Broken { .. }
+            | Self::TimedOut { .. }
+            | Self::SshProgram { .. }
+            | Self::Rejected { .. }
+            | Self::Contended { .. }
+            | Self::NoTransport { .. }
+            | Self::NotAMirror { .. }
+            | Self::NotARepository { .. }
+            | Self::NotOwned { .. }
+            | Self::Unsupported { .. }
+            | Self::Locked { .. }
+            | Self::UnknownCommit { .. }
+            | Self::UnknownRevision { .. }
+            | Self::Repository { .. }
+            | Self::Create { .. }
+            | Self::NoteLine { .. } => Lasting::Passing,
+        }
+    }
 }
 
 impl GitError {
@@ -272,6 +349,9 @@ impl GitError {
             | Self::UnknownCommit { .. }
             | Self::UnknownRevision { .. }
             | Self::Repository { .. }
+            | Self::Damaged { .. }
+            | Self::Malformed { .. }
+            | Self::RemoteDamaged { .. }
             | Self::Create { .. }
             | Self::Limit { .. }
             | Self::NoteLine { .. } => false,

@@ -71,8 +71,25 @@ pub(super) fn explain(remote: &str, error: &git2::Error, failure: Option<Failure
         Some(Failure::NoTransport) => GitError::NoTransport { remote },
         Some(Failure::Address(error)) => error,
         None if error.code() == git2::ErrorCode::User => too_large(&remote, MAX_FETCH_BYTES),
+        None if is_damage_there(error.message()) => {
+            GitError::RemoteDamaged { remote, detail: printable(error.message()) }
+        }
         None => GitError::Broken { remote, detail: printable(error.message()), source: None },
     }
+}
+
+/// Whether `git upload-pack`, or a forge in its place, says that its repository is not whole.
+fn is_damage_there(said: &str) -> bool {
+    [
+        "repository corruption",
+        "not our ref",
+        "unable to read",
+        "bad object",
+        "missing blob",
+        "bad tree object",
+    ]
+    .iter()
+    .any(|text| said.contains(text))
 }
 
 /// The most that one fetch may bring, in bytes. A repository of definitions is far below it.
@@ -186,6 +203,7 @@ fn explain_ssh(remote: String, code: Option<i32>, stderr: &str) -> GitError {
         Some(SshProblem::Authentication) => GitError::Authentication { remote },
         Some(SshProblem::Unreachable) => GitError::Unreachable { remote, detail: last() },
         Some(SshProblem::Repository) => GitError::RepositoryNotFound { remote },
+        None if is_damage_there(stderr) => GitError::RemoteDamaged { remote, detail: last() },
         None => {
             let code = code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"));
             GitError::Broken { remote, detail: format!("ssh ended with {code}: {}", last()), source: None }

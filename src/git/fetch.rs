@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::download::{Tip, Wanted, download};
+use super::download::{Downloaded, Tip, Wanted, download, ignored};
 use super::error::GitError;
 use super::id::{BranchName, CommitId};
 use super::mirror::Mirror;
@@ -30,6 +30,18 @@ pub struct Heads {
     pub branches: BTreeMap<BranchName, CommitId>,
     /// The pull requests of the last fetch that the remote has, and the commit at the head of each.
     pub pulls: BTreeMap<u64, CommitId>,
+    /// What the remote offers and does not have, or has broken. In `branches` and `pulls` such a one stands
+    /// as it was before, if it was there.
+    pub lost: Lost,
+}
+
+/// The heads that a fetch could not bring, because of damage at the remote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Branches: the commit that should be there, and what is wrong, with the remedy.
+    pub branches: BTreeMap<BranchName, (CommitId, String)>,
+    /// Pull requests, likewise.
+    pub pulls: BTreeMap<u64, (CommitId, String)>,
 }
 
 impl Mirror {
@@ -53,9 +65,22 @@ impl Mirror {
         };
         let _exchange = self.exchange();
         let repository = self.repository()?;
-        let tips = download(&repository, &self.address, Wanted::Heads { pulls: &names })?;
-        set_references(&repository, &kept(&tips, &names)).map_err(|error| wrap(&self.dir, error))?;
-        self.heads()
+        let Downloaded { tips, lost } =
+            download(&repository, &self.address, Wanted::Heads { pulls: &names })?;
+        let lost_tips: Vec<Tip> = lost.iter().map(|(tip, _)| tip.clone()).collect();
+        let stay = kept(&lost_tips, &names).into_keys().collect();
+        set_references(&repository, &kept(&tips, &names), &stay).map_err(|error| wrap(&self.dir, error))?;
+        let mut heads = self.heads()?;
+        for ((name, id), error) in lost {
+            tracing::warn!(reference = name, %error, "a branch or pull request cannot be fetched");
+            let found = (CommitId::from_oid(id), error.to_string());
+            match (name.strip_prefix("refs/heads/").map(str::parse), names.get(&name)) {
+                (Some(Ok(branch)), _) => drop(heads.lost.branches.insert(branch, found)),
+                (_, Some(number)) => drop(heads.lost.pulls.insert(*number, found)),
+                (_, None) => {}
+            }
+        }
+        Ok(heads)
     }
 
     /// The remote's branches and pull requests as of the last fetch.
@@ -70,7 +95,7 @@ impl Mirror {
             let reference = reference.map_err(failed)?;
             let Some(target) = reference.target() else { continue };
             if !heads.add(reference.name_bytes(), CommitId::from_oid(target)) {
-                tracing::warn!(reference = ?reference.name_bytes(), "a branch's name is unusable: ignored");
+                ignored(reference.name_bytes());
             }
         }
         Ok(heads)
@@ -102,23 +127,30 @@ fn kept(tips: &[Tip], pulls: &BTreeMap<String, u64>) -> BTreeMap<String, git2::O
     tips.iter().filter_map(|(name, id)| Some((local(name)?, *id))).collect()
 }
 
-/// Deletes before it creates: `a` may have become `a/b`.
+/// Deletes before it creates: `a` may have become `a/b`. What is in `stay` is left as it is. A reference
+/// that cannot be had here, whatever the remote thinks of its name, is left alone.
 fn set_references(
     repository: &git2::Repository,
     wanted: &BTreeMap<String, git2::Oid>,
+    stay: &BTreeSet<String>,
 ) -> Result<(), git2::Error> {
     let mut current = BTreeSet::new();
     for reference in repository.references_glob("refs/remotes/*")? {
         let mut reference = reference?;
         let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
         match wanted.get(&name) {
+            None if stay.contains(&name) => {}
             None => reference.delete()?,
             Some(id) if reference.target() == Some(*id) => drop(current.insert(name)),
             Some(_) => {}
         }
     }
     for (name, id) in wanted.iter().filter(|(name, _)| !current.contains(*name)) {
-        repository.reference(name, *id, true, "fetch")?;
+        match repository.reference(name, *id, true, "fetch") {
+            Ok(_) => {}
+            Err(error) if error.code() == git2::ErrorCode::InvalidSpec => ignored(name.as_bytes()),
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
@@ -161,6 +193,78 @@ mod tests {
             packed,
             "nothing new, no pack"
         );
+    }
+
+    /// Takes an object out of the remote.
+    fn lose(world: &Fixture, id: &str) {
+        let file = world.origin.join("objects").join(&id[..2]).join(&id[2..]);
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn damage_at_the_remote_keeps_only_its_own_branches_from_coming() {
+        let world = Fixture::new();
+        let mirror = world.mirror();
+        let first = world.push("a.yaml", "1");
+        world.git(&["push", "-q", "origin", "main:moves"]);
+        mirror.fetch(&NO_PULLS).unwrap();
+        for (branch, content) in [("lost-blob", "b"), ("lost-tree", "c"), ("moves", "d"), ("whole", "e")] {
+            world.git(&["checkout", "-q", "-B", branch, "main"]);
+            world.commit(&format!("{branch}/x.yaml"), content, branch);
+            world.git(&["push", "-q", "origin", branch]);
+        }
+        let id = |revision: &str| world.git(&["rev-parse", revision]);
+        lose(&world, &id("lost-blob:lost-blob/x.yaml"));
+        lose(&world, &id("lost-tree:lost-tree"));
+        lose(&world, &id("moves:moves/x.yaml"));
+        world.git(&["checkout", "-q", "main"]);
+        let second = world.push("a.yaml", "2");
+        std::fs::write(world.origin.join("refs/heads/lost-commit"), format!("{}\n", "1".repeat(40))).unwrap();
+        let weird = std::os::unix::ffi::OsStrExt::from_bytes(b"caf\xe9");
+        std::fs::write(world.origin.join("refs/heads").join::<&std::ffi::OsStr>(weird), first.to_string())
+            .unwrap();
+        for _ in 0..2 {
+            let heads = mirror.fetch(&NO_PULLS).unwrap();
+            assert_eq!(names(&heads), ["main", "moves", "whole"]);
+            let of = |name: &str| heads.branches[&name.parse::<BranchName>().unwrap()];
+            assert_eq!((of("main"), of("moves")), (second, first), "what cannot be had stays as it was");
+            let lost: Vec<String> = heads.lost.branches.keys().map(ToString::to_string).collect();
+            assert_eq!(lost, ["lost-blob", "lost-commit", "lost-tree", "moves"]);
+            for (commit, why) in heads.lost.branches.values() {
+                assert!(why.contains("origin.git is damaged") && why.contains("git fsck"), "{commit}: {why}");
+            }
+            assert_eq!(heads.lost.branches[&"moves".parse().unwrap()].0.to_string(), id("moves"));
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_told_from_what_is_lost() {
+        let world = Fixture::new();
+        let first = world.push("a.yaml", "1");
+        let origin = world.origin.display().to_string();
+        let blob = world.git(&["rev-parse", "main:a.yaml"]);
+        let raw: Vec<u8> = {
+            let id = git2::Oid::from_str(&blob).unwrap();
+            [b"100644 ..\0".as_slice(), id.as_bytes(), b"100644 x\0", id.as_bytes()].concat()
+        };
+        let file = world.root().join("tree");
+        std::fs::write(&file, raw).unwrap();
+        let path = file.display().to_string();
+        let tree = world.git(&["-C", &origin, "hash-object", "-t", "tree", "-w", "--literally", &path]);
+        let commit = world.git(&["-C", &origin, "commit-tree", "-p", &first.to_string(), "-m", "odd", &tree]);
+        world.git(&["-C", &origin, "update-ref", "refs/heads/odd", &commit]);
+        let mirror = world.mirror();
+        let heads = mirror.fetch(&NO_PULLS).unwrap();
+        let odd: CommitId = commit.parse().unwrap();
+        let error = match heads.lost.branches.get(&"odd".parse().unwrap()) {
+            Some((_, why)) => why.clone(),
+            None => {
+                let reader = mirror.reader().unwrap();
+                let root = super::super::RepoPath::root();
+                reader.changes(&first, &odd, &root).unwrap_err().to_string()
+            }
+        };
+        assert!(error.contains("malformed, as git fsck says too: rewrite the commit"), "{error}");
     }
 
     #[test]

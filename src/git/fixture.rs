@@ -75,7 +75,7 @@ impl Fixture {
     }
 
     /// Commits many files on main at once, past the working folder.
-    pub(super) fn import(&self, files: impl Iterator<Item = (String, String)>) -> CommitId {
+    pub(crate) fn import(&self, files: impl Iterator<Item = (String, String)>) -> CommitId {
         let mut stream = "commit refs/heads/main\ncommitter Ada <ada@example.org> 1767323045 +0000\n\
                           data 0\n"
             .to_owned();

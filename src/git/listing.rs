@@ -131,7 +131,7 @@ impl Opened<'_> {
                     found.push(self.describe(&entry, kind, path)?);
                 }
                 (None, Descent::AllBelow) if is_folder => {
-                    let below = self.repository.find_tree(entry.id()).map_err(self.failed())?;
+                    let below = self.tree(entry.id())?;
                     self.list(&below, &path, descent, found)?;
                 }
                 (Some(_) | None, Descent::OneLevel | Descent::AllBelow) => {}
@@ -187,13 +187,18 @@ impl EntryKind {
 }
 
 pub(super) fn joined(folder: &str, name: &[u8]) -> String {
-    let name = String::from_utf8_lossy(name);
-    if folder.is_empty() { name.into_owned() } else { format!("{folder}/{name}") }
+    let name = lossy(name);
+    if folder.is_empty() { name } else { format!("{folder}/{name}") }
+}
+
+/// A name as text; bytes that are not UTF-8 are replaced (U+FFFD).
+pub(super) fn lossy(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
 }
 
 pub(super) fn check_depth(folder: &str) -> Result<(), GitError> {
     if folder.split('/').count() > MAX_DEPTH {
-        let what = format!("the depth of the folder {folder:?}");
+        let what = format!("the depth of the folder {}", cut(folder));
         return Err(GitError::Limit { what, limit: format!("{MAX_DEPTH} folders") });
     }
     Ok(())
@@ -201,15 +206,25 @@ pub(super) fn check_depth(folder: &str) -> Result<(), GitError> {
 
 pub(super) fn check_count(count: usize, folder: &str) -> Result<(), GitError> {
     if count >= MAX_ENTRIES {
-        let what = format!("the number of files below {folder:?}");
+        let what = format!("the number of files below {}", cut(folder));
         return Err(GitError::Limit { what, limit: format!("{MAX_ENTRIES} files") });
     }
     Ok(())
 }
 
+/// A folder as a message names it. Whoever reads it in a status must still see what is wrong with it.
+fn cut(folder: &str) -> String {
+    const LONGEST: usize = 40;
+    match folder.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("\"{}…\"", &folder[..end]),
+        None => format!("{folder:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fixture::Fixture;
+    use super::super::reader::Content;
     use super::*;
 
     #[test]
@@ -274,6 +289,7 @@ mod tests {
         let reader = world.reader();
         let blob = |path| reader.blob_at(&commit, path).unwrap().unwrap();
         assert_eq!(reader.read(&blob("a.yaml"), 5).unwrap(), b"12345");
+        assert_eq!(reader.content(&blob("a.yaml"), 4).unwrap(), Content::TooLarge { size_bytes: 5 });
         let error = reader.read(&blob("a.yaml"), 4).unwrap_err();
         assert!(error.to_string().contains("limit of 4 bytes"), "{error}");
     }

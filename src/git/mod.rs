@@ -30,6 +30,7 @@ mod notes;
 mod password;
 mod pulls;
 mod reader;
+mod snapshot;
 mod transport;
 mod workdir;
 
@@ -40,8 +41,8 @@ mod network_tests;
 
 pub use changes::Change;
 pub use credentials::{Credentials, Remote};
-pub use error::GitError;
-pub use fetch::{Heads, NO_PULLS};
+pub use error::{GitError, Lasting};
+pub use fetch::{Heads, Lost, NO_PULLS};
 pub use history::CommitInfo;
 pub use id::{BlobId, BranchName, CommitId, InvalidName, RepoPath};
 pub use listing::{EntryKind, TreeEntry};
@@ -49,6 +50,7 @@ pub use merge::Merge;
 pub use mirror::{Mirror, Recursion};
 pub use password::PasswordSource;
 pub use pulls::PullRefs;
-pub use reader::Reader;
+pub use reader::{Content, Reader};
+pub use snapshot::{Found, Snapshot};
 pub use transport::{Patience, register_transports};
 pub use workdir::{Local, open_local};

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::error::GitError;
+use super::failure::printable;
 use super::id::{BlobId, CommitId, RepoPath};
+use super::listing::lossy;
 
 /// A repository that is open for reading. Its object cache lives as long as it does, so make one for a
 /// piece of work and drop it. Blocking: call from `spawn_blocking`.
@@ -37,22 +39,47 @@ impl Reader {
         work(&Opened { repository: &repository, dir: &self.dir })
     }
 
-    /// The content of a blob, at most `limit_bytes` of it.
+    /// The content of a blob, when it has at most `limit_bytes`.
     ///
     /// # Errors
-    /// [`GitError::Limit`] when it is larger, [`GitError::Repository`] when there is no such blob.
-    pub fn read(&self, blob: &BlobId, limit_bytes: usize) -> Result<Vec<u8>, GitError> {
+    /// [`GitError::Damaged`] when there is no such blob, or not as it should be.
+    pub fn content(&self, blob: &BlobId, limit_bytes: usize) -> Result<Content, GitError> {
         self.with(|opened| {
             let odb = opened.repository.odb().map_err(opened.failed())?;
-            let (size, _) = odb.read_header(blob.oid()).map_err(opened.failed())?;
-            if size > limit_bytes {
-                let what = format!("blob {} ({size} bytes)", blob.short());
-                return Err(GitError::Limit { what, limit: format!("{limit_bytes} bytes") });
+            let (size_bytes, _) = odb.read_header(blob.oid()).map_err(opened.failed())?;
+            if size_bytes > limit_bytes {
+                return Ok(Content::TooLarge { size_bytes: size_bytes as u64 });
             }
             let found = opened.repository.find_blob(blob.oid()).map_err(opened.failed())?;
-            Ok(found.content().to_vec())
+            Ok(Content::Bytes(found.content().to_vec()))
         })
     }
+
+    /// As [`Reader::content`], where more than `limit_bytes` is an error.
+    ///
+    /// # Errors
+    /// [`GitError::Limit`] when it is larger, [`GitError::Damaged`] when there is no such blob.
+    pub fn read(&self, blob: &BlobId, limit_bytes: usize) -> Result<Vec<u8>, GitError> {
+        match self.content(blob, limit_bytes)? {
+            Content::Bytes(bytes) => Ok(bytes),
+            Content::TooLarge { size_bytes } => {
+                let what = format!("blob {} ({size_bytes} bytes)", blob.short());
+                Err(GitError::Limit { what, limit: format!("{limit_bytes} bytes") })
+            }
+        }
+    }
+}
+
+/// What a blob holds, as far as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// All of it.
+    Bytes(Vec<u8>),
+    /// More than is read.
+    TooLarge {
+        /// How much it really is.
+        size_bytes: u64,
+    },
 }
 
 /// A repository in use, with its name for messages.
@@ -78,16 +105,31 @@ impl<'a> Opened<'a> {
         })
     }
 
+    /// A folder. One that no Git program would write is damage: what would be read of it is a guess.
+    pub(super) fn tree(&self, id: git2::Oid) -> Result<git2::Tree<'a>, GitError> {
+        let tree = self.repository.find_tree(id).map_err(self.failed())?;
+        let is_bad = |name: &[u8]| matches!(name, b"" | b"." | b"..") || name.contains(&b'/');
+        let mut seen = std::collections::HashSet::with_capacity(tree.len());
+        for entry in &tree {
+            let name = entry.name_bytes().to_vec();
+            if is_bad(&name) || seen.contains(&name) {
+                let id = id.to_string();
+                let what = format!("the folder object {} (entry {:?})", &id[..7], lossy(&name));
+                return Err(GitError::Malformed { what, dir: self.dir.to_owned() });
+            }
+            seen.insert(name);
+        }
+        Ok(tree)
+    }
+
     /// The folder `path` of a commit (`""` is its root); `None` when there is none of that name.
     pub(super) fn folder(&self, commit: &CommitId, path: &str) -> Result<Option<git2::Tree<'a>>, GitError> {
-        let root = self.commit(commit)?.tree().map_err(self.failed())?;
+        let root = self.tree(self.commit(commit)?.tree_id())?;
         if path.is_empty() {
             return Ok(Some(root));
         }
         match self.entry(&root, path)? {
-            Some(entry) if entry.kind() == Some(git2::ObjectType::Tree) => {
-                self.repository.find_tree(entry.id()).map(Some).map_err(self.failed())
-            }
+            Some(entry) if entry.kind() == Some(git2::ObjectType::Tree) => self.tree(entry.id()).map(Some),
             _ => Ok(None),
         }
     }
@@ -111,10 +153,36 @@ impl<'a> Opened<'a> {
 
 /// What libgit2 says about the repository in `dir`.
 pub(super) fn wrap(dir: &Path, source: git2::Error) -> GitError {
+    let dir = dir.to_owned();
     if source.code() == git2::ErrorCode::Locked {
-        GitError::Locked { dir: dir.to_owned(), source }
-    } else {
-        GitError::Repository { dir: dir.to_owned(), source }
+        return GitError::Locked { dir, source };
+    }
+    match trouble(&source) {
+        Trouble::Content => {
+            GitError::Malformed { what: format!("an object of it ({})", printable(source.message())), dir }
+        }
+        Trouble::Object => GitError::Damaged { dir, source },
+        Trouble::Other => GitError::Repository { dir, source },
+    }
+}
+
+/// What an error of libgit2 speaks of.
+enum Trouble {
+    /// An object whose content is what its id says, and cannot be understood.
+    Content,
+    /// An object that is not there, or is not what its id says.
+    Object,
+    /// Anything else: the disk, a reference, a setting.
+    Other,
+}
+
+/// libgit2 compares an object with its id before it parses it, so what does not parse was made so.
+fn trouble(source: &git2::Error) -> Trouble {
+    use git2::ErrorClass as Class;
+    match source.class() {
+        Class::Tree | Class::Object if source.code() != git2::ErrorCode::NotFound => Trouble::Content,
+        Class::Odb | Class::Object | Class::Tree | Class::Zlib | Class::Indexer => Trouble::Object,
+        _ => Trouble::Other,
     }
 }
 

@@ -116,7 +116,7 @@ impl Mirror {
     /// Brings the remote's notes into the mirror; `None` when it has none.
     fn fetch_notes(&self, mirror: &Repository) -> Result<Option<Oid>, GitError> {
         let failed = |error| wrap(&self.dir, error);
-        let tips = download(mirror, &self.address, Wanted::Notes)?;
+        let tips = download(mirror, &self.address, Wanted::Notes)?.tips;
         match tips.first() {
             Some((_, tip)) => {
                 mirror.reference(NOTES_REF, *tip, true, "fetch").map_err(failed)?;
