@@ -4,6 +4,9 @@
 //! which every environment in that folder and below it inherits. Names that begin with `.` or `_`, for
 //! files as for folders, and all other files are ignored. Paths are relative to the repository's root
 //! and use `/`; an empty root is the repository itself.
+//!
+//! Guarantee: what somebody may have meant as a definition is never ignored without a word. It is an
+//! environment that is refused ([`misnamed`]), or it is named as left out ([`overlooked`]).
 
 /// The extensions of definition files, in the order in which defaults files are looked for.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "toml"];
@@ -21,7 +24,8 @@ pub(super) enum Syntax {
 impl Syntax {
     /// By extension; what is not TOML is YAML.
     pub(super) fn of(path: &str) -> Self {
-        if path.ends_with(".toml") { Self::Toml } else { Self::Yaml }
+        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+        if extension.eq_ignore_ascii_case("toml") { Self::Toml } else { Self::Yaml }
     }
 }
 
@@ -71,14 +75,112 @@ pub fn role(path: &str, root: &str) -> Role {
     }
     let file = below.rsplit('/').next().unwrap_or(below);
     let Some((stem, extension)) = file.rsplit_once('.') else { return Role::Other };
-    if stem.is_empty() || !EXTENSIONS.contains(&extension) {
+    if stem.is_empty() || !is_extension(extension) {
         return Role::Other;
     }
-    if stem == DEFAULTS {
+    if stem == DEFAULTS && EXTENSIONS.contains(&extension) {
         Role::Defaults { folder: folder_of(path).to_owned() }
     } else {
         Role::Environment { stem: stem.to_owned() }
     }
+}
+
+fn is_extension(extension: &str) -> bool {
+    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// A file whose name says that it is a definition, and that must have another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misnamed {
+    /// What is wrong.
+    pub message: String,
+    /// The rule.
+    pub rule: &'static str,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// Why an environment file cannot have the name it has, whatever stands in it.
+#[must_use]
+pub fn misnamed(path: &str) -> Option<Misnamed> {
+    if path.contains(char::REPLACEMENT_CHARACTER) {
+        return Some(Misnamed {
+            message: "the name of this file, or of a folder that it is in, is not UTF-8".to_owned(),
+            rule: "Paths are UTF-8: others cannot be told apart in a message.",
+            remedy: "Rename it.".to_owned(),
+        });
+    }
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let (stem, extension) = file.rsplit_once('.')?;
+    let lower = extension.to_ascii_lowercase();
+    if stem != DEFAULTS && stem.eq_ignore_ascii_case(DEFAULTS) || stem == DEFAULTS && lower != extension {
+        return Some(Misnamed {
+            message: format!("a file that others inherit is called `{DEFAULTS}.{lower}`, not `{file}`"),
+            rule: "Names are in lower case: only so it is the same file on every machine.",
+            remedy: format!("Rename it to `{DEFAULTS}.{lower}`."),
+        });
+    }
+    (lower != extension).then(|| Misnamed {
+        message: format!("the extension is `.{extension}`, not `.{lower}`"),
+        rule: "The extension of a definition is `.yaml`, `.yml` or `.toml`, in lower case.",
+        remedy: format!("Rename it to `{stem}.{lower}`."),
+    })
+}
+
+/// Why a file that is ignored could still have been meant as a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlooked {
+    /// A copy that an editor or a tool has left, such as `dev.yaml~` or `dev.yaml.orig`.
+    Leftover,
+    /// Its name, or that of a folder that it is in, begins with `.`. One that begins with `_` was put aside
+    /// on purpose.
+    Hidden,
+    /// JSON.
+    Json,
+    /// It is in a folder that is named as a definition.
+    InFolder,
+}
+
+impl Overlooked {
+    /// Why it is ignored, as a clause.
+    #[must_use]
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Leftover => "its name does not end in .yaml, .yml or .toml",
+            Self::Hidden => "its name, or that of its folder, begins with a dot",
+            Self::Json => "JSON is not read: YAML reads the same text, so name it .yaml",
+            Self::InFolder => "it is in a folder that is named as a definition",
+        }
+    }
+}
+
+/// Whether the file at `path`, which nothing reads, could have been meant as a definition.
+#[must_use]
+pub fn overlooked(path: &str, root: &str) -> Option<Overlooked> {
+    let below = below_root(path, root)?;
+    if role(path, root) != Role::Other {
+        return None;
+    }
+    let (folders, file) = below.rsplit_once('/').unwrap_or(("", below));
+    let extension = |name: &str| name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    let lower = file.to_ascii_lowercase();
+    let is_definition = extension(file).is_some_and(|extension| is_extension(&extension));
+    if below.split('/').any(|segment| segment.starts_with('_')) {
+        return None;
+    }
+    if is_definition && is_passed_over(below) {
+        return Some(Overlooked::Hidden);
+    }
+    let goes_on = |rest: &str| rest.starts_with(|c: char| !c.is_ascii_alphanumeric());
+    let mut after_dots = lower.match_indices('.').map(|(at, _)| &lower[at + 1..]);
+    if after_dots.any(|rest| EXTENSIONS.iter().filter_map(|known| rest.strip_prefix(known)).any(goes_on)) {
+        return Some(Overlooked::Leftover);
+    }
+    if extension(file).as_deref() == Some("json") && !lower.ends_with(".schema.json") {
+        return Some(Overlooked::Json);
+    }
+    let is_named_so = |folder: &str| extension(folder).is_some_and(|extension| is_extension(&extension));
+    folders.split('/').any(is_named_so).then_some(Overlooked::InFolder)
 }
 
 /// Whether a link or a submodule at `path` hides what could be definitions: below the root, unless it is
@@ -176,6 +278,43 @@ mod tests {
         }
         assert_eq!(role("x.yaml", ""), environment("x"));
         assert_eq!(role("environments/x.yaml", "./environments/"), environment("x"));
+    }
+
+    #[test]
+    fn what_could_be_a_definition_is_refused_or_named_as_left_out() {
+        let root = "environments";
+        for (path, remedy) in [
+            ("environments/dev.TOML", Some("Rename it to `dev.toml`.")),
+            ("environments/eu/x.YAML", Some("Rename it to `x.yaml`.")),
+            ("environments/x.Yml", Some("Rename it to `x.yml`.")),
+            ("environments/defaults.YAML", Some("Rename it to `defaults.yaml`.")),
+            ("environments/Defaults.toml", Some("Rename it to `defaults.toml`.")),
+            ("environments/caf\u{fffd}.yaml", Some("Rename it.")),
+            ("environments/Prod West.yaml", None),
+            ("environments/a.b.toml", None),
+        ] {
+            assert!(matches!(role(path, root), Role::Environment { .. }), "{path}");
+            assert_eq!(misnamed(path).map(|found| found.remedy).as_deref(), remedy, "{path}");
+            assert_eq!(overlooked(path, root), None, "{path}");
+        }
+        for (path, why) in [
+            ("environments/dev.yaml~", Some(Overlooked::Leftover)),
+            ("environments/dev.YAML.orig", Some(Overlooked::Leftover)),
+            ("environments/#dev.toml#", Some(Overlooked::Leftover)),
+            ("environments/.#dev.yaml", Some(Overlooked::Hidden)),
+            ("environments/.hidden/dev.yaml", Some(Overlooked::Hidden)),
+            ("environments/_drafts/dev.yaml", None),
+            ("environments/_draft.yaml", None),
+            ("environments/dev.json", Some(Overlooked::Json)),
+            ("environments/dev.yaml/notes.md", Some(Overlooked::InFolder)),
+            ("environments/beamline.schema.json", None),
+            ("environments/README.md", None),
+            ("environments/dev.yamlish", None),
+            ("elsewhere/dev.yaml~", None),
+        ] {
+            assert_eq!(role(path, root), Role::Other, "{path}");
+            assert_eq!(overlooked(path, root), why, "{path}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::decode::{self, Header, Scope};
 use super::diagnostic::Diagnostic;
 use super::document::{self, Document, get};
 use super::environment::{Environment, SpanTable};
-use super::layout::{self, Role};
+use super::layout::{self, Misnamed, Role};
 use super::merge::merge;
 use super::problem::{Problem, Problems};
 use super::references::Declared;
@@ -73,6 +73,12 @@ pub(super) fn load_chain(sources: &Sources, chain: &[FileId], parsed: &BTreeMap<
     let Some(&file) = chain.last() else { return Loaded::default() };
     let mut problems = Problems::new(sources);
     report_two_defaults(sources, chain, &mut problems);
+    if let Some(Misnamed { message, rule, remedy }) = layout::misnamed(sources.file(file).path()) {
+        // What stands in it is not asked: nothing may come of it under this name.
+        let problem = Problem::error(Code::InvalidName, Span::start_of(file), message);
+        problems.push(problem.rule(rule).remedy(remedy));
+        return Loaded { diagnostics: problems.finish(file), ..Loaded::default() };
+    }
     let mut merged = Document::new();
     let mut syntax = Vec::new();
     for one in chain.iter().filter_map(|id| parsed.get(id)) {

@@ -51,7 +51,10 @@ pub use document::{Document, Entry, Key, Node, NodeValue};
 pub use environment::Environment;
 pub use estate::{Estate, load_all};
 pub use export::{ExportError, to_json, to_toml, to_yaml};
-pub use layout::{Role, Touched, defaults_for, hides_definitions, role, touched_by};
+pub use layout::{
+    Misnamed, Overlooked, Role, Touched, defaults_for, hides_definitions, misnamed, overlooked, role,
+    touched_by,
+};
 pub use load::{Loaded, load, read_document};
 pub use schema::schema;
 pub use source::{Location, MAX_FILE_BYTES, SourceFile, Span, Unreadable};

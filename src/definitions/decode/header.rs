@@ -91,20 +91,25 @@ pub(crate) fn name(
     file: FileId,
     problems: &mut Problems<'_>,
 ) -> Option<EnvironmentName> {
-    let (text, span) = match get(document, NAME) {
-        None => (stem, Span::start_of(file)),
+    let (text, span, remedy) = match get(document, NAME) {
+        None => (stem, Span::start_of(file), "Rename the file, or add `name:` with a name that is one."),
         Some(entry) => match scalar::text(NAME, &entry.node, entry.span()) {
-            Ok(text) => (text, entry.span()),
+            Ok(text) => (text, entry.span(), "Write another `name`."),
             Err(problem) => {
                 problems.push(problem);
                 return None;
             }
         },
     };
-    environment_name(text, span, problems)
+    environment_name(text, span, remedy, problems)
 }
 
-fn environment_name(text: &str, span: Span, problems: &mut Problems<'_>) -> Option<EnvironmentName> {
+fn environment_name(
+    text: &str,
+    span: Span,
+    remedy: &str,
+    problems: &mut Problems<'_>,
+) -> Option<EnvironmentName> {
     let parsed = text.parse::<EnvironmentName>();
     if let Err(rule) = &parsed {
         problems.push(
@@ -114,7 +119,7 @@ fn environment_name(text: &str, span: Span, problems: &mut Problems<'_>) -> Opti
                 format!("{} cannot be the name of an environment", quoted(text)),
             )
             .rule(format!("{rule}."))
-            .remedy("Name the file so, or write `name`."),
+            .remedy(remedy),
         );
     }
     parsed.ok()
@@ -227,7 +232,9 @@ fn ignore_tags(document: &[Entry], problems: &mut Problems<'_>) -> Vec<String> {
 
 fn renamed_from(entry: &Entry, problems: &mut Problems<'_>) -> Option<EnvironmentName> {
     match scalar::text("renamed_from", &entry.node, entry.span()) {
-        Ok(text) => environment_name(text, entry.span(), problems),
+        Ok(text) => {
+            environment_name(text, entry.span(), "Write the name that the environment had.", problems)
+        }
         Err(problem) => {
             problems.push(problem);
             None
