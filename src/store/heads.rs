@@ -20,6 +20,9 @@ use crate::git::{BranchName, CommitId};
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
 
+/// In the place of a compared commit: no head of the branch was ever looked into.
+const NONE: &str = "";
+
 /// A new head of a watched branch, and everything that follows from it.
 #[derive(Clone, Debug)]
 pub struct Acceptance {
@@ -42,6 +45,9 @@ pub struct Acceptance {
 pub enum Arrival {
     /// A branch.
     Head(BranchName),
+    /// A branch whose head cannot be looked into for a reason that does not pass. What it changes stays
+    /// to be found at the next head: that one is compared with the last that could be looked into.
+    Refused(BranchName),
     /// A pull request, as it is to be remembered. It may be the same head on a base that has moved.
     PullRequest(Box<PullRequestRecord>),
 }
@@ -49,7 +55,7 @@ pub enum Arrival {
 impl Arrival {
     fn line(&self) -> Line {
         match self {
-            Self::Head(branch) => Line::Branch(branch.clone()),
+            Self::Head(branch) | Self::Refused(branch) => Line::Branch(branch.clone()),
             Self::PullRequest(record) => Line::PullRequest(record.number),
         }
     }
@@ -84,6 +90,30 @@ impl Store {
         .await
     }
 
+    /// The head of a branch that was looked into last: the one accepted last, unless that was refused.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn compared_head(&self, branch: &BranchName) -> Result<Option<CommitId>, StoreError> {
+        let branch = branch.to_string();
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query("SELECT commit_id, compared_commit FROM heads WHERE branch = $1")
+                    .bind(branch)
+                    .fetch_optional(&mut *db)
+                    .await?;
+                let Some(row) = row else { return Ok(None) };
+                let columns = Columns::of("head", &row);
+                match columns.optional_text("compared_commit")?.as_deref() {
+                    None => columns.parsed("commit_id").map(Some),
+                    Some(NONE) => Ok(None),
+                    Some(_) => columns.parsed("compared_commit").map(Some),
+                }
+            })
+        })
+        .await
+    }
+
     /// Accepts a new head: records it as seen, queues its work and statuses, supersedes what waited for
     /// the same environments at older commits of the branch, and queues what `aggregate` makes of each
     /// of those commits. For a head that was seen already nothing changes.
@@ -100,12 +130,18 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 match &arrival {
-                    Arrival::Head(branch) if head_of(db, branch).await? == Some(commit) => {
+                    Arrival::Head(branch) | Arrival::Refused(branch)
+                        if head_of(db, branch).await? == Some(commit) =>
+                    {
                         let work = present_work(db, branch, &commit).await?;
                         return Ok(Accepted { work, superseded: Vec::new() });
                     }
                     Arrival::Head(branch) => {
                         set_head(db, branch, &commit, now).await?;
+                        put_arrival(db, branch, &commit, now).await?;
+                    }
+                    Arrival::Refused(branch) => {
+                        set_refused_head(db, branch, &commit, now).await?;
                         put_arrival(db, branch, &commit, now).await?;
                     }
                     Arrival::PullRequest(record) => put_pull_request(db, record).await?,
@@ -178,11 +214,34 @@ async fn set_head(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO heads (branch, commit_id, seen_at) VALUES ($1, $2, $3)
-         ON CONFLICT (branch) DO UPDATE SET commit_id = excluded.commit_id, seen_at = excluded.seen_at",
+         ON CONFLICT (branch) DO UPDATE SET commit_id = excluded.commit_id, seen_at = excluded.seen_at,
+         compared_commit = NULL",
     )
     .bind(branch.to_string())
     .bind(commit.to_string())
     .bind(micros(now))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// As [`set_head`], and what was compared last stays so.
+async fn set_refused_head(
+    db: &mut AnyConnection,
+    branch: &BranchName,
+    commit: &CommitId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO heads (branch, commit_id, seen_at, compared_commit) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (branch) DO UPDATE SET
+         compared_commit = COALESCE(heads.compared_commit, heads.commit_id),
+         commit_id = excluded.commit_id, seen_at = excluded.seen_at",
+    )
+    .bind(branch.to_string())
+    .bind(commit.to_string())
+    .bind(micros(now))
+    .bind(NONE)
     .execute(db)
     .await?;
     Ok(())
@@ -263,6 +322,28 @@ mod tests {
         assert_eq!(store.seen_heads().await.unwrap(), BTreeMap::from([(branch("main"), commit('a'))]));
         assert_eq!(names(&store.open_work().await.unwrap()), ["aaaaaaa dev", "aaaaaaa production"]);
         assert_eq!(store.pending_count().await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn after_refused_heads_the_next_is_compared_with_the_last_that_was_looked_into() {
+        let store = Store::in_memory().await.unwrap();
+        let refused = |digit| Acceptance {
+            arrival: Arrival::Refused(branch("main")),
+            ..head("main", digit, Vec::new())
+        };
+        let compared = async || store.compared_head(&branch("main")).await.unwrap();
+        assert_eq!(compared().await, None);
+        store.accept_head(refused('a'), &silent).await.unwrap();
+        assert_eq!(compared().await, None, "nothing was ever looked into");
+        store.accept_head(head("main", 'b', Vec::new()), &silent).await.unwrap();
+        assert_eq!(compared().await, Some(commit('b')));
+        for digit in ['c', 'd'] {
+            store.accept_head(refused(digit), &silent).await.unwrap();
+            assert_eq!(store.seen_heads().await.unwrap()[&branch("main")], commit(digit));
+            assert_eq!(compared().await, Some(commit('b')));
+        }
+        store.accept_head(head("main", 'e', Vec::new()), &silent).await.unwrap();
+        assert_eq!(compared().await, Some(commit('e')));
     }
 
     #[tokio::test]

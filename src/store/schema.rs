@@ -11,10 +11,11 @@ use sqlx::Row as _;
 use super::StoreError;
 
 /// In order; never changed once released, only added to.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/sqlite/0001_journal.sql"),
     include_str!("migrations/sqlite/0002_pull_requests.sql"),
     include_str!("migrations/sqlite/0003_arrivals.sql"),
+    include_str!("migrations/sqlite/0004_refused_heads.sql"),
 ];
 
 /// Brings the tables to this program's version, inside the caller's transaction. `path` is for errors.
