@@ -16,15 +16,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::beat::Rhythm;
 use super::event::{Because, Event};
-use super::look::{LookError, Looked, look, sweep};
+use super::look::{LookError, Looked, View, look, look_beside};
 use super::queue::{Obstacle, Queue};
 use super::service::Shared;
+use super::sweep::sweep;
 use super::tally::Counted;
 use super::wellness::Part;
 use super::worker::{Verdict, give_up, tell_queued, work_on};
 use crate::forge::Class;
 use crate::reconcile::apply::RunKind;
-use crate::store::{StoreError, Work, WorkId};
+use crate::store::{Accepted, StoreError, Work, WorkId};
 
 /// The first and the longest wait before a failed look is tried again by itself.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -63,15 +64,33 @@ enum Looking {
     Resting,
 }
 
+/// Whether the other branches and the pull requests are being looked at.
+#[derive(Debug)]
+enum Beside {
+    /// They are not.
+    Idle,
+    /// They are.
+    Busy,
+    /// They are, and this has been seen since: it is looked at next.
+    BusyAndNext(View),
+    /// They are not, and this is to be looked at.
+    Due(View),
+    /// They are not: that has just failed, and what the look sees that was under way then is no reason to
+    /// try it at once.
+    Failed,
+}
+
 /// The state of the loop.
 struct Dispatcher {
     queue: Queue,
     tries: BTreeMap<WorkId, u32>,
     looking: Looking,
+    beside: Beside,
     /// During how many looks, one after the other, something has happened.
     busy_looks: u32,
-    /// How many looks have failed one after the other.
+    /// How many looks have failed one after the other, and how many looks beside them.
     failed_looks: u32,
+    failed_beside: u32,
     /// Whether the next try of a failed look is on its way. There is never more than one.
     is_retry_due: bool,
     is_sweeping: bool,
@@ -85,8 +104,10 @@ impl Dispatcher {
             queue: Queue::new(parallel),
             tries: BTreeMap::new(),
             looking: Looking::No,
+            beside: Beside::Idle,
             busy_looks: 0,
             failed_looks: 0,
+            failed_beside: 0,
             is_retry_due: false,
             is_sweeping: false,
             told: BTreeSet::new(),
@@ -126,24 +147,23 @@ impl Dispatcher {
     }
 
     /// A look is over. What it accepted counts in any case.
-    fn looked(&mut self, looked: Looked) -> Response {
-        for superseded in &looked.accepted.superseded {
-            self.queue.drop_superseded(superseded.id);
-            self.tries.remove(&superseded.id);
+    fn looked(&mut self, looked: Looked, view: Option<View>) -> Response {
+        let (has_failed, is_partial) = self.take_in(looked);
+        if let Some(view) = view {
+            self.beside = match std::mem::replace(&mut self.beside, Beside::Idle) {
+                Beside::Idle | Beside::Due(_) => Beside::Due(view),
+                Beside::Busy | Beside::BusyAndNext(_) => Beside::BusyAndNext(view),
+                Beside::Failed => Beside::Idle,
+            };
         }
-        looked.accepted.work.into_iter().for_each(|work| self.queue.add(work));
         let asked = std::mem::replace(&mut self.looking, Looking::No) == Looking::AndAgain;
-        if looked.error.is_some() {
-            let doubled = LOOK_AGAIN.saturating_mul(1 << self.failed_looks.min(16));
+        if has_failed {
             self.failed_looks = self.failed_looks.saturating_add(1);
-            if std::mem::replace(&mut self.is_retry_due, true) {
-                return Response::Nothing;
-            }
-            return Response::Later(doubled.min(LOOK_AGAIN_AT_LAST), Event::Look(Because::Failed));
+            return self.look_again_after(self.failed_looks);
         }
         self.failed_looks = 0;
         self.busy_looks = if asked { self.busy_looks.saturating_add(1) } else { 0 };
-        if looked.is_partial || self.busy_looks == 1 {
+        if is_partial || self.busy_looks == 1 {
             self.looking = Looking::Yes;
             return Response::Look;
         }
@@ -153,6 +173,57 @@ impl Dispatcher {
             return Response::Later(rest, Event::Look(Because::Rested));
         }
         Response::Nothing
+    }
+
+    /// A look at the other branches and the pull requests is over.
+    fn looked_beside(&mut self, looked: Looked) -> Response {
+        let next = std::mem::replace(&mut self.beside, Beside::Idle);
+        let (has_failed, is_partial) = self.take_in(looked);
+        if has_failed {
+            // What was seen meanwhile is seen again by then; at once it would only fail once more.
+            self.beside = match self.looking {
+                Looking::Yes | Looking::AndAgain => Beside::Failed,
+                Looking::No | Looking::Resting => Beside::Idle,
+            };
+            self.failed_beside = self.failed_beside.saturating_add(1);
+            return self.look_again_after(self.failed_beside);
+        }
+        self.failed_beside = 0;
+        self.beside = match next {
+            Beside::BusyAndNext(view) | Beside::Due(view) => Beside::Due(view),
+            Beside::Busy | Beside::Idle | Beside::Failed => Beside::Idle,
+        };
+        if is_partial { self.handle(Event::Look(Because::Rested)) } else { Response::Nothing }
+    }
+
+    /// What is to be looked at beside, if that may begin now.
+    fn next_beside(&mut self) -> Option<View> {
+        match std::mem::replace(&mut self.beside, Beside::Busy) {
+            Beside::Due(view) => Some(view),
+            other => {
+                self.beside = other;
+                None
+            }
+        }
+    }
+
+    /// Queues what a look accepted, and says whether it failed and whether there is more.
+    fn take_in(&mut self, looked: Looked) -> (bool, bool) {
+        for superseded in &looked.accepted.superseded {
+            self.queue.drop_superseded(superseded.id);
+            self.tries.remove(&superseded.id);
+        }
+        looked.accepted.work.into_iter().for_each(|work| self.queue.add(work));
+        (looked.error.is_some(), looked.is_partial)
+    }
+
+    /// Has a look tried again that has failed so many times, unless that is under way.
+    fn look_again_after(&mut self, failed: u32) -> Response {
+        if std::mem::replace(&mut self.is_retry_due, true) {
+            return Response::Nothing;
+        }
+        let wait = LOOK_AGAIN.saturating_mul(1 << failed.saturating_sub(1).min(16));
+        Response::Later(wait.min(LOOK_AGAIN_AT_LAST), Event::Look(Because::Failed))
     }
 
     fn swept(&mut self, work: Vec<Work>) {
@@ -208,7 +279,8 @@ impl Dispatcher {
 
 /// Something that came out of a task.
 enum Finished {
-    Look(Looked),
+    Look(Looked, Option<View>),
+    Beside(Looked),
     Sweep(Result<Vec<Work>, StoreError>),
     Work(Work, Verdict),
     /// The service stops; what was under way is done at the next start.
@@ -238,6 +310,15 @@ pub(super) async fn run(
         while let Some((work, tries)) = state.next() {
             tasks.spawn(start(shared.clone(), work, tries, stop.clone()));
         }
+        if let Some(view) = state.next_beside() {
+            let (shared, stop) = (shared.clone(), stop.clone());
+            let beating = shared.beats.begin("a look at branches and pull requests".to_owned(), exchange);
+            tasks.spawn(async move {
+                let looked = caught(beating.watch(look_beside(&shared, view)));
+                let looked = stop.run_until_cancelled(looked).await;
+                looked.map_or(Finished::Cut, |looked| Finished::Beside(looked.unwrap_or_else(panicked)))
+            });
+        }
         shared.beats.round();
         if clock.left(next_beat).is_zero() {
             shared.beat();
@@ -263,8 +344,10 @@ pub(super) async fn run(
                 let beating = shared.beats.begin("a look at the repository".to_owned(), exchange);
                 tasks.spawn(async move {
                     let looked = stop.run_until_cancelled(caught(beating.watch(look(&shared)))).await;
-                    let panicked = || Looked { error: Some(LookError::Panicked), ..Looked::default() };
-                    looked.map_or(Finished::Cut, |looked| Finished::Look(looked.unwrap_or_else(panicked)))
+                    looked.map_or(Finished::Cut, |looked| {
+                        let (looked, view) = looked.unwrap_or_else(|| (panicked(), None));
+                        Finished::Look(looked, view)
+                    })
                 });
             }
             Response::Sweep => {
@@ -312,6 +395,31 @@ async fn caught<T>(task: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(task).catch_unwind().await.ok()
 }
 
+fn panicked() -> Looked {
+    Looked { error: Some(LookError::Panicked), ..Looked::default() }
+}
+
+/// Has the forge told of what a look did, and says what went wrong, once. A look that did nothing is no
+/// reason to try a forge that is down.
+fn say(shared: &Shared, looked: &Looked) {
+    if looked.accepted != Accepted::default() {
+        shared.outbox.notify_one();
+    }
+    let Some(error) = &looked.error else { return };
+    match error {
+        LookError::Git(error) if error.is_refusal() => shared.refused(Part::Repository, &error.to_string()),
+        LookError::Forge(error) => match error.class {
+            Class::Refused => shared.refused(Part::PullRequests, &error.to_string()),
+            Class::Retry { .. } | Class::NoCommit => {}
+        },
+        LookError::Git(_) | LookError::Store(_) | LookError::Cut(_) | LookError::Panicked => {}
+    }
+    if shared.tell_trouble(error.to_string()) {
+        let what = if matches!(error, LookError::Forge(_)) { "forge" } else { "repository" };
+        tracing::warn!(%error, "the {what} could not be looked at; tried again");
+    }
+}
+
 /// What a finished task means for the loop.
 fn settle(
     shared: &Arc<Shared>,
@@ -319,38 +427,21 @@ fn settle(
     finished: Result<Finished, tokio::task::JoinError>,
 ) -> Response {
     match finished {
-        Ok(Finished::Look(looked)) => {
-            shared.outbox.notify_one();
-            match &looked.error {
-                None => {
-                    shared.looked();
-                    shared.accepted(Part::Repository);
-                    shared.accepted(Part::PullRequests);
-                }
-                // The branches were read; only the pull requests are not known.
-                Some(LookError::Forge(error)) => {
-                    shared.looked();
-                    shared.accepted(Part::Repository);
-                    match error.class {
-                        Class::Refused => shared.refused(Part::PullRequests, &error.to_string()),
-                        Class::Retry { .. } | Class::NoCommit => {}
-                    }
-                    if shared.tell_trouble(error.to_string()) {
-                        tracing::warn!(%error, "the forge could not be looked at; tried again");
-                    }
-                }
-                Some(error) => {
-                    if let LookError::Git(error) = error
-                        && error.is_refusal()
-                    {
-                        shared.refused(Part::Repository, &error.to_string());
-                    }
-                    if shared.tell_trouble(error.to_string()) {
-                        tracing::warn!(%error, "the repository could not be looked at; tried again");
-                    }
-                }
+        Ok(Finished::Look(looked, view)) => {
+            say(shared, &looked);
+            // The branches were read, whatever else went wrong.
+            if view.is_some() {
+                shared.looked();
+                shared.accepted(Part::Repository);
             }
-            state.looked(looked)
+            state.looked(looked, view)
+        }
+        Ok(Finished::Beside(looked)) => {
+            if !matches!(looked.error, Some(LookError::Forge(_))) {
+                shared.accepted(Part::PullRequests);
+            }
+            say(shared, &looked);
+            state.looked_beside(looked)
         }
         Ok(Finished::Sweep(swept)) => {
             if let Err(error) = &swept {
@@ -391,7 +482,6 @@ fn later(
 mod tests {
     use super::super::fixture::work;
     use super::*;
-    use crate::store::Accepted;
 
     fn failed() -> Looked {
         Looked { error: Some(LookError::Panicked), ..Looked::default() }
@@ -409,8 +499,8 @@ mod tests {
         for _ in 0..9 {
             assert_eq!(state.handle(Event::Look(Because::Webhook)), Response::Nothing);
         }
-        assert_eq!(state.looked(Looked::default()), Response::Look);
-        assert_eq!(state.looked(Looked::default()), Response::Nothing);
+        assert_eq!(state.looked(Looked::default(), None), Response::Look);
+        assert_eq!(state.looked(Looked::default(), None), Response::Nothing);
     }
 
     #[test]
@@ -419,7 +509,7 @@ mod tests {
         let mut rests = Vec::new();
         for round in 0..9 {
             assert_eq!(state.handle(Event::Look(Because::Webhook)), Response::Nothing);
-            let response = state.looked(Looked::default());
+            let response = state.looked(Looked::default(), None);
             if round == 0 {
                 assert_eq!(response, Response::Look, "the first time at once");
                 continue;
@@ -431,14 +521,14 @@ mod tests {
             rests.push(rest.as_millis());
         }
         assert_eq!(rests, [100, 200, 400, 800, 1600, 2000, 2000, 2000]);
-        assert_eq!(state.looked(Looked::default()), Response::Nothing);
+        assert_eq!(state.looked(Looked::default(), None), Response::Nothing);
         assert_eq!(state.handle(Event::Look(Because::Webhook)), Response::Look, "the storm is over");
     }
 
     #[test]
     fn a_look_that_saw_only_a_part_is_followed_by_another() {
         let mut state = dispatcher();
-        assert_eq!(state.looked(Looked { is_partial: true, ..Looked::default() }), Response::Look);
+        assert_eq!(state.looked(Looked { is_partial: true, ..Looked::default() }, None), Response::Look);
     }
 
     #[test]
@@ -446,25 +536,56 @@ mod tests {
         let mut state = dispatcher();
         let mut waits = Vec::new();
         for _ in 0..9 {
-            let Response::Later(wait, again) = state.looked(failed()) else { panic!("no retry") };
+            let Response::Later(wait, again) = state.looked(failed(), None) else { panic!("no retry") };
             assert_eq!(again, Event::Look(Because::Failed));
             waits.push(wait.as_secs());
             // A poll comes in between, fails as well, and starts no second row of retries.
             assert_eq!(state.handle(Event::Look(Because::Polled)), Response::Look);
-            assert_eq!(state.looked(failed()), Response::Nothing);
+            assert_eq!(state.looked(failed(), None), Response::Nothing);
             assert_eq!(state.handle(Event::Look(Because::Failed)), Response::Look);
         }
         assert_eq!(waits[..3], [5, 20, 80]);
         assert_eq!(waits[8], 300);
-        assert_eq!(state.looked(Looked::default()), Response::Nothing);
+        assert_eq!(state.looked(Looked::default(), None), Response::Nothing);
         assert_eq!(state.failed_looks, 0);
+    }
+
+    #[test]
+    fn the_main_branch_is_looked_at_while_the_others_still_are() {
+        let mut state = dispatcher();
+        assert_eq!(state.looked(Looked::default(), Some(View::default())), Response::Nothing);
+        assert!(state.next_beside().is_some());
+        for _ in 0..3 {
+            assert_eq!(state.handle(Event::Look(Because::Webhook)), Response::Look, "it waits for nobody");
+            assert_eq!(state.looked(Looked::default(), Some(View::default())), Response::Nothing);
+            assert!(state.next_beside().is_none(), "one look beside at a time");
+        }
+        assert_eq!(state.looked_beside(Looked::default()), Response::Nothing);
+        assert!(state.next_beside().is_some(), "what was seen meanwhile comes next, once");
+        let partial = Looked { is_partial: true, ..Looked::default() };
+        assert_eq!(state.looked_beside(partial), Response::Look, "there is more");
+        assert!(state.next_beside().is_none());
+    }
+
+    #[test]
+    fn a_failure_beside_backs_off_by_itself() {
+        let mut state = dispatcher();
+        let mut waits = Vec::new();
+        for _ in 0..4 {
+            assert_eq!(state.looked(Looked::default(), Some(View::default())), Response::Nothing);
+            assert!(state.next_beside().is_some());
+            let Response::Later(wait, again) = state.looked_beside(failed()) else { panic!("no retry") };
+            waits.push(wait.as_secs());
+            assert_eq!(state.handle(again), Response::Look);
+        }
+        assert_eq!(waits, [5, 10, 20, 40]);
     }
 
     #[test]
     fn what_a_failed_look_accepted_is_worked_on() {
         let mut state = dispatcher();
         let accepted = Accepted { work: vec![work(1, "a", RunKind::Apply)], superseded: Vec::new() };
-        state.looked(Looked { accepted, ..failed() });
+        state.looked(Looked { accepted, ..failed() }, None);
         assert_eq!(state.next().map(|(work, tries)| (work.id, tries)), Some((WorkId(1), 1)));
     }
 

@@ -71,9 +71,10 @@ pub(super) fn claims_at(
     paths: &BTreeSet<String>,
 ) -> Result<Vec<(String, Vec<Claim>)>, GitError> {
     let reader = shared.mirror.reader()?;
+    let snapshot = reader.snapshot(commit)?;
     let mut all = Vec::new();
     for path in paths {
-        let definition = load_at(&reader, commit, &shared.root, path)?;
+        let definition = load_at(&snapshot, &shared.root, path)?;
         let environment = definition.and_then(|definition| definition.loaded.environment);
         all.extend(environment.map(|environment| (path.clone(), claims(&environment))));
     }

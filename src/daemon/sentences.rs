@@ -97,12 +97,14 @@ pub(super) fn blocked(plan: &Plan) -> String {
     }
 }
 
-/// A definition with errors: the first one, with file, line and column.
+/// A definition with errors: the first one, with file, line and column; when it is the only one, with what
+/// to do about it.
 pub(super) fn invalid(diagnostics: &[Diagnostic]) -> String {
     let mut errors = diagnostics.iter().filter(|found| found.is_error());
     let Some(first) = errors.next() else { return "The definition has errors".to_owned() };
     match errors.count() {
-        0 => first.to_string(),
+        0 if first.remedy.is_empty() => first.to_string(),
+        0 => format!("{first}. {}", first.remedy),
         more => format!("{first} (and {more} more)"),
     }
 }

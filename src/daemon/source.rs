@@ -4,7 +4,7 @@ use crate::definitions::{
     InputDigest, Loaded, MAX_FILE_BYTES, Role, SourceFile, Unreadable, defaults_for, hides_definitions, load,
     role,
 };
-use crate::git::{CommitId, EntryKind, GitError, Reader, RepoPath};
+use crate::git::{CommitId, Content, EntryKind, Found, GitError, Reader, RepoPath, Snapshot};
 
 /// A definition as one commit has it.
 #[derive(Debug)]
@@ -21,16 +21,11 @@ pub struct Definition {
 ///
 /// # Errors
 /// [`GitError`] when the mirror cannot be read.
-pub fn load_at(
-    reader: &Reader,
-    commit: &CommitId,
-    root: &RepoPath,
-    path: &str,
-) -> Result<Option<Definition>, GitError> {
-    let Some(own) = read(reader, commit, path)? else { return Ok(None) };
-    let mut found: Vec<(String, Found)> = Vec::new();
+pub fn load_at(snapshot: &Snapshot<'_>, root: &RepoPath, path: &str) -> Result<Option<Definition>, GitError> {
+    let Some(own) = read(snapshot, path)? else { return Ok(None) };
+    let mut found: Vec<(String, Read)> = Vec::new();
     for candidate in defaults_for(path, root.as_str()) {
-        if let Some(file) = read(reader, commit, &candidate)? {
+        if let Some(file) = read(snapshot, &candidate)? {
             found.push((candidate, file));
         }
     }
@@ -45,26 +40,26 @@ pub fn load_at(
 }
 
 /// A file, and what makes it another one.
-struct Found {
+struct Read {
     file: SourceFile,
     identity: String,
 }
 
-fn read(reader: &Reader, commit: &CommitId, path: &str) -> Result<Option<Found>, GitError> {
-    let Some(blob) = reader.blob_at(commit, path)? else {
-        let obstacle = reader.obstacle(commit, path)?;
-        return Ok(obstacle.and_then(|(at, kind)| {
-            let file = SourceFile::refused(at, unreadable(kind)?);
-            Some(Found { file, identity: format!("{kind:?}") })
-        }));
+fn read(snapshot: &Snapshot<'_>, path: &str) -> Result<Option<Read>, GitError> {
+    let blob = match snapshot.at(path)? {
+        Some(Found::File(blob)) => blob,
+        Some(Found::Obstacle { path, kind }) => {
+            let identity = format!("{kind:?}");
+            return Ok(unreadable(kind).map(|why| Read { file: SourceFile::refused(path, why), identity }));
+        }
+        Some(Found::Folder) | None => return Ok(None),
     };
-    let file = match reader.read(&blob, MAX_FILE_BYTES) {
-        Ok(bytes) => SourceFile::from_bytes(path, &bytes),
+    let file = match snapshot.reader().content(&blob, MAX_FILE_BYTES)? {
+        Content::Bytes(bytes) => SourceFile::from_bytes(path, &bytes),
         // `definitions` refuses it, by name.
-        Err(GitError::Limit { .. }) => SourceFile::too_large(path, MAX_FILE_BYTES as u64 + 1),
-        Err(error) => return Err(error),
+        Content::TooLarge { size_bytes } => SourceFile::too_large(path, size_bytes),
     };
-    Ok(Some(Found { file, identity: blob.to_string() }))
+    Ok(Some(Read { file, identity: blob.to_string() }))
 }
 
 /// Why an entry of this kind is not read; `None` for a regular file.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::consent::consents;
 use super::estate::{Account, EstateError};
-use super::look::removed_environment;
+use super::head::removed_environment;
 use super::rivals::claims_at;
 use super::service::Shared;
 use super::source::{Definition, load_at};
@@ -176,11 +176,12 @@ fn locate(
     record: Option<&EnvironmentRecord>,
 ) -> Result<Located, GitError> {
     let reader = shared.mirror.reader()?;
+    let snapshot = reader.snapshot(commit)?;
     let remembered = record.iter().flat_map(|record| record.rival_files().chain([record.path.as_str()]));
     let paths: BTreeSet<&str> = remembered.chain([work.path.as_str()]).collect();
     let mut located = Located { own: Vec::new(), renamed_to: None };
     for path in paths {
-        let Some(definition) = load_at(&reader, commit, &shared.root, path)? else { continue };
+        let Some(definition) = load_at(&snapshot, &shared.root, path)? else { continue };
         match (&definition.loaded.name, &definition.loaded.environment) {
             (Some(name), Some(environment)) if *name != work.environment => {
                 let is_former = environment.renamed_from.as_ref() == Some(&work.environment);

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use crate::daemon::source::{environment_files, is_environment, load_at};
-use crate::definitions::{InputDigest, Role, Touched, role, touched_by};
-use crate::git::{CommitId, GitError, Reader, RepoPath};
+use crate::definitions::{InputDigest, Role, Touched, misnamed, overlooked, role, touched_by};
+use crate::git::{self, CommitId, GitError, Lasting, Reader, RepoPath, Snapshot};
 use crate::resources::EnvironmentName;
 
 /// What a head touches.
@@ -20,7 +20,13 @@ pub(super) struct Found {
     pub(super) former_names: BTreeSet<EnvironmentName>,
     /// What was looked through.
     pub(super) extent: Extent,
+    /// New or changed files that are ignored, although they could have been meant as definitions.
+    pub(super) overlooked: Vec<String>,
 }
+
+/// Most environments that one head may touch. Each is read, has its work and its place in the status; a
+/// repository of definitions has a dozen to a thousand of them.
+pub(super) const MAX_ENVIRONMENTS: usize = 5_000;
 
 /// What was looked through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,37 +48,73 @@ pub(super) struct Candidate {
     pub(super) digest: Option<InputDigest>,
 }
 
-/// Everything that differs between `from` and `to`; everything at all without a `from`. A file that is
-/// too broken to say its name keeps the name that it had at `from`: a slip of the pen must not look
-/// like a removal. Blocking.
+/// Everything that differs between `from` and `to`; everything at all without a `from`, or with one that
+/// cannot be read. A file that is too broken to say its name keeps the name that it had at `from`: a slip
+/// of the pen must not look like a removal. Blocking.
+///
+/// # Errors
+/// [`GitError::Limit`] above [`MAX_ENVIRONMENTS`], before any definition is read.
 pub(super) fn touched(
     reader: &Reader,
     from: Option<&CommitId>,
     to: &CommitId,
     root: &RepoPath,
 ) -> Result<Found, GitError> {
-    let known = from.filter(|from| reader.commit(from).is_ok());
-    let extent = if known.is_some() { Extent::Change } else { Extent::Everything };
-    let (present, before) = match known {
-        Some(from) => changed_files(reader, from, to, root)?,
-        None => (environment_files(reader, to, root, root)?.into_iter().collect(), BTreeSet::new()),
+    let ends = Ends::of(reader, from, to)?;
+    let (files, ends) = match ends.from.as_ref().map(|from| changed_files(reader, from, &ends.to, root)) {
+        Some(Ok(files)) => (files, ends),
+        // What is wrong with the former commit must not be held against the one that may mend it.
+        Some(Err(error)) if is_about_commits(&error) => {
+            (all_files(reader, to, root)?, Ends { from: None, ..ends })
+        }
+        Some(Err(error)) => return Err(error),
+        None => (all_files(reader, to, root)?, ends),
     };
-    let mut found = Found { candidates: Vec::new(), former_names: BTreeSet::new(), extent };
+    check_number(&files)?;
+    let extent = if ends.from.is_some() { Extent::Change } else { Extent::Everything };
+    let Files { present, before, overlooked } = files;
+    let mut found = Found { candidates: Vec::new(), former_names: BTreeSet::new(), extent, overlooked };
     for path in present {
-        let Some(definition) = load_at(reader, to, root, &path)? else { continue };
-        let name = match (definition.loaded.name, known) {
-            (None, Some(from)) => name_at(reader, from, root, &path)?,
+        let Some(definition) = load_at(&ends.to.1, root, &path)? else { continue };
+        let name = match (definition.loaded.name, &ends.from) {
+            (None, Some(from)) => name_at(&from.1, root, &path)?,
             (name, _) => name,
         };
-        let Some(name) = name.or_else(|| stem_name(&path, root)) else { continue };
+        let name = match name {
+            Some(name) => name,
+            None => name_of_file(&ends.to.1, root, &path)?,
+        };
         let renamed_from = definition.loaded.environment.and_then(|environment| environment.renamed_from);
         found.former_names.extend(renamed_from);
         found.candidates.push(Candidate { name, path, digest: Some(definition.digest) });
     }
-    if let Some(from) = known {
-        found.gone(reader, from, root, before)?;
+    if let Some(from) = &ends.from {
+        found.gone(&from.1, root, before)?;
     }
     Ok(found)
+}
+
+/// The two commits that are compared.
+struct Ends<'r> {
+    /// `None` when there is none that is known.
+    from: Option<(CommitId, Snapshot<'r>)>,
+    to: (CommitId, Snapshot<'r>),
+}
+
+impl<'r> Ends<'r> {
+    fn of(reader: &'r Reader, from: Option<&CommitId>, to: &CommitId) -> Result<Self, GitError> {
+        // One that was forced away and is gone is as none.
+        let from = from.and_then(|from| Some((*from, reader.snapshot(from).ok()?)));
+        Ok(Self { from, to: (*to, reader.snapshot(to)?) })
+    }
+}
+
+/// Whether an error is one of what was committed, and not of the way to it.
+fn is_about_commits(error: &GitError) -> bool {
+    match error.lasting() {
+        Lasting::OfTheCommit => true,
+        Lasting::Passing => matches!(error, GitError::Damaged { .. }),
+    }
 }
 
 impl Found {
@@ -80,15 +122,16 @@ impl Found {
     /// that was renamed, is not gone.
     fn gone(
         &mut self,
-        reader: &Reader,
-        from: &CommitId,
+        from: &Snapshot<'_>,
         root: &RepoPath,
         paths: BTreeSet<String>,
     ) -> Result<(), GitError> {
         let present: BTreeSet<EnvironmentName> = self.candidates.iter().map(|one| one.name.clone()).collect();
         for path in paths {
-            let name = name_at(reader, from, root, &path)?.or_else(|| stem_name(&path, root));
-            let Some(name) = name else { continue };
+            let name = match name_at(from, root, &path)? {
+                Some(name) => name,
+                None => name_of_file(from, root, &path)?,
+            };
             if !present.contains(&name) && !self.former_names.contains(&name) {
                 self.candidates.push(Candidate { name, path, digest: None });
             }
@@ -97,66 +140,120 @@ impl Found {
     }
 }
 
+/// The files that a head may touch an environment with.
+#[derive(Default)]
+struct Files {
+    /// Environment files that are there.
+    present: BTreeSet<String>,
+    /// Those that were changed or removed.
+    before: BTreeSet<String>,
+    /// What is new or changed and is not read, although it could have been meant.
+    overlooked: Vec<String>,
+}
+
+fn check_number(files: &Files) -> Result<(), GitError> {
+    let number = files.present.union(&files.before).count();
+    if number > MAX_ENVIRONMENTS {
+        let what = format!("the number of environments that it touches ({number})");
+        return Err(GitError::Limit { what, limit: format!("{MAX_ENVIRONMENTS} environments") });
+    }
+    Ok(())
+}
+
+fn all_files(reader: &Reader, to: &CommitId, root: &RepoPath) -> Result<Files, GitError> {
+    let present = environment_files(reader, to, root, root)?.into_iter().collect();
+    Ok(Files { present, ..Files::default() })
+}
+
 /// Environment files that are there, and those that were changed or removed.
 fn changed_files(
     reader: &Reader,
-    from: &CommitId,
-    to: &CommitId,
+    (from, _): &(CommitId, Snapshot<'_>),
+    (to, snapshot): &(CommitId, Snapshot<'_>),
     root: &RepoPath,
-) -> Result<(BTreeSet<String>, BTreeSet<String>), GitError> {
-    let (mut present, mut before) = (BTreeSet::new(), BTreeSet::new());
-    if let Some((path, _)) = reader.obstacle(to, root.as_str())? {
-        present.insert(path);
+) -> Result<Files, GitError> {
+    let mut files = Files::default();
+    if let Some(git::Found::Obstacle { path, .. }) = snapshot.at(root.as_str())? {
+        files.present.insert(path);
     }
     for change in reader.changes(from, to, root)? {
         match touched_by(&change.path, root.as_str()) {
             Touched::Environment(path) => {
                 if change.before.is_some() {
-                    before.insert(path.clone());
+                    files.before.insert(path.clone());
                 }
                 // What a link or a submodule hides now is not gone.
-                if change.after.is_some() || reader.obstacle(to, &path)?.is_some() {
-                    present.insert(path);
+                let is_hidden = matches!(snapshot.at(&path)?, Some(git::Found::Obstacle { .. }));
+                if change.after.is_some() || is_hidden {
+                    files.present.insert(path);
                 }
             }
             Touched::Below(folder) => {
                 if let Ok(folder) = folder.parse::<RepoPath>() {
-                    present.extend(environment_files(reader, to, &folder, root)?);
+                    files.present.extend(environment_files(reader, to, &folder, root)?);
                 }
             }
-            Touched::Nothing if change.after.is_some() && is_environment(&change.path, change.kind, root) => {
-                present.insert(change.path);
+            Touched::Nothing if change.after.is_none() => {}
+            Touched::Nothing if is_environment(&change.path, change.kind, root) => {
+                files.present.insert(change.path);
             }
-            Touched::Nothing => {}
+            Touched::Nothing => {
+                if overlooked(&change.path, root.as_str()).is_some() {
+                    files.overlooked.push(change.path);
+                }
+            }
         }
     }
-    Ok((present, before))
+    Ok(files)
 }
 
 fn name_at(
-    reader: &Reader,
-    commit: &CommitId,
+    snapshot: &Snapshot<'_>,
     root: &RepoPath,
     path: &str,
 ) -> Result<Option<EnvironmentName>, GitError> {
-    Ok(load_at(reader, commit, root, path)?.and_then(|definition| definition.loaded.name))
+    Ok(load_at(snapshot, root, path)?.and_then(|definition| definition.loaded.name))
 }
 
-fn stem_name(path: &str, root: &RepoPath) -> Option<EnvironmentName> {
-    match role(path, root.as_str()) {
-        Role::Environment { stem } => stem.parse().ok(),
-        Role::Defaults { .. } => None,
-        Role::Other => hidden_name(path),
+/// What a file is called that does not say it itself: by its stem; where nobody may be called so, or where
+/// a file with the same stem and a right name is there too, by a name that nobody else has.
+fn name_of_file(snapshot: &Snapshot<'_>, root: &RepoPath, path: &str) -> Result<EnvironmentName, GitError> {
+    let Role::Environment { stem } = role(path, root.as_str()) else { return Ok(hidden_name(path)) };
+    let Ok(name) = stem.parse::<EnvironmentName>() else { return Ok(hidden_name(path)) };
+    if misnamed(path).is_none() {
+        return Ok(name);
     }
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    for extension in ["yaml", "yml", "toml"] {
+        let right = format!("{folder}/{stem}.{extension}");
+        if snapshot.at(right.trim_start_matches('/'))?.is_some() {
+            return Ok(hidden_name(path));
+        }
+    }
+    Ok(name)
 }
 
-/// A name for what is hidden by a link or submodule at `path`, so that it can be spoken of. Not that of
-/// an environment which somebody could have.
-fn hidden_name(path: &str) -> Option<EnvironmentName> {
+/// A name for what cannot have one (a link or submodule that hides definitions, a file whose name no
+/// environment may have), so that it can be spoken of. Not that of an environment which somebody could
+/// have, and another one for another path.
+fn hidden_name(path: &str) -> EnvironmentName {
     let segment = path.rsplit('/').next().unwrap_or(path);
+    let stem = match role(segment, "") {
+        Role::Environment { stem } => stem,
+        Role::Defaults { .. } | Role::Other => segment.to_owned(),
+    };
     let legal = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    let word: String = segment.chars().map(legal).take(40).collect();
-    format!("unreadable-{}", word.trim_matches('-')).parse().ok()
+    let word: String = stem.chars().map(legal).take(40).collect();
+    let plain = format!("unreadable-{}", word.trim_matches('-'));
+    let name = if word == stem { plain } else { format!("{plain}-{:04x}", sum(path)) };
+    name.parse().expect("letters, digits and dashes after a letter, 60 at most")
+}
+
+/// A short number that tells paths apart which look alike once their letters are replaced (FNV-1a, folded).
+fn sum(path: &str) -> u16 {
+    let hash =
+        path.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    u16::try_from((hash >> 16) ^ (hash & 0xffff)).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -264,6 +361,82 @@ mod tests {
             ["+production a.yaml", "+unreadable-eu eu", "+b eu/b.yaml", "+unreadable-us us", "+c us/c.yaml"]
         );
         assert_eq!(story.touched(None), ["+a a.yaml", "+unreadable-eu eu", "+unreadable-us us"]);
+    }
+
+    #[test]
+    fn every_file_that_could_be_a_definition_is_a_candidate_or_named() {
+        let mut story = Story::new(&[("a.yaml", "beamline: 1\n"), ("b.yaml", "beamline: 1\n")]);
+        let before = story.head;
+        story.repository.git(&["mv", "environments/b.yaml", "environments/b.YAML"]);
+        let files = [
+            ("Prod West.yaml", "beamline: 1\n"),
+            ("eu/Prod West.yaml", "beamline: 1\n"),
+            ("Named Well.yaml", "beamline: 1\nname: west\n"),
+            ("a.TOML", "beamline = 1\n"),
+            ("defaults.YML", "x: 1\n"),
+            ("empty.yaml", ""),
+            ("old.yaml~", "beamline: 1\n"),
+            (".#b.yaml", "beamline: 1\n"),
+            ("_draft.yaml", "beamline: 1\n"),
+            ("README.md", "text"),
+        ];
+        story.commit(&files);
+        let root = "environments".parse().unwrap();
+        let expected = [
+            "+west Named Well.yaml",
+            "+unreadable-Prod-West-18df Prod West.yaml",
+            "+unreadable-a-f00d a.TOML",
+            "+b b.YAML",
+            "+unreadable-defaults defaults.YML",
+            "+empty empty.yaml",
+            "+unreadable-Prod-West-eeee eu/Prod West.yaml",
+        ];
+        let touched = story.touched(Some(&before));
+        let cut = |line: &str| line.split_once(' ').unwrap().1.to_owned();
+        assert_eq!(
+            touched.iter().map(|line| cut(line)).collect::<Vec<_>>(),
+            expected.map(cut),
+            "{touched:?}"
+        );
+        let names: BTreeSet<&str> = touched.iter().map(|line| line.split_once(' ').unwrap().0).collect();
+        assert_eq!(names.len(), expected.len(), "each has a name of its own: {touched:?}");
+        assert!(names.contains("+west") && names.contains("+b") && names.contains("+empty"), "{names:?}");
+        assert!(!names.contains("+a"), "a.yaml is not harmed by a.TOML: {names:?}");
+        let found = super::touched(&story.repository.reader(), Some(&before), &story.head, &root).unwrap();
+        assert_eq!(found.overlooked, ["environments/.#b.yaml", "environments/old.yaml~"]);
+    }
+
+    #[test]
+    fn a_head_of_very_many_environments_is_a_limit_before_any_is_read() {
+        let story = Story::new(&[("a.yaml", "x: 1")]);
+        let file = |index| (format!("environments/e{index}.yaml"), String::new());
+        let many = story.repository.import((0..MAX_ENVIRONMENTS + 1).map(file));
+        let root = "environments".parse().unwrap();
+        let reader = story.repository.reader();
+        for from in [None, Some(&story.head)] {
+            let error = touched(&reader, from, &many, &root).unwrap_err();
+            assert_eq!(error.lasting(), Lasting::OfTheCommit);
+            assert!(error.to_string().contains("is over the limit of 5000 environments"), "{error}");
+        }
+        let data = |index| (format!("environments/data/e{index}.csv"), String::new());
+        let story = Story::new(&[("a.yaml", "x: 1")]);
+        let many = story.repository.import((0..2 * MAX_ENVIRONMENTS).map(data));
+        let reader = story.repository.reader();
+        assert!(touched(&reader, Some(&story.head), &many, &root).unwrap().candidates.is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_former_commit_is_not_held_against_the_one_that_mends_it() {
+        let mut story = Story::new(&[("a.yaml", "x: 1")]);
+        let before = story.head;
+        story.commit(&[(&format!("{}b.yaml", "d/".repeat(40)), "x: 1")]);
+        let root = "environments".parse().unwrap();
+        let error = touched(&story.repository.reader(), Some(&before), &story.head, &root).unwrap_err();
+        assert_eq!(error.lasting(), Lasting::OfTheCommit, "{error}");
+        let deep = story.head;
+        story.repository.git(&["rm", "-q", "-r", "environments/d"]);
+        story.commit(&[("a.yaml", "x: 2")]);
+        assert_eq!(story.touched(Some(&deep)), ["+a a.yaml"]);
     }
 
     #[test]

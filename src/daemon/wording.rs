@@ -87,6 +87,17 @@ pub fn first(head: &Head, environments: &[&EnvironmentName]) -> Vec<Status> {
     std::iter::once(aggregate).chain(named).collect()
 }
 
+/// The first and last status of a head that touches no environment. What it brings and nobody reads is
+/// named: who wrote it may have meant it.
+#[must_use]
+pub fn none_changed(head: &Head, overlooked: &[String]) -> Status {
+    let text = match overlooked {
+        [] => "No environments changed".to_owned(),
+        paths => format!("No environments changed. Ignored by their names: {}", paths.join(", ")),
+    };
+    of_head(head, aggregate_context(head.kind), State::Success, &text)
+}
+
 /// The last word on a new head that is not worked on, and why.
 #[must_use]
 pub fn refused(head: &Head, why: &str) -> Status {
@@ -98,6 +109,15 @@ pub fn refused(head: &Head, why: &str) -> Status {
 pub fn untouched(head: &Head, environments: &[EnvironmentName]) -> Vec<Status> {
     let text = "No longer changed";
     let of = |name: &EnvironmentName| of_head(head, context_of(head.kind, name), State::Success, text);
+    environments.iter().map(of).collect()
+}
+
+/// The last word on environments that an earlier plan of the same head spoke of, when it cannot be planned
+/// now, and why.
+#[must_use]
+pub fn not_planned(head: &Head, environments: &[EnvironmentName], why: &str) -> Vec<Status> {
+    let text = format!("Not planned: {why}");
+    let of = |name: &EnvironmentName| of_head(head, context_of(head.kind, name), State::Failure, &text);
     environments.iter().map(of).collect()
 }
 

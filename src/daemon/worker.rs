@@ -19,7 +19,7 @@ use super::sentences;
 use super::service::Shared;
 use super::wording;
 use crate::azure::ErrorClass;
-use crate::git::GitError;
+use crate::git::{GitError, Lasting};
 use crate::reconcile::ReconcileError;
 use crate::reconcile::apply::{Fence, JournalError, LEASE_DURATION, RunEnd, RunKind};
 use crate::store::{Ending, StoreError, Work, WorkState, environment_lease};
@@ -140,6 +140,9 @@ async fn with_lease(
         Ok(Passed::Waiting(why)) if tries >= MAX_TRIES => fail(&pass, not_finished(work.kind, &why)).await,
         Ok(Passed::Waiting(why)) => Verdict::Again(rest(&pass, tries, &why).await),
         Err(_) if stop.is_cancelled() => Verdict::Stopped,
+        Err(WorkError::Git(error)) if error.lasting() == Lasting::OfTheCommit => {
+            end(&pass, RunEnd::Invalid, error.to_string()).await
+        }
         Err(error) if tries >= MAX_TRIES || !passes(&error) => {
             fail(&pass, not_finished(work.kind, &chain(&error))).await
         }
@@ -171,12 +174,17 @@ fn not_finished(kind: RunKind, why: &str) -> String {
 
 /// Ends work that came to nothing.
 async fn fail(pass: &Pass<'_>, summary: String) -> Verdict {
+    end(pass, RunEnd::Failed, summary).await
+}
+
+/// Ends work of which nothing was read.
+async fn end(pass: &Pass<'_>, end: RunEnd, summary: String) -> Verdict {
     let summary = match pass.after(summary).await {
         Ok(summary) => summary,
         Err(error) => return unstored(pass.work, &error),
     };
-    match pass.change(RunEnd::Failed, About::Unread).await {
-        Ok(change) => record(pass, Outcome { end: RunEnd::Failed, summary, change, section: None }).await,
+    match pass.change(end, About::Unread).await {
+        Ok(change) => record(pass, Outcome { end, summary, change, section: None }).await,
         Err(error) => unstored(pass.work, &error),
     }
 }

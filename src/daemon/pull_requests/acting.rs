@@ -15,8 +15,9 @@ use super::look::{Asked, accept};
 use super::proposal::propose;
 use super::saying;
 use crate::daemon::delivery::complain;
-use crate::daemon::look::{LookError, has_failed_applies, retry_failed};
+use crate::daemon::look::LookError;
 use crate::daemon::service::Shared;
+use crate::daemon::sweep::{has_failed_applies, retry_failed};
 use crate::daemon::wording;
 use crate::forge::{Class, Fate, Permission, PullRequest, PullRequestNumber, State};
 use crate::git::Heads;
@@ -262,7 +263,7 @@ async fn plan(shared: &Arc<Shared>, heads: &Heads, pull_request: &PullRequest) -
         return Ok(Done::answer("Not done: its base branch is not there."));
     };
     let record = shared.store.pull_request(pull_request.number).await?;
-    let proposal = propose(shared, pull_request, base).await?;
+    let proposal = propose(shared, pull_request, heads, base).await?;
     let accepted = accept(shared, pull_request, base, record.as_ref(), proposal, Asked::ByMaintainer).await?;
     Ok(accepted.map_or(Done::NotYet, |accepted| Done::Handled { accepted, reply: None }))
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::daemon::happening::Happening;
-use crate::daemon::look::{LookError, work_for};
+use crate::daemon::head::work_for;
+use crate::daemon::look::LookError;
 use crate::daemon::service::Shared;
 use crate::daemon::wording::{self, Head};
-use crate::forge::{Context, Fate, Origin, PullRequest, PullRequestNumber, Status};
+use crate::forge::{Context, Fate, Origin, PullRequest, PullRequestNumber};
 use crate::git::{CommitId, Heads};
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
@@ -174,12 +175,12 @@ async fn plan_if_moved(
     };
     match record {
         Some(record) if asked == Asked::ByMaintainer => {
-            let proposal = propose(shared, pull_request, base).await?;
+            let proposal = propose(shared, pull_request, heads, base).await?;
             accept(shared, pull_request, base, Some(record), proposal, asked).await
         }
         Some(record) if is_same(record, pull_request) && record.base_commit == *base => Ok(None),
         Some(record) if is_same(record, pull_request) => {
-            let proposal = propose(shared, pull_request, base).await?;
+            let proposal = propose(shared, pull_request, heads, base).await?;
             if is_undisturbed(shared, record, base, &proposal).await? {
                 shared.store.note_base(record.number, base).await?;
                 return Ok(None);
@@ -187,7 +188,7 @@ async fn plan_if_moved(
             accept(shared, pull_request, base, Some(record), proposal, Asked::No).await
         }
         Some(_) | None => {
-            let proposal = propose(shared, pull_request, base).await?;
+            let proposal = propose(shared, pull_request, heads, base).await?;
             accept(shared, pull_request, base, record, proposal, Asked::No).await
         }
     }
@@ -268,7 +269,12 @@ pub(super) async fn accept(
             (merged, work, statuses)
         }
     };
-    statuses.extend(no_longer_touched(shared, &head, &work).await?);
+    let gone = no_longer_touched(shared, &head, &work).await?;
+    statuses.extend(match &refusal {
+        // Nothing was planned, so nothing is known of what an earlier plan of this head spoke of.
+        Some(why) => wording::not_planned(&head, &gone, why),
+        None => wording::untouched(&head, &gone),
+    });
     let record = PullRequestRecord {
         number: pull_request.number,
         head: head.commit,
@@ -305,13 +311,16 @@ pub(super) async fn accept(
     Ok(Some(accepted))
 }
 
-/// Environments that an earlier plan of this head spoke of.
-async fn no_longer_touched(shared: &Shared, head: &Head, work: &[NewWork]) -> Result<Vec<Status>, LookError> {
+/// Environments that an earlier plan of this head spoke of and this one does not.
+async fn no_longer_touched(
+    shared: &Shared,
+    head: &Head,
+    work: &[NewWork],
+) -> Result<Vec<EnvironmentName>, LookError> {
     let earlier = shared.store.work_of_commit(&head.commit, RunKind::Plan).await?;
     let now: BTreeMap<&EnvironmentName, ()> = work.iter().map(|work| (&work.environment, ())).collect();
     let gone = earlier.iter().take(wording::MAX_CONTEXTS).map(|work| &work.environment);
-    let gone: Vec<EnvironmentName> = gone.filter(|name| !now.contains_key(name)).cloned().collect();
-    Ok(wording::untouched(head, &gone))
+    Ok(gone.filter(|name| !now.contains_key(name)).cloned().collect())
 }
 
 #[cfg(test)]

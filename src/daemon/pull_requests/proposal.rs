@@ -8,7 +8,7 @@ use crate::daemon::service::Shared;
 use crate::daemon::touched::{Candidate, touched};
 use crate::definitions::InputDigest;
 use crate::forge::PullRequest;
-use crate::git::{CommitId, GitError, Merge};
+use crate::git::{CommitId, GitError, Heads, Lasting, Merge};
 use crate::resources::EnvironmentName;
 use crate::store::Work;
 
@@ -32,12 +32,19 @@ pub(super) enum Proposal {
     NotYet,
 }
 
-/// Merges `pull_request` into `base`.
+/// Merges `pull_request` into its base, as `heads` has them. What is wrong with the commits for good is a
+/// refusal, not an error: it would be the same at the next look.
 pub(super) async fn propose(
     shared: &Arc<Shared>,
     pull_request: &PullRequest,
+    heads: &Heads,
     base: &CommitId,
 ) -> Result<Proposal, LookError> {
+    if let Some((_, why)) =
+        heads.lost.pulls.get(&pull_request.number.get()).filter(|(lost, _)| *lost == pull_request.head)
+    {
+        return Ok(Proposal::Refused(why.clone()));
+    }
     let (daemon, head, base) = (shared.clone(), pull_request.head, *base);
     let number = pull_request.number.get();
     let read = move || -> Result<Option<Proposal>, GitError> {
@@ -53,10 +60,14 @@ pub(super) async fn propose(
             }
         }))
     };
-    match tokio::task::spawn_blocking(read).await?? {
-        Some(proposal) => Ok(proposal),
-        None if shared.forge.head_refs().is_some() => Ok(Proposal::NotYet),
-        None => from_elsewhere(shared, pull_request).await,
+    match tokio::task::spawn_blocking(read).await? {
+        Ok(Some(proposal)) => Ok(proposal),
+        Ok(None) if shared.forge.head_refs().is_some() => Ok(Proposal::NotYet),
+        Ok(None) => from_elsewhere(shared, pull_request).await,
+        Err(error) => match error.lasting() {
+            Lasting::OfTheCommit => Ok(Proposal::Refused(error.to_string())),
+            Lasting::Passing => Err(error.into()),
+        },
     }
 }
 

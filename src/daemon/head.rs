@@ -1,0 +1,231 @@
+//! One new head of a branch: what it touches, and its acceptance in one transaction.
+//!
+//! Guarantees: a head is accepted once, with its work and its first statuses, so that nothing can be lost
+//! between them. What is wrong with a commit for good is the last word on it, not an error of the look: it
+//! is accepted like any other, and what it changes is found at the next head, which is compared with the
+//! last one that could be looked into.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::happening::Happening;
+use super::look::LookError;
+use super::orphans::orphans;
+use super::service::Shared;
+use super::touched::{Candidate, Extent, Found, touched};
+use super::wording;
+use crate::definitions::Environment;
+use crate::git::{BranchName, CommitId, GitError, Lasting};
+use crate::reconcile::apply::{RunEnd, RunKind};
+use crate::resources::EnvironmentName;
+use crate::store::{Acceptance, Accepted, Arrival, Claim, EnvironmentRecord, NewWork, StoreError};
+
+/// A head that was not seen yet.
+#[derive(Clone, Debug)]
+pub(super) struct NewHead {
+    pub(super) branch: BranchName,
+    pub(super) commit: CommitId,
+    /// Why its objects are not here, when the remote does not have them.
+    pub(super) lost: Option<String>,
+    /// Whether it is the head of an open pull request, and planned as that.
+    pub(super) proposed: Proposed,
+}
+
+/// Whether a branch's head is that of an open pull request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proposed {
+    /// It is not.
+    No,
+    /// It is.
+    Yes,
+}
+
+/// What a look into a head came to.
+enum Looked {
+    /// What it touches.
+    Into(Found),
+    /// It cannot be looked into, whatever is tried; why.
+    Refused(String),
+}
+
+/// Accepts a head; `main` is that of the main branch.
+pub(super) async fn accept(
+    shared: &Arc<Shared>,
+    main: Option<&CommitId>,
+    head: &NewHead,
+) -> Result<Accepted, LookError> {
+    let (branch, commit) = (&head.branch, head.commit);
+    let kind = if *branch == shared.branch { RunKind::Apply } else { RunKind::Plan };
+    let looked = match &head.lost {
+        Some(why) => Looked::Refused(why.clone()),
+        None => look_into(shared, kind, main, head).await?,
+    };
+    // A proposed head is planned as the pull request that it is of, merged into its base.
+    let is_left_out = kind == RunKind::Plan && head.proposed == Proposed::Yes;
+    let ahead = match kind {
+        RunKind::Apply => open_environments(shared).await?.len(),
+        RunKind::Plan | RunKind::Drift => 0,
+    };
+    let about = wording::Head { commit, kind, pull_request: None, ahead, again: None };
+    let (arrival, work, statuses) = match looked {
+        Looked::Refused(why) => {
+            tracing::warn!(%branch, commit = %commit.short(), why, "a head cannot be looked into: refused");
+            let statuses = vec![wording::refused(&about, &why)];
+            (Arrival::Refused(branch.clone()), Vec::new(), statuses)
+        }
+        Looked::Into(found) => {
+            let overlooked = found.overlooked.clone();
+            for path in &overlooked {
+                tracing::warn!(%branch, commit = %commit.short(), path, "a file is ignored that could be meant");
+            }
+            let work = if is_left_out { Vec::new() } else { new_work(shared, kind, &commit, found).await? };
+            let names: Vec<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
+            let statuses = match names.as_slice() {
+                [] => vec![wording::none_changed(&about, &overlooked)],
+                names => wording::first(&about, names),
+            };
+            (Arrival::Head(branch.clone()), work, statuses)
+        }
+    };
+    let statuses = if is_left_out { Vec::new() } else { statuses };
+    let now = shared.clock.now();
+    let acceptance = Acceptance { arrival, commit, reads: commit, now, work, statuses };
+    let accepted = shared.store.accept_head(acceptance, &wording::superseded).await?;
+    shared.outbox.notify_one();
+    tracing::info!(%branch, commit = %commit.short(), touched = accepted.work.len(), "accepted a new head");
+    shared.tell(Happening::NewHead { branch: branch.clone(), commit, work: accepted.work.clone() });
+    Ok(accepted)
+}
+
+/// What a head touches, or why that cannot be said.
+async fn look_into(
+    shared: &Arc<Shared>,
+    kind: RunKind,
+    main: Option<&CommitId>,
+    head: &NewHead,
+) -> Result<Looked, LookError> {
+    let from = shared.store.compared_head(&head.branch).await?;
+    let (daemon, main, commit) = (shared.clone(), main.copied(), head.commit);
+    let find = move || find(&daemon, kind, main.as_ref(), from.as_ref(), &commit);
+    match tokio::task::spawn_blocking(find).await? {
+        Ok(found) => Ok(Looked::Into(found)),
+        Err(error) => match error.lasting() {
+            Lasting::OfTheCommit => Ok(Looked::Refused(error.to_string())),
+            Lasting::Passing => Err(error.into()),
+        },
+    }
+}
+
+/// What a head touches. Blocking.
+fn find(
+    shared: &Shared,
+    kind: RunKind,
+    main: Option<&CommitId>,
+    compared: Option<&CommitId>,
+    commit: &CommitId,
+) -> Result<Found, GitError> {
+    let reader = shared.mirror.reader()?;
+    let base = match (kind, main) {
+        (RunKind::Plan, Some(main)) if reader.is_ancestor(commit, main)? => Some(*commit),
+        (RunKind::Plan, Some(main)) => Some(reader.merge_base(main, commit)?.unwrap_or(*main)),
+        (RunKind::Plan, None) => None,
+        (RunKind::Apply | RunKind::Drift, _) => compared.copied(),
+    };
+    touched(&reader, base.as_ref(), commit, &shared.root)
+}
+
+/// The work that a head brings. Of a branch: everything it touches. Of the main branch: candidates whose
+/// input digest differs from that of their last complete apply, environments whose last apply did not
+/// end well, and those that are gone although no commit says so.
+async fn new_work(
+    shared: &Shared,
+    kind: RunKind,
+    commit: &CommitId,
+    found: Found,
+) -> Result<Vec<NewWork>, StoreError> {
+    let Found { candidates, former_names, extent, overlooked: _ } = found;
+    if kind != RunKind::Apply {
+        return Ok(candidates.into_iter().map(|candidate| work_for(kind, candidate)).collect());
+    }
+    // Before the records are read: what ends meanwhile has then left its record.
+    let open = open_environments(shared).await?;
+    let mut known: BTreeSet<EnvironmentName> = candidates.iter().map(|one| one.name.clone()).collect();
+    known.extend(former_names.iter().cloned());
+    let mut work: BTreeMap<EnvironmentName, NewWork> = BTreeMap::new();
+    for candidate in candidates {
+        if let Some(first) = work.get(&candidate.name) {
+            remember_files(shared, &candidate.name, [&first.path, &candidate.path]).await?;
+            continue;
+        }
+        let record = shared.store.environment(&candidate.name).await?;
+        let applied = record.as_ref().is_some_and(|record| is_applied(record, &candidate));
+        // What is applied now is undone by what is still to be applied, unless it is looked at again.
+        if !applied || open.contains(&candidate.name) {
+            work.insert(candidate.name.clone(), work_for(kind, candidate));
+        }
+    }
+    for record in shared.store.touched_environments().await? {
+        if !former_names.contains(&record.environment) {
+            work.entry(record.environment.clone()).or_insert_with(|| again(&record));
+        }
+    }
+    let mut work: Vec<NewWork> = work.into_values().collect();
+    if extent == Extent::Everything {
+        let queued: BTreeSet<EnvironmentName> = work.iter().map(|one| one.environment.clone()).collect();
+        for record in shared.store.environments().await? {
+            if known.insert(record.environment.clone()) && !queued.contains(&record.environment) {
+                work.push(again(&record));
+            }
+        }
+        work.extend(orphans(shared, commit, &known).await?);
+    }
+    Ok(work)
+}
+
+/// Notes that more than one file defines an environment: it cannot be applied before one of them is gone.
+async fn remember_files(shared: &Shared, name: &EnvironmentName, paths: [&str; 2]) -> Result<(), StoreError> {
+    let known = shared.store.environment(name).await?;
+    let mut record = known.unwrap_or_else(|| EnvironmentRecord::new(name, paths[0], shared.clock.now()));
+    record.claims.extend(paths.map(Claim::file));
+    shared.store.save_environment(&record).await
+}
+
+pub(super) async fn open_environments(shared: &Shared) -> Result<BTreeSet<EnvironmentName>, StoreError> {
+    let open = shared.store.open_work().await?;
+    Ok(open.into_iter().filter(|work| work.kind == RunKind::Apply).map(|work| work.environment).collect())
+}
+
+pub(super) fn work_for(kind: RunKind, candidate: Candidate) -> NewWork {
+    let Candidate { name, path, digest } = candidate;
+    NewWork { kind, environment: name, path, removed: digest.is_none(), input_digest: digest }
+}
+
+/// Whether the candidate's definition is what the environment was last brought to, completely, and its
+/// file is where it was.
+fn is_applied(record: &EnvironmentRecord, candidate: &Candidate) -> bool {
+    let complete = record.last_complete.as_ref().map(|applied| &applied.input_digest);
+    let settled = record.last_attempt.as_ref().is_none_or(|attempt| attempt.end == RunEnd::Complete);
+    let unmoved = record.path == candidate.path && record.rival_files().next().is_none();
+    settled && unmoved && candidate.digest.is_some() && complete == candidate.digest.as_ref()
+}
+
+/// Work for an environment whose last apply did not end well.
+pub(super) fn again(record: &EnvironmentRecord) -> NewWork {
+    NewWork {
+        kind: RunKind::Apply,
+        environment: record.environment.clone(),
+        path: record.path.clone(),
+        removed: false,
+        input_digest: None,
+    }
+}
+
+/// An environment whose file is gone, as far as the store remembers it.
+pub(super) fn removed_environment(record: &EnvironmentRecord) -> Environment {
+    Environment::removed(
+        record.environment.clone(),
+        record.path.clone(),
+        record.subscription.clone(),
+        record.resource_group.clone(),
+    )
+}

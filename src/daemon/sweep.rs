@@ -1,0 +1,79 @@
+//! Another attempt at what failed, and forgetting what is old: what no push asks for.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::head::{again, open_environments};
+use super::orphans::orphans;
+use super::service::Shared;
+use crate::forge::PullRequestNumber;
+use crate::git::CommitId;
+use crate::reconcile::apply::RunEnd;
+use crate::resources::EnvironmentName;
+use crate::store::{EnvironmentRecord, Line, NewWork, StoreError, Work};
+
+/// How long what has ended is remembered.
+const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// Queues another attempt for what failed at the newest head of the main branch, and forgets what is old.
+/// What is blocked or invalid needs a commit, not another attempt.
+pub(super) async fn sweep(shared: &Shared) -> Result<Vec<Work>, StoreError> {
+    shared.store.prune(shared.clock.now(), RETENTION).await?;
+    forget_merges(shared).await;
+    let Some(head) = shared.store.seen_heads().await?.get(&shared.branch).copied() else {
+        return Ok(Vec::new());
+    };
+    let mut work = orphans(shared, &head, &open_environments(shared).await?).await?;
+    work.extend(failed(shared, None).await?);
+    enqueue(shared, &head, work).await
+}
+
+/// Queues another attempt for what failed; of one environment, or of all.
+pub(super) async fn retry_failed(
+    shared: &Shared,
+    environment: Option<&EnvironmentName>,
+) -> Result<Vec<Work>, StoreError> {
+    let Some(head) = shared.store.seen_heads().await?.get(&shared.branch).copied() else {
+        return Ok(Vec::new());
+    };
+    let work = failed(shared, environment).await?;
+    enqueue(shared, &head, work).await
+}
+
+/// Whether there is something to try again.
+pub(super) async fn has_failed_applies(shared: &Shared) -> Result<bool, StoreError> {
+    Ok(!failed(shared, None).await?.is_empty())
+}
+
+async fn failed(shared: &Shared, environment: Option<&EnvironmentName>) -> Result<Vec<NewWork>, StoreError> {
+    let touched = shared.store.touched_environments().await?;
+    let is_meant = |record: &&EnvironmentRecord| {
+        environment.is_none_or(|name| record.environment == *name)
+            && record.last_attempt.as_ref().is_some_and(|attempt| attempt.end == RunEnd::Failed)
+    };
+    Ok(touched.iter().filter(is_meant).map(again).collect())
+}
+
+async fn enqueue(shared: &Shared, head: &CommitId, work: Vec<NewWork>) -> Result<Vec<Work>, StoreError> {
+    let line = Line::Branch(shared.branch.clone());
+    shared.store.enqueue_sweep(&line, head, shared.clock.now(), work).await
+}
+
+/// Lets go of merge results that nobody needs. They can be made again.
+async fn forget_merges(shared: &Shared) {
+    if !shared.forge.has_pull_requests() {
+        return;
+    }
+    let open = match shared.store.open_pull_requests().await {
+        Ok(open) => open.into_keys().map(PullRequestNumber::get).collect::<BTreeSet<u64>>(),
+        Err(error) => {
+            tracing::warn!(%error, "merge results stay until the next sweep");
+            return;
+        }
+    };
+    let (mirror, now) = (shared.mirror.clone(), shared.clock.now());
+    let forgotten = tokio::task::spawn_blocking(move || mirror.forget_merges(&open, now)).await;
+    if let Ok(Err(error)) = forgotten {
+        tracing::warn!(%error, "merge results stay until the next sweep");
+    }
+}

@@ -1,0 +1,58 @@
+//! Every file that could be a definition is read, refused by name, or named as left out.
+
+use crate::support::{DaemonWorld, small};
+
+#[tokio::test(start_paused = true)]
+async fn a_file_whose_name_cannot_be_an_environments_fails_with_the_remedy() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
+    for (file, remedy) in [
+        ("Prod West.yaml", "Rename the file"),
+        ("x.YAML", "Rename it to `x.yaml`."),
+        ("y.TOML", "Rename it to `y.toml`."),
+        ("eu/defaults.YAML", "Rename it to `defaults.yaml`."),
+    ] {
+        let path = format!("environments/{file}");
+        for branch in ["main", "topic"] {
+            world.repository.write(&path, &small(1));
+            let (note, check) = if branch == "main" {
+                (world.push("a name that cannot be").await, "apply")
+            } else {
+                (world.push_branch("topic", "a name that cannot be").await, "plan")
+            };
+            assert!(note.starts_with(&format!("beamline/{check}: failure: ")), "{note}");
+            assert!(note.contains(&path) && note.contains(remedy), "{note}");
+            assert!(!note.contains("success"), "{note}");
+            world.repository.remove(&path);
+            let note = world.push("given up").await;
+            assert!(note.starts_with("beamline/apply: success: "), "{note}");
+        }
+    }
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_out_is_named() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
+    world.repository.write("environments/dev.yaml~", &small(2));
+    world.repository.write("environments/.later.yaml", &small(2));
+    world.repository.write("environments/_draft.yaml", &small(2));
+    world.repository.write("environments/README.md", "text");
+    let note = world.push("leftovers").await;
+    assert_eq!(
+        note,
+        "beamline/apply: success: No environments changed. Ignored by their names: \
+         environments/.later.yaml, environments/dev.yaml~"
+    );
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_true_size_of_a_file_that_is_too_large_is_said() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
+    world.repository.write("environments/big.yaml", &"# filling\n".repeat(500_000));
+    let note = world.push("large").await;
+    assert!(note.contains("the file has 5000000 bytes"), "{note}");
+    world.repository.remove("environments/big.yaml");
+    world.push("given up").await;
+    world.finish().await;
+}

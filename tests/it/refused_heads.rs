@@ -1,0 +1,72 @@
+//! A head that cannot be looked into says why, holds up nobody, and what it changed is not forgotten.
+
+use crate::support::{DaemonWorld, small};
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_a_head_for_good_is_its_last_word_and_the_next_one_is_applied() {
+    let world =
+        DaemonWorld::running(&[("environments/dev.yaml", &small(1)), ("environments/b.yaml", &small(1))])
+            .await;
+    world.take_writes();
+    let deep = format!("environments/{}deep.yaml", "d/".repeat(40));
+    world.repository.write(&deep, &small(1));
+    world.repository.write("environments/dev.yaml", &small(2));
+    let note = world.push("too deep, beside a good change").await;
+    assert_eq!(
+        note,
+        "beamline/apply: failure: the depth of the folder \"environments/d/d/d/d/d/d/d/d/d/d/d/d/d/d…\" \
+         is over the limit of 32 folders: make it smaller, or split it"
+    );
+    assert!(world.take_writes().is_empty(), "nothing is half applied");
+    let looks = world.troubles().len();
+    world.clock.sleep(std::time::Duration::from_secs(30 * 60)).await;
+    assert_eq!(world.troubles().len(), looks, "it is not tried again for ever");
+    world.repository.write("environments/b.yaml", &small(2));
+    let note = world.push("goes on").await;
+    assert!(note.contains("beamline/apply: failure: the depth of the folder"), "{note}");
+    world.repository.clear("environments/d");
+    let note = world.push("mended").await;
+    assert!(note.starts_with("beamline/apply: success: 2 environments applied: b, dev"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_branch_that_cannot_be_looked_into_stops_no_other() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
+    let base = world.repository.git(&["rev-parse", "HEAD"]);
+    world.repository.write(&format!("environments/{}deep.yaml", "d/".repeat(40)), &small(1));
+    let note = world.push_branch("a-deep", "too deep").await;
+    assert!(note.starts_with("beamline/plan: failure: the depth of the folder"), "{note}");
+    world.repository.git(&["reset", "-q", "--hard", &base]);
+    world.repository.write("environments/dev.yaml", &small(2));
+    let note = world.push_branch("b-good", "good").await;
+    assert!(note.contains("beamline/plan: dev: success: Would be: 1 to change"), "{note}");
+    let note = world.push("good").await;
+    assert!(note.contains("beamline/apply: dev: success: Applied: 1 changed"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_remote_has_lost_is_said_on_the_commit_and_the_next_push_brings_it_all() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
+    world.repository.write("environments/other.yaml", &small(3));
+    let commit = world.repository.commit("a commit that the remote will not have whole");
+    world.repository.git(&["push", "-q", "origin", "HEAD:refs/elsewhere/bad"]);
+    let blob = world.repository.git(&["rev-parse", "HEAD:environments/other.yaml"]);
+    let file = world.repository.origin().join("objects").join(&blob[..2]).join(&blob[2..]);
+    let content = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    for branch in ["main", "bad"] {
+        let name = format!("refs/heads/{branch}");
+        world.repository.git_of_origin(&["update-ref", &name, &commit.to_string()]);
+    }
+    world.settled("main", &commit).await;
+    world.settled("bad", &commit).await;
+    let note = world.repository.note(&commit);
+    assert!(note.contains("beamline/apply: failure: ") && note.contains("origin.git is damaged"), "{note}");
+    assert!(!note.contains("success"), "{note}");
+    std::fs::write(&file, content).unwrap();
+    let note = world.push("once more, now that the remote is whole").await;
+    assert!(note.contains("beamline/apply: other: success: Applied: 7 created"), "{note}");
+    world.finish().await;
+}
