@@ -200,7 +200,7 @@ impl Dispatcher {
     fn next_beside(&mut self) -> Option<View> {
         match std::mem::replace(&mut self.beside, Beside::Busy) {
             Beside::Due(view) => Some(view),
-            other => {
+            other @ (Beside::Idle | Beside::Busy | Beside::BusyAndNext(_) | Beside::Failed) => {
                 self.beside = other;
                 None
             }

@@ -212,13 +212,12 @@ fn download_local(
 
 /// What libgit2 says about a local remote: its damage is not ours.
 fn at_source(source: &git2::Repository, address: &Address, error: git2::Error) -> GitError {
-    match wrap(source.path(), error) {
-        GitError::Damaged { source, .. } => {
-            let (remote, detail) = (address.shown.clone(), failure::printable(source.message()));
-            GitError::RemoteDamaged { remote, detail }
-        }
-        other => other,
+    let error = wrap(source.path(), error);
+    if let GitError::Damaged { source, .. } = &error {
+        let (remote, detail) = (address.shown.clone(), failure::printable(source.message()));
+        return GitError::RemoteDamaged { remote, detail };
     }
+    error
 }
 
 /// Copies what `tips` reach and the mirror does not have from a local remote.

@@ -179,10 +179,13 @@ enum Trouble {
 /// libgit2 compares an object with its id before it parses it, so what does not parse was made so.
 fn trouble(source: &git2::Error) -> Trouble {
     use git2::ErrorClass as Class;
-    match source.class() {
-        Class::Tree | Class::Object if source.code() != git2::ErrorCode::NotFound => Trouble::Content,
-        Class::Odb | Class::Object | Class::Tree | Class::Zlib | Class::Indexer => Trouble::Object,
-        _ => Trouble::Other,
+    let class = source.class();
+    if matches!(class, Class::Tree | Class::Object) && source.code() != git2::ErrorCode::NotFound {
+        Trouble::Content
+    } else if matches!(class, Class::Odb | Class::Object | Class::Tree | Class::Zlib | Class::Indexer) {
+        Trouble::Object
+    } else {
+        Trouble::Other
     }
 }
 
