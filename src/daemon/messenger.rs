@@ -44,7 +44,8 @@ async fn send(shared: &Shared, outgoing: &OutgoingMessage) -> Result<Option<Comm
                 None => find(shared, *pull_request, &marker).await?,
             };
             let body = format!("{}\n{body}", marker.as_str());
-            shared.forge.write_comment(*pull_request, existing.as_ref(), &body).await.map(Some)
+            let posted = shared.forge.write_comment(*pull_request, existing.as_ref(), &body).await?;
+            Ok(Some(posted.id))
         }
         Message::Acknowledgement { pull_request, comment } => {
             match shared.forge.acknowledge(*pull_request, comment).await? {
@@ -74,7 +75,7 @@ async fn reply(
         return Ok(Some(there));
     }
     let body = format!("{}\n{body}", marker.as_str());
-    shared.forge.write_comment(number, None, &body).await.map(Some)
+    shared.forge.write_comment(number, None, &body).await.map(|posted| Some(posted.id))
 }
 
 /// Our comment with this marker. Somebody else may have copied a marker: then ours is the oldest.

@@ -101,6 +101,21 @@ impl Author {
     }
 }
 
+impl Author {
+    /// Whether the name is one that the forge gives to accounts of programs: GitHub's `name[bot]`, GitLab's
+    /// `project_7_bot_…` and `group_7_bot_…` ("Project access tokens", "Group access tokens").
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        let is_token_of = |kind: &str| {
+            let rest = self.name.strip_prefix(kind).and_then(|rest| rest.split_once('_'));
+            rest.is_some_and(|(number, rest)| {
+                !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) && rest.starts_with("bot")
+            })
+        };
+        self.name.ends_with("[bot]") || is_token_of("project_") || is_token_of("group_")
+    }
+}
+
 /// A comment that stands on a pull request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
@@ -112,6 +127,17 @@ pub struct Comment {
     pub created_at: Timestamp,
     /// Its beginning, at most [`MAX_READ_BYTES`].
     pub body: String,
+}
+
+/// A comment of ours that the forge has accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// Its id.
+    pub id: CommentId,
+    /// When it came to say what it says, by the forge's clock; `None` where the forge does not tell.
+    pub at: Option<Timestamp>,
+    /// Our own account; `None` where the forge does not tell.
+    pub by: Option<Author>,
 }
 
 /// The beginning of `body`, at most [`MAX_READ_BYTES`], cut between characters.
@@ -177,6 +203,20 @@ impl Marker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_are_known_by_the_names_that_forges_give_them() {
+        for (name, is_machine) in [
+            ("dependabot[bot]", true),
+            ("project_42_bot_4ffca233d8298ea1", true),
+            ("group_7_bot", true),
+            ("ada", false),
+            ("project_x_bot", false),
+            ("project_42_robin", false),
+        ] {
+            assert_eq!(Author::new("1", name).is_machine(), is_machine, "{name}");
+        }
+    }
 
     #[test]
     fn ids_from_outside_are_bounded() {

@@ -39,7 +39,7 @@ pub use azure_devops::AzureDevOps;
 pub use bitbucket::Bitbucket;
 pub use check_run::{Annotation, CheckRun, Level, MAX_ANNOTATIONS};
 pub use comment::{
-    Author, Comment, CommentId, CommentIdError, MAX_COMMENTS, MAX_READ_BYTES, Marker, Permission,
+    Author, Comment, CommentId, CommentIdError, MAX_COMMENTS, MAX_READ_BYTES, Marker, Permission, Posted,
 };
 pub use delivery::{LONGEST_DUE, after_failure};
 pub use gitea::Gitea;
@@ -48,8 +48,8 @@ pub use gitlab::GitLab;
 pub use outlet::{Acknowledged, Class, Forge, ForgeError, Note, NotesWriter};
 pub use payload::{Payload, PayloadDigest};
 pub use pull_request::{
-    ChangedFiles, Fate, MAX_PULL_REQUESTS, Origin, PullRequest, PullRequestNumber, PullRequestNumberError,
-    PullRequests, Stage, Validator,
+    ChangedFiles, Ending, Fate, MAX_PULL_REQUESTS, Merged, Origin, PullRequest, PullRequestNumber,
+    PullRequestNumberError, PullRequests, Stage, Validator,
 };
 pub use signature::{Checker, Proof, SignatureError, verify};
 pub use status::{Check, Context, ContextError, Description, MAX_DESCRIPTION_CHARS, State, Status};

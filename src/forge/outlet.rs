@@ -13,11 +13,11 @@ use super::api::Quota;
 use super::azure_devops::AzureDevOps;
 use super::bitbucket::Bitbucket;
 use super::check_run::CheckRun;
-use super::comment::{Author, Comment, CommentId, Permission};
+use super::comment::{Author, Comment, CommentId, Permission, Posted};
 use super::gitea::Gitea;
 use super::github::GitHub;
 use super::gitlab::GitLab;
-use super::pull_request::{ChangedFiles, Fate, PullRequestNumber, PullRequests, Validator};
+use super::pull_request::{ChangedFiles, Ending, Fate, PullRequestNumber, PullRequests, Validator};
 use super::status::Status;
 use crate::git::CommitId;
 
@@ -87,13 +87,21 @@ impl Forge {
     /// # Errors
     /// [`ForgeError`] when the forge does not say.
     pub async fn fate(&self, number: PullRequestNumber) -> Result<Fate, ForgeError> {
+        self.ending(number).await.map(|ending| ending.fate())
+    }
+
+    /// How a pull request stands, and of a merged one how it was merged.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when the forge does not say.
+    pub async fn ending(&self, number: PullRequestNumber) -> Result<Ending, ForgeError> {
         match self {
-            Self::GitHub(github) => github.fate(number).await,
-            Self::GitLab(gitlab) => gitlab.fate(number).await,
-            Self::Gitea(gitea) => gitea.fate(number).await,
-            Self::AzureDevOps(azure) => azure.fate(number).await,
-            Self::Bitbucket(bitbucket) => bitbucket.fate(number).await,
-            Self::Notes(_) => Ok(Fate::Closed),
+            Self::GitHub(github) => github.ending(number).await,
+            Self::GitLab(gitlab) => gitlab.ending(number).await,
+            Self::Gitea(gitea) => gitea.ending(number).await,
+            Self::AzureDevOps(azure) => azure.ending(number).await,
+            Self::Bitbucket(bitbucket) => bitbucket.ending(number).await,
+            Self::Notes(_) => Ok(Ending::Closed),
         }
     }
 
@@ -143,9 +151,9 @@ impl Forge {
         }
     }
 
-    /// Writes a comment: in the place of `existing`, which is ours, or a new one. Answers its id, which
-    /// is another one when `existing` was deleted meanwhile. `body` has at most
-    /// [`Self::max_comment_chars`] characters.
+    /// Writes a comment: in the place of `existing`, which is ours, or a new one. Answers with its id, which
+    /// is another one when `existing` was deleted meanwhile, and with when and by whom, as the forge says it.
+    /// `body` has at most [`Self::max_comment_chars`] characters.
     ///
     /// # Errors
     /// [`ForgeError`] when it was not accepted.
@@ -154,7 +162,7 @@ impl Forge {
         number: PullRequestNumber,
         existing: Option<&CommentId>,
         body: &str,
-    ) -> Result<CommentId, ForgeError> {
+    ) -> Result<Posted, ForgeError> {
         match self {
             Self::GitHub(github) => github.write_comment(number, existing, body).await,
             Self::GitLab(gitlab) => gitlab.write_comment(number, existing, body).await,

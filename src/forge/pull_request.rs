@@ -7,9 +7,10 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::git::{BranchName, CommitId};
+use crate::git::{BranchName, CommitId, CommitPrefix};
 
 /// Most open pull requests that are looked at. A repository of definitions has a few dozen.
 pub const MAX_PULL_REQUESTS: usize = 1000;
@@ -121,6 +122,60 @@ pub enum Fate {
     Merged,
     /// It was closed without being merged, or deleted.
     Closed,
+}
+
+/// How a pull request stands, and of a merged one how it was merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is open.
+    Open,
+    /// It was merged.
+    Merged(Merged),
+    /// It was closed without being merged, or deleted.
+    Closed,
+}
+
+/// How a pull request was merged. What the forge does not say (yet) is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// The commit that the base branch was brought to: a merge commit, a squashed one, or the last of those
+    /// that were rebased or moved along.
+    pub commit: Option<CommitPrefix>,
+    /// The head that was merged.
+    pub head: Option<CommitPrefix>,
+    /// The branch that it was merged into.
+    pub base: Option<BranchName>,
+    /// When, by the forge's clock.
+    pub at: Option<Timestamp>,
+}
+
+impl Ending {
+    /// What has become of it.
+    #[must_use]
+    pub fn fate(&self) -> Fate {
+        match self {
+            Self::Open => Fate::Open,
+            Self::Merged(_) => Fate::Merged,
+            Self::Closed => Fate::Closed,
+        }
+    }
+}
+
+impl Merged {
+    /// From texts of a forge; what cannot be read counts as not said.
+    pub(super) fn read(
+        commit: Option<&str>,
+        head: Option<&str>,
+        base: Option<&str>,
+        at: Option<&str>,
+    ) -> Self {
+        Self {
+            commit: commit.and_then(|text| text.parse().ok()),
+            head: head.and_then(|text| text.parse().ok()),
+            base: base.and_then(|text| text.parse().ok()),
+            at: at.and_then(|text| text.parse().ok()),
+        }
+    }
 }
 
 /// The paths that a pull request changes.

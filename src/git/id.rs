@@ -52,6 +52,50 @@ impl CommitId {
     }
 }
 
+/// The beginning of a commit's id, as people and some forges write it: 7 to 40 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CommitPrefix(String);
+
+impl CommitPrefix {
+    /// Whether the commit's id begins so.
+    #[must_use]
+    pub fn is_of(&self, commit: &CommitId) -> bool {
+        commit.to_string().starts_with(&self.0)
+    }
+}
+
+impl fmt::Display for CommitPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for CommitPrefix {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let fits = (SHORT_DIGITS..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let rule = "it must be 7 to 40 hexadecimal digits";
+        fits.then(|| Self(text.to_ascii_lowercase()))
+            .ok_or_else(|| InvalidName::new("the beginning of a commit's id", text, rule))
+    }
+}
+
+impl TryFrom<String> for CommitPrefix {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<CommitPrefix> for String {
+    fn from(prefix: CommitPrefix) -> Self {
+        prefix.0
+    }
+}
+
 impl BlobId {
     /// The first seven digits, for people.
     #[must_use]

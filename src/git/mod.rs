@@ -44,7 +44,7 @@ pub use credentials::{Credentials, Remote};
 pub use error::{GitError, Lasting};
 pub use fetch::{Heads, Lost, NO_PULLS};
 pub use history::CommitInfo;
-pub use id::{BlobId, BranchName, CommitId, InvalidName, RepoPath};
+pub use id::{BlobId, BranchName, CommitId, CommitPrefix, InvalidName, RepoPath};
 pub use listing::{EntryKind, TreeEntry};
 pub use merge::Merge;
 pub use mirror::{Mirror, Recursion};

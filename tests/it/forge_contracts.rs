@@ -77,7 +77,7 @@ async fn everything(prism: &Prism, forge: &Forge, author: &Author, comment: &str
     for known in [None, Some(Validator("W/\"644b5b0155e6404a9cc4bd9d8b1ae730\"".to_owned()))] {
         prism.accepted(forge.open_pull_requests(known.as_ref()).await);
     }
-    prism.accepted(forge.fate(number()).await);
+    prism.accepted(forge.ending(number()).await);
     prism.accepted(forge.changed_files(number()).await);
     prism.accepted(forge.comments(number()).await);
     let marker = Marker::new("ops", "plan");

@@ -8,8 +8,8 @@ use serde::de::IgnoredAny;
 use super::connection::{AzureDevOps, List};
 use super::statuses::{CommitRef, is_no_pull_request};
 use crate::forge::{
-    ChangedFiles, Fate, ForgeError, MAX_PULL_REQUESTS, Origin, PullRequest, PullRequestNumber, PullRequests,
-    Stage, Validator,
+    ChangedFiles, Ending, ForgeError, MAX_PULL_REQUESTS, Merged, Origin, PullRequest, PullRequestNumber,
+    PullRequests, Stage, Validator,
 };
 use crate::git::BranchName;
 
@@ -36,8 +36,22 @@ struct Listed {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Looked {
     status: String,
+    target_ref_name: Option<String>,
+    last_merge_commit: Option<CommitRef>,
+    last_merge_source_commit: Option<CommitRef>,
+    closed_date: Option<String>,
+}
+
+impl Looked {
+    fn merged(&self) -> Merged {
+        let id = |commit: &'_ Option<CommitRef>| commit.as_ref().and_then(|it| it.commit_id.clone());
+        let base = self.target_ref_name.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));
+        let (commit, head) = (id(&self.last_merge_commit), id(&self.last_merge_source_commit));
+        Merged::read(commit.as_deref(), head.as_deref(), base, self.closed_date.as_deref())
+    }
 }
 
 #[derive(Deserialize)]
@@ -85,18 +99,18 @@ impl AzureDevOps {
         Ok(PullRequests::Open { pull_requests, truncated, validator: None })
     }
 
-    pub(in crate::forge) async fn fate(&self, number: PullRequestNumber) -> Result<Fate, ForgeError> {
+    pub(in crate::forge) async fn ending(&self, number: PullRequestNumber) -> Result<Ending, ForgeError> {
         let what = format!("pull request {number}");
         let answer = match self.get(&format!("/pullrequests/{number}"), "", &what).await {
             Ok(answer) => answer,
-            Err(failure) if is_no_pull_request(&failure) => return Ok(Fate::Closed),
+            Err(failure) if is_no_pull_request(&failure) => return Ok(Ending::Closed),
             Err(failure) => return Err(failure.into()),
         };
         let looked: Looked = answer.json(&what)?;
         Ok(match looked.status.as_str() {
-            "completed" => Fate::Merged,
-            "abandoned" => Fate::Closed,
-            _ => Fate::Open,
+            "completed" => Ending::Merged(looked.merged()),
+            "abandoned" => Ending::Closed,
+            _ => Ending::Open,
         })
     }
 

@@ -208,7 +208,7 @@ async fn a_pull_request_is_open_merged_or_closed() {
     let fake = FakeForge::answering(answers);
     let forge = forge(&fake);
     for expected in [Fate::Open, Fate::Merged, Fate::Closed] {
-        assert_eq!(forge.fate(number(7)).await, Ok(expected));
+        assert_eq!(forge.ending(number(7)).await.map(|ending| ending.fate()), Ok(expected));
     }
     check_contract(&fake, 3);
 }
@@ -278,11 +278,11 @@ async fn a_comment_is_a_closed_thread_that_is_edited_in_place() {
         thread(14),
     ]);
     let forge = forge(&fake);
-    let first = forge.write_comment(number(7), None, "first").await.unwrap();
+    let first = forge.write_comment(number(7), None, "first").await.unwrap().id;
     assert_eq!(first.as_str(), "12/1");
-    assert_eq!(forge.write_comment(number(7), Some(&first), "second").await.unwrap(), first);
-    assert_eq!(forge.write_comment(number(7), Some(&first), "third").await.unwrap().as_str(), "13/1");
-    assert_eq!(forge.write_comment(number(7), Some(&first), "fourth").await.unwrap().as_str(), "14/1");
+    assert_eq!(forge.write_comment(number(7), Some(&first), "second").await.unwrap().id, first);
+    assert_eq!(forge.write_comment(number(7), Some(&first), "third").await.unwrap().id.as_str(), "13/1");
+    assert_eq!(forge.write_comment(number(7), Some(&first), "fourth").await.unwrap().id.as_str(), "14/1");
     let asked = fake.asked();
     let begun = json!({
         "comments": [{ "parentCommentId": 0, "content": "first", "commentType": "text" }], "status": "closed",

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::connection::{AzureDevOps, List};
 use crate::forge::comment::{beginning, oldest_and_newest};
-use crate::forge::{Author, Class, Comment, CommentId, ForgeError, PullRequestNumber};
+use crate::forge::{Author, Class, Comment, CommentId, ForgeError, Posted, PullRequestNumber};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,6 +32,16 @@ struct ThreadComment {
     is_deleted: bool,
     author: Option<IdentityRef>,
     published_date: Option<String>,
+    last_content_updated_date: Option<String>,
+}
+
+impl ThreadComment {
+    fn posted(self, id: CommentId) -> Posted {
+        let author = self.author.and_then(|it| Some((it.id?, it.display_name.unwrap_or_default())));
+        let at = self.last_content_updated_date.or(self.published_date);
+        let by = author.map(|(id, name)| Author::new(&id, &name));
+        Posted { id, at: at.and_then(|at| at.parse().ok()), by }
+    }
 }
 
 #[derive(Deserialize)]
@@ -64,35 +74,35 @@ impl AzureDevOps {
         number: PullRequestNumber,
         existing: Option<&CommentId>,
         body: &str,
-    ) -> Result<CommentId, ForgeError> {
+    ) -> Result<Posted, ForgeError> {
         let place = existing.and_then(|id| id.as_str().split_once('/').map(|place| (id, place)));
         if let Some((id, (thread, comment))) = place
-            && self.rewrite(number, thread, comment, body).await?
+            && let Some(written) = self.rewrite(number, thread, comment, body).await?
         {
-            return Ok(id.clone());
+            return Ok(written.posted(id.clone()));
         }
         self.begin_thread(number, body).await
     }
 
-    /// "Pull Request Thread Comments - Update"; `false` when the comment is no longer there.
+    /// "Pull Request Thread Comments - Update"; `None` when the comment is no longer there.
     async fn rewrite(
         &self,
         number: PullRequestNumber,
         thread: &str,
         comment: &str,
         body: &str,
-    ) -> Result<bool, ForgeError> {
+    ) -> Result<Option<ThreadComment>, ForgeError> {
         let what = format!("the comment on pull request {number}");
         let path = format!("/pullRequests/{number}/threads/{thread}/comments/{comment}");
         match self.write(Method::PATCH, &path, &json!({ "content": body }), &what).await {
-            Ok(answer) => Ok(!answer.json::<ThreadComment>(&what)?.is_deleted),
-            Err(failure) if failure.status == Some(StatusCode::NOT_FOUND) => Ok(false),
+            Ok(answer) => Ok(Some(answer.json::<ThreadComment>(&what)?).filter(|it| !it.is_deleted)),
+            Err(failure) if failure.status == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(failure) => Err(failure.into()),
         }
     }
 
     /// "Pull Request Threads - Create".
-    async fn begin_thread(&self, number: PullRequestNumber, body: &str) -> Result<CommentId, ForgeError> {
+    async fn begin_thread(&self, number: PullRequestNumber, body: &str) -> Result<Posted, ForgeError> {
         let what = format!("the comment on pull request {number}");
         let thread = json!({
             "comments": [{ "parentCommentId": 0, "content": body, "commentType": "text" }],
@@ -100,10 +110,15 @@ impl AzureDevOps {
         });
         let path = format!("/pullRequests/{number}/threads");
         let thread: Thread = self.write(Method::POST, &path, &thread, &what).await?.json(&what)?;
-        let first = thread.comments.iter().flatten().next().map_or(1, |comment| comment.id);
-        format!("{}/{first}", thread.id).parse().map_err(|_| ForgeError {
+        let first = thread.comments.into_iter().flatten().next();
+        let id = format!("{}/{}", thread.id, first.as_ref().map_or(1, |comment| comment.id));
+        let id: CommentId = id.parse().map_err(|_| ForgeError {
             class: Class::Retry { after: None },
             message: format!("Azure DevOps answered {what} with an impossible id"),
+        })?;
+        Ok(match first {
+            Some(first) => first.posted(id),
+            None => Posted { id, at: None, by: None },
         })
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::connection::Bitbucket;
 use super::markup;
 use crate::forge::comment::{beginning, oldest_and_newest};
-use crate::forge::{Author, Comment, CommentId, ForgeError, MAX_COMMENTS, PullRequestNumber};
+use crate::forge::{Author, Comment, CommentId, ForgeError, MAX_COMMENTS, Posted, PullRequestNumber};
 
 /// Comments in one answer; Bitbucket gives no more.
 const PAGE: usize = 100;
@@ -46,6 +46,17 @@ struct Written {
     id: u64,
     #[serde(default)]
     deleted: bool,
+    created_on: Option<String>,
+    updated_on: Option<String>,
+    user: Option<User>,
+}
+
+impl Written {
+    fn posted(self) -> Posted {
+        let author = self.user.and_then(|user| Some((user.uuid?, user.display_name.unwrap_or_default())));
+        let at = self.updated_on.or(self.created_on).and_then(|at| at.parse().ok());
+        Posted { id: self.id.into(), at, by: author.map(|(id, name)| Author::new(&id, &name)) }
+    }
 }
 
 impl Bitbucket {
@@ -73,20 +84,24 @@ impl Bitbucket {
         number: PullRequestNumber,
         existing: Option<&CommentId>,
         body: &str,
-    ) -> Result<CommentId, ForgeError> {
+    ) -> Result<Posted, ForgeError> {
         let what = format!("the comment on pull request {number}");
         let path = self.path(&format!("/pullrequests/{number}/comments"));
         let body = json!({ "type": "pullrequest_comment", "content": { "raw": markup::written(body) } });
         if let Some(id) = existing.filter(|id| !id.as_str().contains('/')) {
             match self.write(Method::PUT, format!("{path}/{id}"), &body, &what).await {
-                Ok(answer) if !answer.json::<Written>(&what)?.deleted => return Ok(id.clone()),
-                Ok(_) => {}
+                Ok(answer) => {
+                    let written: Written = answer.json(&what)?;
+                    if !written.deleted {
+                        return Ok(Posted { id: id.clone(), ..written.posted() });
+                    }
+                }
                 Err(failure) if is_gone(failure.status) => {}
                 Err(failure) => return Err(failure.into()),
             }
         }
         let written: Written = self.write(Method::POST, path, &body, &what).await?.json(&what)?;
-        Ok(CommentId::from(written.id))
+        Ok(written.posted())
     }
 }
 

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::connection::Bitbucket;
 use crate::forge::api::Failure;
 use crate::forge::{
-    ChangedFiles, Fate, ForgeError, MAX_PULL_REQUESTS, Origin, PullRequest, PullRequestNumber, PullRequests,
-    Repository, Stage, Validator,
+    ChangedFiles, Ending, ForgeError, MAX_PULL_REQUESTS, Merged, Origin, PullRequest, PullRequestNumber,
+    PullRequests, Repository, Stage, Validator,
 };
 use crate::git::CommitId;
 
@@ -70,9 +70,23 @@ struct FullName {
 pub(super) struct Looked {
     state: String,
     source: Option<Endpoint>,
+    destination: Option<Endpoint>,
+    merge_commit: Option<Commit>,
 }
 
 impl Looked {
+    /// It is not documented when one was merged; both commits are abbreviated to 12 digits.
+    fn merged(&self) -> Merged {
+        let source = self.source.as_ref().and_then(|source| source.commit.as_ref());
+        let branch = self.destination.as_ref().and_then(|it| it.branch.as_ref());
+        Merged::read(
+            self.merge_commit.as_ref().map(|commit| commit.hash.as_str()),
+            source.map(|commit| commit.hash.as_str()),
+            branch.and_then(|branch| branch.name.as_deref()),
+            None,
+        )
+    }
+
     /// Whether its branch is in another repository, or in one that is gone.
     pub(super) fn is_from_elsewhere(&self, repository: &Repository) -> bool {
         let from = self.source.as_ref().and_then(|source| source.repository.as_ref()?.full_name.as_deref());
@@ -113,14 +127,14 @@ impl Bitbucket {
     }
 
     /// "Get a pull request". Pull requests cannot be deleted.
-    pub(in crate::forge) async fn fate(&self, number: PullRequestNumber) -> Result<Fate, ForgeError> {
+    pub(in crate::forge) async fn ending(&self, number: PullRequestNumber) -> Result<Ending, ForgeError> {
         let what = format!("pull request {number}");
         let looked: Looked =
             self.get(self.path(&format!("/pullrequests/{number}")), &what).await?.json(&what)?;
         Ok(match looked.state.as_str() {
-            "MERGED" => Fate::Merged,
-            "DECLINED" | "SUPERSEDED" => Fate::Closed,
-            _ => Fate::Open,
+            "MERGED" => Ending::Merged(looked.merged()),
+            "DECLINED" | "SUPERSEDED" => Ending::Closed,
+            _ => Ending::Open,
         })
     }
 

@@ -198,7 +198,7 @@ async fn a_pull_request_is_open_merged_or_closed() {
     let fake = FakeForge::answering(words.map(|word| ok(json!({ "id": 7, "state": word }))));
     let forge = forge(&fake);
     for expected in [Fate::Open, Fate::Merged, Fate::Closed, Fate::Closed] {
-        assert_eq!(forge.fate(number(7)).await, Ok(expected));
+        assert_eq!(forge.ending(number(7)).await.map(|ending| ending.fate()), Ok(expected));
     }
     check_contract(&fake, 4);
 }
@@ -279,9 +279,9 @@ async fn a_comment_is_edited_in_place_and_written_anew_when_it_is_gone() {
         (201, vec![], json!({ "id": 13 }).to_string()),
     ]);
     let forge = forge(&fake);
-    let first = forge.write_comment(number(7), None, "<!-- beamline ops plan -->\nfirst").await.unwrap();
-    assert_eq!(forge.write_comment(number(7), Some(&first), "second").await.unwrap(), first);
-    assert_eq!(forge.write_comment(number(7), Some(&first), "third").await.unwrap(), 13.into());
+    let first = forge.write_comment(number(7), None, "<!-- beamline ops plan -->\nfirst").await.unwrap().id;
+    assert_eq!(forge.write_comment(number(7), Some(&first), "second").await.unwrap().id, first);
+    assert_eq!(forge.write_comment(number(7), Some(&first), "third").await.unwrap().id, 13.into());
     let raw = |at: usize| fake.asked()[at].body["content"]["raw"].clone();
     assert_eq!((raw(0), raw(1)), ("[beamline ops plan]: #\n\nfirst".into(), "second".into()));
     assert_eq!(fake.lines()[1], format!("PUT {BASE}/pullrequests/7/comments/12"));

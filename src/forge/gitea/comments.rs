@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::client::Gitea;
 use crate::forge::api::segment;
-use crate::forge::comment::{Author, Comment, CommentId, MAX_COMMENTS, Permission, beginning};
+use crate::forge::comment::{Author, Comment, CommentId, MAX_COMMENTS, Permission, Posted, beginning};
 use crate::forge::outlet::{Acknowledged, ForgeError};
 use crate::forge::pull_request::PullRequestNumber;
 
@@ -43,6 +43,15 @@ struct Allowed {
 #[derive(Deserialize)]
 struct Written {
     id: u64,
+    updated_at: Option<Timestamp>,
+    user: Option<User>,
+}
+
+impl Written {
+    fn posted(self) -> Posted {
+        let by = self.user.map(|user| Author::new(&user.id.to_string(), &user.login));
+        Posted { id: self.id.into(), at: self.updated_at, by }
+    }
 }
 
 impl Gitea {
@@ -67,21 +76,23 @@ impl Gitea {
         number: PullRequestNumber,
         existing: Option<&CommentId>,
         body: &str,
-    ) -> Result<CommentId, ForgeError> {
+    ) -> Result<Posted, ForgeError> {
         let what = format!("the comment on pull request {number}");
         let body = json!({ "body": body });
         if let Some(id) = existing {
             let path = format!("/issues/comments/{}", segment(id.as_str()));
             match self.send(Method::PATCH, &path, &body, &what).await {
                 Ok(answer) if answer.status == StatusCode::NO_CONTENT => {}
-                Ok(_) => return Ok(id.clone()),
+                Ok(answer) => {
+                    return Ok(Posted { id: id.clone(), ..answer.json::<Written>(&what)?.posted() });
+                }
                 Err(failure) if failure.status == Some(StatusCode::NOT_FOUND) => {}
                 Err(failure) => return Err(failure.into()),
             }
         }
         let path = format!("/issues/{number}/comments");
         let written: Written = self.send(Method::POST, &path, &body, &what).await?.json(&what)?;
-        Ok(written.id.into())
+        Ok(written.posted())
     }
 
     /// A second reaction of the same kind is answered with 200. A server may be set to allow other

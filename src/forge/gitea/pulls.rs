@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::client::{Gitea, PAGE};
 use crate::forge::outlet::ForgeError;
 use crate::forge::pull_request::{
-    ChangedFiles, Fate, MAX_PULL_REQUESTS, Origin, PullRequest, PullRequestNumber, PullRequests, Stage,
-    Validator,
+    ChangedFiles, Ending, MAX_PULL_REQUESTS, Merged, Origin, PullRequest, PullRequestNumber, PullRequests,
+    Stage, Validator,
 };
 
 /// Most paths of one pull request that are read.
@@ -43,6 +43,8 @@ struct Pull {
     head: Option<Branch>,
     base: Option<Branch>,
     flow: Option<u64>,
+    merged_at: Option<String>,
+    merge_commit_sha: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -113,13 +115,13 @@ impl Gitea {
         is_empty
     }
 
-    pub(in crate::forge) async fn fate(&self, number: PullRequestNumber) -> Result<Fate, ForgeError> {
+    pub(in crate::forge) async fn ending(&self, number: PullRequestNumber) -> Result<Ending, ForgeError> {
         let what = format!("pull request {number}");
         match self.get(&format!("/pulls/{number}"), &what).await {
-            Ok(answer) => Ok(answer.json::<Pull>(&what)?.fate()),
+            Ok(answer) => Ok(answer.json::<Pull>(&what)?.ending()),
             Err(failure) if failure.status == Some(StatusCode::NOT_FOUND) => {
                 self.get("", "the repository").await?;
-                Ok(Fate::Closed)
+                Ok(Ending::Closed)
             }
             Err(failure) => Err(failure.into()),
         }
@@ -154,11 +156,16 @@ impl Gitea {
 }
 
 impl Pull {
-    fn fate(&self) -> Fate {
+    fn ending(&self) -> Ending {
         match (self.merged, self.state.as_deref()) {
-            (true, _) => Fate::Merged,
-            (false, Some("closed")) => Fate::Closed,
-            (false, Some(_) | None) => Fate::Open,
+            (true, _) => Ending::Merged(Merged::read(
+                self.merge_commit_sha.as_deref(),
+                self.head.as_ref().map(|head| head.sha.as_str()),
+                self.base.as_ref().map(|base| base.reference.as_str()),
+                self.merged_at.as_deref(),
+            )),
+            (false, Some("closed")) => Ending::Closed,
+            (false, Some(_) | None) => Ending::Open,
         }
     }
 

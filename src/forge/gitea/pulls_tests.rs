@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Clock;
+use crate::forge::Fate;
 use crate::forge::exchange_fixture::{Answer as Said, Contract, FakeForge};
 use crate::forge::gitea::Options;
 use crate::forge::{Class, Forge};
@@ -131,7 +132,7 @@ async fn a_deleted_pull_request_is_closed_and_a_deleted_repository_is_an_error()
     assert_eq!(forge(&fake).fate(seven()).await, Ok(Fate::Closed));
     assert_eq!(fake.lines()[1], "GET /api/v1/repos/octo/ml");
     let fake = FakeForge::answering([gone(), gone()]);
-    assert_eq!(forge(&fake).fate(seven()).await.unwrap_err().class, Class::Refused);
+    assert_eq!(forge(&fake).ending(seven()).await.unwrap_err().class, Class::Refused);
 }
 
 #[tokio::test]
@@ -165,7 +166,7 @@ async fn every_request_is_as_gitea_and_forgejo_publish_it() {
         let forge = forge(&fake);
         forge.open_pull_requests(None).await.unwrap();
         forge.changed_files(seven()).await.unwrap();
-        forge.fate(seven()).await.unwrap();
+        forge.ending(seven()).await.unwrap();
         assert_eq!(fake.asked().len(), 4);
         fake.asked().iter().for_each(|asked| contract.check(asked));
     }

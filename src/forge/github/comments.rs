@@ -13,7 +13,7 @@ use super::pull_requests::PER_PAGE;
 use crate::forge::api::{Failure, segment};
 use crate::forge::comment::beginning;
 use crate::forge::{
-    Acknowledged, Author, Comment, CommentId, ForgeError, MAX_COMMENTS, Permission, PullRequestNumber,
+    Acknowledged, Author, Comment, CommentId, ForgeError, MAX_COMMENTS, Permission, Posted, PullRequestNumber,
 };
 
 /// Under whose name GitHub shows what deleted accounts wrote.
@@ -36,6 +36,15 @@ struct Account {
 #[derive(Deserialize)]
 struct Written {
     id: u64,
+    updated_at: Option<Timestamp>,
+    user: Option<Account>,
+}
+
+impl From<Written> for Posted {
+    fn from(written: Written) -> Self {
+        let by = written.user.map(|account| Author::new(&account.id.to_string(), &account.login));
+        Self { id: written.id.into(), at: written.updated_at, by }
+    }
 }
 
 #[derive(Deserialize)]
@@ -70,13 +79,13 @@ impl GitHub {
         number: PullRequestNumber,
         existing: Option<&CommentId>,
         body: &str,
-    ) -> Result<CommentId, ForgeError> {
+    ) -> Result<Posted, ForgeError> {
         let what = format!("the comment on pull request {number}");
         let body = json!({ "body": body });
         if let Some(id) = existing {
             let path = format!("/issues/comments/{}", segment(id.as_str()));
             match self.send(&Request::write(Method::PATCH, path, body.clone(), &what)).await {
-                Ok(_) => return Ok(id.clone()),
+                Ok(answer) => return Ok(Posted { id: id.clone(), ..answer.json::<Written>(&what)?.into() }),
                 Err(failure) if is_gone(&failure) => {}
                 Err(failure) => return Err(failure.error),
             }
@@ -84,7 +93,7 @@ impl GitHub {
         let path = format!("/issues/{number}/comments");
         let written: Written =
             self.send(&Request::write(Method::POST, path, body, &what)).await?.json(&what)?;
-        Ok(CommentId::from(written.id))
+        Ok(written.into())
     }
 
     /// A second reaction of the same account is the first one (`reactions/create-for-issue-comment`).
@@ -214,14 +223,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_comment_is_edited_in_place_and_written_anew_when_it_is_gone() {
-        let created = || Reply::json(&json!({"id": 12}));
+        let user = json!({"id": 1, "login": "bot"});
+        let created = || Reply::json(&json!({"id": 12, "updated_at": NOW, "user": user}));
         let fake =
             FakeGitHub::scripted([created(), created(), Reply::new(StatusCode::NOT_FOUND, "{}"), created()]);
         let github = fake.github();
         let old = CommentId::from(11);
-        assert_eq!(github.write_comment(seven(), None, "a").await.unwrap().as_str(), "12");
-        assert_eq!(github.write_comment(seven(), Some(&old), "b").await.unwrap(), old);
-        assert_eq!(github.write_comment(seven(), Some(&old), "c").await.unwrap().as_str(), "12");
+        let posted =
+            |id: u64| Ok(Posted { id: id.into(), at: NOW.parse().ok(), by: Some(Author::new("1", "bot")) });
+        assert_eq!(github.write_comment(seven(), None, "a").await, posted(12));
+        assert_eq!(github.write_comment(seven(), Some(&old), "b").await, posted(11));
+        assert_eq!(github.write_comment(seven(), Some(&old), "c").await, posted(12));
         let lines: Vec<String> = fake.requests().iter().map(Recorded::line).collect();
         let (create, update) = (
             "POST /api/v3/repos/octo/ml/issues/7/comments",

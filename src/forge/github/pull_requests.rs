@@ -12,8 +12,8 @@ use serde::Deserialize;
 use super::connection::{GitHub, Request};
 use crate::forge::api::{Answer, Failure};
 use crate::forge::{
-    ChangedFiles, Fate, ForgeError, MAX_PULL_REQUESTS, Origin, PullRequest, PullRequestNumber, PullRequests,
-    Stage, Validator,
+    ChangedFiles, Ending, ForgeError, MAX_PULL_REQUESTS, Merged, Origin, PullRequest, PullRequestNumber,
+    PullRequests, Stage, Validator,
 };
 
 /// The largest page that GitHub gives.
@@ -58,6 +58,17 @@ struct EndRepository {
 struct Standing {
     state: String,
     merged_at: Option<String>,
+    /// Of an open one a trial merge.
+    merge_commit_sha: Option<String>,
+    head: Option<Tip>,
+    base: Option<Tip>,
+}
+
+#[derive(Deserialize)]
+struct Tip {
+    sha: Option<String>,
+    #[serde(rename = "ref")]
+    branch: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -109,18 +120,23 @@ impl GitHub {
         self.send(&Request::get(path, LISTING).unless(etag)).await
     }
 
-    pub(in crate::forge) async fn fate(&self, number: PullRequestNumber) -> Result<Fate, ForgeError> {
+    pub(in crate::forge) async fn ending(&self, number: PullRequestNumber) -> Result<Ending, ForgeError> {
         let what = format!("pull request {number}");
         let answer = match self.send(&Request::get(format!("/pulls/{number}"), &what)).await {
             Ok(answer) => answer,
-            Err(failure) if failure.status == Some(StatusCode::NOT_FOUND) => return Ok(Fate::Closed),
+            Err(failure) if failure.status == Some(StatusCode::NOT_FOUND) => return Ok(Ending::Closed),
             Err(failure) => return Err(failure.error),
         };
         let standing: Standing = answer.json(&what)?;
-        Ok(match (standing.state.as_str(), standing.merged_at) {
-            ("open", _) => Fate::Open,
-            (_, Some(_)) => Fate::Merged,
-            (_, None) => Fate::Closed,
+        Ok(match (standing.state.as_str(), standing.merged_at.as_deref()) {
+            ("open", _) => Ending::Open,
+            (_, at @ Some(_)) => Ending::Merged(Merged::read(
+                standing.merge_commit_sha.as_deref(),
+                standing.head.as_ref().and_then(|head| head.sha.as_deref()),
+                standing.base.as_ref().and_then(|base| base.branch.as_deref()),
+                at,
+            )),
+            (_, None) => Ending::Closed,
         })
     }
 
@@ -172,6 +188,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::forge::Fate;
     use crate::forge::github::fixture::{COMMIT, FakeGitHub, Recorded, Reply, example};
 
     fn listed(number: usize) -> Value {
@@ -276,7 +293,7 @@ mod tests {
         let one = example("pull-request").unwrap();
         let fake = FakeGitHub::scripted([Reply::json(&one)]);
         let number = PullRequestNumber::new(1347).unwrap();
-        assert_eq!(fake.github().fate(number).await, Ok(Fate::Open));
+        assert_eq!(fake.github().ending(number).await, Ok(Ending::Open));
         let files = example("diff-entry-items").unwrap();
         let fake = FakeGitHub::scripted([Reply::json(&files)]);
         let files = fake.github().changed_files(number).await.unwrap();
@@ -293,9 +310,22 @@ mod tests {
         ];
         for (reply, fate) in cases {
             let fake = FakeGitHub::scripted([reply]);
-            assert_eq!(fake.github().fate(PullRequestNumber::new(9).unwrap()).await, Ok(fate));
+            let ending = fake.github().ending(PullRequestNumber::new(9).unwrap()).await;
+            assert_eq!(ending.map(|ending| ending.fate()), Ok(fate));
             fake.holds_to_the_contract();
         }
+    }
+
+    #[tokio::test]
+    async fn a_merged_one_names_its_commit_its_head_and_its_base() {
+        let merged = json!({
+            "state": "closed", "merged_at": "2026-01-01T00:00:00Z", "merge_commit_sha": "b".repeat(40),
+            "head": { "sha": COMMIT, "ref": "topic" }, "base": { "sha": COMMIT, "ref": "main" },
+        });
+        let fake = FakeGitHub::scripted([Reply::json(&merged)]);
+        let ending = fake.github().ending(PullRequestNumber::new(9).unwrap()).await.unwrap();
+        let (commit, at) = ("b".repeat(40), "2026-01-01T00:00:00Z");
+        assert_eq!(ending, Ending::Merged(Merged::read(Some(&commit), Some(COMMIT), Some("main"), Some(at))));
     }
 
     #[tokio::test]

@@ -8,8 +8,8 @@ use super::client::{GitLab, PAGE};
 use crate::forge::api::Failure;
 use crate::forge::outlet::ForgeError;
 use crate::forge::pull_request::{
-    ChangedFiles, Fate, MAX_PULL_REQUESTS, Origin, PullRequest, PullRequestNumber, PullRequests, Stage,
-    Validator,
+    ChangedFiles, Ending, MAX_PULL_REQUESTS, Merged, Origin, PullRequest, PullRequestNumber, PullRequests,
+    Stage, Validator,
 };
 
 /// Most pages of changed files. GitLab lists at most 3,000 files of a merge request ("Diff limits").
@@ -37,6 +37,10 @@ pub(super) struct MergeRequest {
     /// `1000+` when there are more than GitLab lists; absent while it still counts.
     changes_count: Option<String>,
     pub(super) head_pipeline: Option<Pipeline>,
+    merged_at: Option<String>,
+    /// Absent when it was merged without a merge commit.
+    merge_commit_sha: Option<String>,
+    squash_commit_sha: Option<String>,
 }
 
 /// What is read of the pipeline of a merge request.
@@ -88,17 +92,17 @@ impl GitLab {
         Ok(PullRequests::Open { pull_requests: in_order(pull_requests), truncated: true, validator: None })
     }
 
-    pub(in crate::forge) async fn fate(&self, number: PullRequestNumber) -> Result<Fate, ForgeError> {
+    pub(in crate::forge) async fn ending(&self, number: PullRequestNumber) -> Result<Ending, ForgeError> {
         match self.merge_request(number).await {
             Ok(merge_request) => Ok(match merge_request.state.as_deref() {
-                Some("merged") => Fate::Merged,
-                Some("closed") => Fate::Closed,
+                Some("merged") => Ending::Merged(merge_request.merged()),
+                Some("closed") => Ending::Closed,
                 // `opened`, and `locked` while it is being merged.
-                Some(_) | None => Fate::Open,
+                Some(_) | None => Ending::Open,
             }),
             Err(failure) if failure.status == Some(StatusCode::NOT_FOUND) => {
                 self.get("", "the project").await?;
-                Ok(Fate::Closed)
+                Ok(Ending::Closed)
             }
             Err(failure) => Err(failure.into()),
         }
@@ -140,6 +144,14 @@ impl MergeRequest {
     /// Whether the source is a branch of this project, to which only its members can push.
     pub(super) fn is_from_same_project(&self) -> bool {
         !self.source_project_id.is_null() && self.source_project_id == self.target_project_id
+    }
+
+    /// Without a merge commit the target was moved to what was squashed, or to the head itself ("Merge
+    /// methods", fast-forward).
+    fn merged(&self) -> Merged {
+        let commit = self.merge_commit_sha.as_deref().or(self.squash_commit_sha.as_deref());
+        let head = self.sha.as_deref();
+        Merged::read(commit.or(head), head, self.target_branch.as_deref(), self.merged_at.as_deref())
     }
 
     /// `None` when it has no commit yet, or names that Git does not have.

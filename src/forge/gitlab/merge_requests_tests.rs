@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::clock::Clock;
+use crate::forge::Fate;
 use crate::forge::exchange_fixture::{Answer as Said, Contract, FakeForge};
 use crate::forge::gitlab::Options;
 use crate::forge::{Class, Forge};
@@ -118,6 +119,25 @@ async fn the_list_ends_somewhere() {
 }
 
 #[tokio::test]
+async fn a_merged_one_names_the_commit_that_its_target_was_brought_to() {
+    let (merge, squash, head) = ("a".repeat(40), "b".repeat(40), "c".repeat(40));
+    for (merge_commit, squash_commit, expected) in [
+        (json!(merge), Value::Null, &merge),
+        (json!(merge), json!(squash), &merge),
+        (Value::Null, json!(squash), &squash),
+        (Value::Null, Value::Null, &head),
+    ] {
+        let answer = json!({
+            "iid": 7, "state": "merged", "sha": head, "target_branch": "main",
+            "merge_commit_sha": merge_commit, "squash_commit_sha": squash_commit,
+        });
+        let fake = FakeForge::answering([Said::new(200, answer)]);
+        let Ending::Merged(merged) = forge(&fake).ending(number(7)).await.unwrap() else { panic!() };
+        assert_eq!(merged, Merged::read(Some(expected), Some(&head), Some("main"), None));
+    }
+}
+
+#[tokio::test]
 async fn the_fate_is_the_state() {
     for (state, fate) in
         [("opened", Fate::Open), ("locked", Fate::Open), ("merged", Fate::Merged), ("closed", Fate::Closed)]
@@ -134,7 +154,7 @@ async fn a_deleted_merge_request_is_closed_and_a_deleted_project_is_an_error() {
     assert_eq!(forge(&fake).fate(number(7)).await, Ok(Fate::Closed));
     assert_eq!(fake.lines()[1], format!("GET {PROJECT}"));
     let fake = FakeForge::answering([gone(), gone()]);
-    assert_eq!(forge(&fake).fate(number(7)).await.unwrap_err().class, Class::Refused);
+    assert_eq!(forge(&fake).ending(number(7)).await.unwrap_err().class, Class::Refused);
 }
 
 #[tokio::test]

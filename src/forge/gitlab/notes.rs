@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::client::{GitLab, PAGE};
 use crate::forge::api::{Failure, segment};
-use crate::forge::comment::{Author, Comment, CommentId, MAX_COMMENTS, Permission, beginning};
+use crate::forge::comment::{Author, Comment, CommentId, MAX_COMMENTS, Permission, Posted, beginning};
 use crate::forge::outlet::{Acknowledged, ForgeError};
 use crate::forge::pull_request::PullRequestNumber;
 
@@ -46,6 +46,21 @@ struct User {
 struct Member {
     access_level: u64,
     state: Option<String>,
+}
+
+/// A note that was accepted.
+#[derive(Deserialize)]
+struct Written {
+    id: u64,
+    updated_at: Option<Timestamp>,
+    author: Option<User>,
+}
+
+impl Written {
+    fn posted(self) -> Posted {
+        let by = self.author.map(|user| Author::new(&user.id.to_string(), &user.username));
+        Posted { id: self.id.into(), at: self.updated_at, by }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -100,24 +115,22 @@ impl GitLab {
         number: PullRequestNumber,
         existing: Option<&CommentId>,
         body: &str,
-    ) -> Result<CommentId, ForgeError> {
+    ) -> Result<Posted, ForgeError> {
         let what = format!("the note on merge request {number}");
         let notes = format!("/merge_requests/{number}/notes");
         let body = json!({ "body": without_quick_actions(body) });
         if let Some(id) = existing {
             let path = format!("{notes}/{}", segment(id.as_str()));
             match self.send(Method::PUT, &path, &body, &what).await {
-                Ok(_) => return Ok(id.clone()),
+                Ok(answer) => {
+                    return Ok(Posted { id: id.clone(), ..answer.json::<Written>(&what)?.posted() });
+                }
                 Err(failure) if failure.status == Some(StatusCode::NOT_FOUND) => {}
                 Err(failure) => return Err(failure.into()),
             }
         }
-        #[derive(Deserialize)]
-        struct Written {
-            id: u64,
-        }
         let written: Written = self.send(Method::POST, &notes, &body, &what).await?.json(&what)?;
-        Ok(written.id.into())
+        Ok(written.posted())
     }
 
     /// A second award of the same emoji is refused, as a 404 that says so.

@@ -97,9 +97,9 @@ async fn a_note_is_written_changed_and_written_again_when_it_is_gone() {
         Said::new(201, note(12)),
     ]);
     let forge = forge(&fake);
-    let id = forge.write_comment(seven(), None, "## Plan").await.unwrap();
-    assert_eq!(forge.write_comment(seven(), Some(&id), "## Plan").await, Ok(11.into()));
-    assert_eq!(forge.write_comment(seven(), Some(&id), "## Plan").await, Ok(12.into()));
+    let id = forge.write_comment(seven(), None, "## Plan").await.unwrap().id;
+    assert_eq!(forge.write_comment(seven(), Some(&id), "## Plan").await.unwrap().id, 11.into());
+    assert_eq!(forge.write_comment(seven(), Some(&id), "## Plan").await.unwrap().id, 12.into());
     let lines = ["POST", "PUT", "PUT", "POST"].map(|method| match method {
         "PUT" => format!("PUT {NOTES}/11"),
         method => format!("{method} {NOTES}"),
