@@ -243,7 +243,7 @@ mod tests {
             .await
             .unwrap();
         let error = Store::open(&path).await.unwrap_err();
-        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 4, .. }), "{error:?}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 5, .. }), "{error:?}");
     }
 
     #[tokio::test]

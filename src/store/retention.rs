@@ -16,7 +16,7 @@ use super::{Store, StoreError};
 const ROWS_AT_ONCE: u64 = 500;
 
 /// Each deletes at most [`ROWS_AT_ONCE`] rows (`$2`) that are older than `$1`.
-const STATEMENTS: [&str; 10] = [
+const STATEMENTS: [&str; 12] = [
     "DELETE FROM inbox WHERE inbox_id IN (SELECT inbox_id FROM inbox
      WHERE received_at < $1 AND handled_at IS NOT NULL LIMIT $2)",
     "DELETE FROM outbox WHERE outbox_id IN (SELECT outbox_id FROM outbox
@@ -33,6 +33,13 @@ const STATEMENTS: [&str; 10] = [
     // What the comment of an open pull request is made of stays.
     "DELETE FROM work WHERE work_id IN (SELECT work_id FROM work WHERE ended_at < $1
      AND commit_id NOT IN (SELECT head FROM pull_requests WHERE closed_at IS NULL) LIMIT $2)",
+    "DELETE FROM shown WHERE shown_id IN (SELECT shown_id FROM shown WHERE shown_at < $1
+     AND NOT EXISTS (SELECT 1 FROM pull_requests p
+     WHERE p.pull_request = shown.pull_request AND p.closed_at IS NULL) LIMIT $2)",
+    "DELETE FROM consents WHERE (pull_request, comment_id, target) IN
+     (SELECT pull_request, comment_id, target FROM consents WHERE written_at < $1
+     AND NOT EXISTS (SELECT 1 FROM pull_requests p
+     WHERE p.pull_request = consents.pull_request AND p.closed_at IS NULL) LIMIT $2)",
     // What a branch points to now has arrived, however long ago.
     "DELETE FROM arrivals WHERE (branch, commit_id) IN (SELECT branch, commit_id FROM arrivals
      WHERE seen_at < $1 AND (branch, commit_id) NOT IN (SELECT branch, commit_id FROM heads) LIMIT $2)",

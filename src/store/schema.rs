@@ -11,11 +11,12 @@ use sqlx::Row as _;
 use super::StoreError;
 
 /// In order; never changed once released, only added to.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/sqlite/0001_journal.sql"),
     include_str!("migrations/sqlite/0002_pull_requests.sql"),
     include_str!("migrations/sqlite/0003_arrivals.sql"),
     include_str!("migrations/sqlite/0004_refused_heads.sql"),
+    include_str!("migrations/sqlite/0005_consents.sql"),
 ];
 
 /// Brings the tables to this program's version, inside the caller's transaction. `path` is for errors.

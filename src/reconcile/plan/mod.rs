@@ -23,7 +23,7 @@ pub use action::{Action, Blocker, Note, Reason};
 pub use check::{Defect, check};
 pub use consent::{
     ConsentLine, ConsentSource, ConsentStanding, Consents, Globs, Reach, Standing, VALID_FOR, is_target,
-    trailer,
+    printable, trailer,
 };
 pub use planner::{Input, plan};
 pub(in crate::reconcile) use render::render_step;

@@ -6,7 +6,8 @@ use crate::definitions::Diagnostic;
 use crate::reconcile::plan::{
     Action, Blocker, ConsentStanding, Part, Plan, Step, Style, Summary, render_step, summary_line, trailer,
 };
-use crate::resources::EnvironmentName;
+use crate::resources::id::ResourceId;
+use crate::resources::{Address, EnvironmentName};
 
 /// Most changes of one environment that are kept; the rest is counted.
 const MAX_CHANGES: usize = 300;
@@ -40,9 +41,21 @@ pub struct Section {
     pub notes: Vec<String>,
     /// Where in the files something is wrong or advised.
     pub places: Vec<Place>,
+    /// What needs consent, and what it is in Azure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
     /// The consent lines that bear on it, and what has become of each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub standings: Vec<ConsentStanding>,
+}
+
+/// Something that needs consent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Its address.
+    pub address: Address,
+    /// What it is in Azure: consent is for this and nothing else.
+    pub id: ResourceId,
 }
 
 /// How a plan came out.
@@ -115,7 +128,11 @@ impl Section {
             summary: plan.summary(),
             more_changes: steps.len().saturating_sub(MAX_CHANGES),
             changes: steps.into_iter().take(MAX_CHANGES).map(change_of).collect(),
-            consents: consents_of(plan),
+            consents: bounded(needing_consent(plan).map(|(address, _)| trailer(address))),
+            asked: needing_consent(plan)
+                .filter_map(|(address, id)| Some(Asked { address: address.clone(), id: id?.clone() }))
+                .take(MAX_SENTENCES)
+                .collect(),
             problems: bounded(plan.blockers.iter().map(Blocker::message)),
             // What has become of consent lines is said once for all environments.
             notes: bounded(
@@ -173,6 +190,7 @@ impl Section {
             problems: Vec::new(),
             notes: Vec::new(),
             places: Vec::new(),
+            asked: Vec::new(),
             standings: Vec::new(),
         }
     }
@@ -191,17 +209,16 @@ fn change_of(step: &Step) -> Change {
     Change { danger: danger_of(step), text: cut(text.trim_end()) }
 }
 
-fn consents_of(plan: &Plan) -> Vec<String> {
-    let needed = plan.blockers.iter().filter_map(|blocker| match blocker {
-        Blocker::NeedsConsent { address, .. } => Some(address),
+fn needing_consent(plan: &Plan) -> impl Iterator<Item = (&Address, Option<&ResourceId>)> {
+    plan.blockers.iter().filter_map(|blocker| match blocker {
+        Blocker::NeedsConsent { address, id, .. } => Some((address, id.as_ref())),
         Blocker::NotOurs { .. }
         | Blocker::Impossible { .. }
         | Blocker::ExistingMissing { .. }
         | Blocker::GroupNotEmpty { .. }
         | Blocker::NameStaysTaken { .. }
         | Blocker::InProgress { .. } => None,
-    });
-    bounded(needed.map(trailer))
+    })
 }
 
 fn place_of(found: &Diagnostic) -> Place {

@@ -130,7 +130,8 @@ impl Consents {
 }
 
 /// A name from outside, as it can stand in a sentence.
-fn printable(name: &str) -> String {
+#[must_use]
+pub fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(MAX_AUTHOR_CHARS).collect()
 }
 
