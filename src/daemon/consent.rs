@@ -1,5 +1,6 @@
 //! What is consented to for a piece of work: the consent lines of the commits that it brings or that came
-//! since the last complete apply.
+//! since the last complete apply, and of a pull request's plan the comments on it. What comments are worth
+//! after the merge is `comments.rs`.
 //!
 //! Which lines there are and how old they are is found out here; what they allow is decided in
 //! `reconcile::plan`.
@@ -12,8 +13,8 @@ use super::service::Shared;
 use super::worker::WorkError;
 use crate::git::{CommitId, CommitInfo, GitError, Reader};
 use crate::reconcile::apply::RunKind;
-use crate::reconcile::plan::{Consents, Reach, VALID_FOR};
-use crate::store::{Arrivals, Work};
+use crate::reconcile::plan::{ConsentLine, ConsentSource, Consents, Reach, VALID_FOR, printable};
+use crate::store::{Arrivals, GivenConsent, Work};
 
 /// Everything that was written about what `work`, which reads `commit`, may destroy. `since` is the commit
 /// of the environment's last complete apply.
@@ -36,9 +37,38 @@ pub(super) async fn consents(
         heads: shared.store.arrivals(&shared.branch, expired(now)).await?,
         now,
     };
-    let shared = shared.clone();
-    let read = move || range.read(&shared.mirror.reader()?, empty);
-    Ok(tokio::task::spawn_blocking(read).await??)
+    let mut consents = {
+        let shared = shared.clone();
+        let read = move || range.read(&shared.mirror.reader()?, empty);
+        tokio::task::spawn_blocking(read).await??
+    };
+    if let Some(number) = work.line.pull_request() {
+        for given in shared.store.consents_of(number).await? {
+            let reach = match given.head == work.commit {
+                true => Reach::Only(given.id.clone()),
+                false => Reach::Void(was_for(&given, &work.commit.short())),
+            };
+            consents.add(line_of(&given), reach);
+        }
+    }
+    Ok(consents)
+}
+
+pub(super) fn line_of(given: &GivenConsent) -> ConsentLine {
+    ConsentLine {
+        target: given.target.to_string(),
+        source: ConsentSource::Comment {
+            pull_request: given.pull_request.get(),
+            comment: given.comment.to_string(),
+        },
+        author: printable(&given.author.name),
+    }
+}
+
+/// Why a consent to another head does not count, and the line to write.
+pub(super) fn was_for(given: &GivenConsent, head: &str) -> String {
+    let (target, was) = (&given.target, given.head.short());
+    format!("it was given for {was}; for {head} write: /beamline consent destroy {target} @{head}")
 }
 
 /// The commits whose messages count, and what is known of when they came.
@@ -100,7 +130,7 @@ impl Range {
 
 /// When a commit first reached the main branch, as exactly as the age of a consent needs it: of what came
 /// before anything is remembered, when it was committed.
-fn arrival(
+pub(super) fn arrival(
     reader: &Reader,
     heads: &Arrivals,
     commit: &CommitInfo,
@@ -122,7 +152,7 @@ fn arrival(
 }
 
 /// What came before this does not count any more.
-fn expired(now: Timestamp) -> Timestamp {
+pub(super) fn expired(now: Timestamp) -> Timestamp {
     now.checked_sub(VALID_FOR).unwrap_or(Timestamp::MIN)
 }
 

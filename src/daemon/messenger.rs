@@ -8,7 +8,7 @@ use super::pull_requests::plan_marker;
 use super::service::Shared;
 use super::wellness::Part;
 use crate::forge::{Acknowledged, Class, CommentId, ForgeError, Marker, PullRequestNumber};
-use crate::store::{Message, OutgoingMessage, StoreError};
+use crate::store::{Message, OutgoingMessage, Showing, StoreError};
 
 /// What stands under a command where the forge has no reactions.
 const READ: &str = "Read.";
@@ -19,10 +19,14 @@ pub(super) async fn deliver_message(
     outgoing: &OutgoingMessage,
 ) -> Result<Result<(), Class>, StoreError> {
     match send(shared, outgoing).await {
-        Ok(remote) => {
+        Ok(sent) => {
             shared.accepted(Part::Forge);
+            // First: what was not noted is shown again, with a later time.
+            if let Some((number, showing)) = &sent.showing {
+                shared.store.note_shown(*number, showing).await?;
+            }
             shared.tell(super::Happening::Said(Box::new(outgoing.message.clone())));
-            shared.store.message_delivered(outgoing, remote.as_ref(), shared.clock.steady()).await?;
+            shared.store.message_delivered(outgoing, sent.remote.as_ref(), shared.clock.steady()).await?;
             Ok(Ok(()))
         }
         Err(error) => {
@@ -34,10 +38,25 @@ pub(super) async fn deliver_message(
     }
 }
 
-async fn send(shared: &Shared, outgoing: &OutgoingMessage) -> Result<Option<CommentId>, ForgeError> {
+/// What the forge has accepted.
+#[derive(Default)]
+struct Sent {
+    /// The comment that carries it.
+    remote: Option<CommentId>,
+    /// What stands on a pull request from now on.
+    showing: Option<(PullRequestNumber, Showing)>,
+}
+
+impl Sent {
+    fn at(remote: Option<CommentId>) -> Self {
+        Self { remote, showing: None }
+    }
+}
+
+async fn send(shared: &Shared, outgoing: &OutgoingMessage) -> Result<Sent, ForgeError> {
     let owner = &shared.estate.owner;
     match &outgoing.message {
-        Message::Plan { pull_request, body } => {
+        Message::Plan { pull_request, body, shown } => {
             let marker = plan_marker(owner);
             let existing = match &outgoing.remote {
                 Some(remote) => Some(remote.clone()),
@@ -45,22 +64,27 @@ async fn send(shared: &Shared, outgoing: &OutgoingMessage) -> Result<Option<Comm
             };
             let body = format!("{}\n{body}", marker.as_str());
             let posted = shared.forge.write_comment(*pull_request, existing.as_ref(), &body).await?;
-            Ok(Some(posted.id))
+            let showing = posted.at.zip(shown.as_ref()).map(|(at, shown)| Showing {
+                shown: shown.clone(),
+                at,
+                account: posted.by.map(|author| author.id),
+            });
+            Ok(Sent { remote: Some(posted.id), showing: showing.map(|showing| (*pull_request, showing)) })
         }
         Message::Acknowledgement { pull_request, comment } => {
             match shared.forge.acknowledge(*pull_request, comment).await? {
-                Acknowledged::ByReaction => Ok(None),
+                Acknowledged::ByReaction => Ok(Sent::default()),
                 Acknowledged::ByNothing => {
                     let marker = Marker::new(owner, &format!("seen {comment}"));
-                    reply(shared, *pull_request, &marker, READ).await
+                    reply(shared, *pull_request, &marker, READ).await.map(Sent::at)
                 }
             }
         }
         Message::Reply { pull_request, comment, body } => {
             let marker = Marker::new(owner, &format!("reply {comment}"));
-            reply(shared, *pull_request, &marker, body).await
+            reply(shared, *pull_request, &marker, body).await.map(Sent::at)
         }
-        Message::Check(check) => shared.forge.publish(check).await.map(|()| None),
+        Message::Check(check) => shared.forge.publish(check).await.map(|()| Sent::default()),
     }
 }
 

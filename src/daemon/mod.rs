@@ -27,6 +27,7 @@ mod account;
 mod allowance;
 mod asking;
 mod beat;
+mod comments;
 mod consent;
 mod delivery;
 mod dispatcher;

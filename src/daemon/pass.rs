@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::account::{correct_superseded, deeds_of};
 use super::asking;
 use super::beat::Beating;
+use super::comments::{Spoken, spoken};
 use super::happening::Happening;
 use super::sentences;
 use super::service::Shared;
@@ -102,7 +103,7 @@ impl Pass<'_> {
             correct_superseded(self.shared, self.work).await?;
         }
         let outcome = match read(self.shared, self.work, &self.work.reads).await? {
-            Reading::Subject(subject) => return self.reconcile(&subject).await,
+            Reading::Subject(subject) => return self.reconcile(*subject).await,
             Reading::Invalid { diagnostics, claims } => self.invalid(&diagnostics, &claims).await?,
             Reading::Nothing => {
                 let change = EnvironmentChange::Remove(self.work.environment.clone());
@@ -159,19 +160,43 @@ impl Pass<'_> {
         Ok(is_open.then(|| Passed::Waiting("an interrupted run is still under way".to_owned())))
     }
 
-    async fn reconcile(&self, subject: &Subject) -> Result<Passed, WorkError> {
+    async fn reconcile(&self, mut subject: Subject) -> Result<Passed, WorkError> {
+        let Some(mut planned) = self.plan(&subject).await? else { return Ok(Passed::Stopped) };
+        if self.work.kind == RunKind::Apply {
+            match self.watched(spoken(self.shared, self.work, &planned.plan, subject.since)).await? {
+                Spoken::Lines(lines) if lines.is_empty() => {}
+                Spoken::Lines(lines) => {
+                    lines.into_iter().for_each(|(line, reach)| subject.consents.add(line, reach));
+                    let Some(again) = self.plan(&subject).await? else { return Ok(Passed::Stopped) };
+                    planned = again;
+                }
+                Spoken::NotYet(why) => {
+                    tracing::info!(environment = %self.work.environment, reason = why, "waiting for the forge");
+                    return Ok(Passed::Waiting(why));
+                }
+            }
+        }
+        self.go_by(&subject, &planned).await
+    }
+
+    /// `None` when the service stops.
+    async fn plan(&self, subject: &Subject) -> Result<Option<Planned>, WorkError> {
         let site = subject.site(&self.shared.estate.owner);
         let revision = Revision(self.work.commit.to_string());
         let wanted = subject.wanted(&site, Some(&revision));
         let arm = match self.shared.walking(&subject.environment.subscription) {
-            Some(paced) if !subject.is_known && subject.neighbours > MANY_ENVIRONMENTS => paced,
+            Some(paced) if subject.since.is_none() && subject.neighbours > MANY_ENVIRONMENTS => paced,
             Some(_) | None => &subject.account.arm,
         };
         let arm = &arm.with_waits(self.waits.clone());
-        let Some(planned) = self.stop.run_until_cancelled(self.watched(make_plan(&wanted, arm))).await else {
-            return Ok(Passed::Stopped);
-        };
-        let planned = planned?;
+        Ok(self.stop.run_until_cancelled(self.watched(make_plan(&wanted, arm))).await.transpose()?)
+    }
+
+    /// Does what a plan comes to.
+    async fn go_by(&self, subject: &Subject, planned: &Planned) -> Result<Passed, WorkError> {
+        let site = subject.site(&self.shared.estate.owner);
+        let revision = Revision(self.work.commit.to_string());
+        let wanted = subject.wanted(&site, Some(&revision));
         let plan = &planned.plan;
         self.log_consents(plan);
         self.shared.tell(Happening::Planned { work: self.work.clone(), plan: Box::new(plan.clone()) });
@@ -197,7 +222,7 @@ impl Pass<'_> {
             RunKind::Apply => {
                 let run = run_record(&wanted, plan, self.work.kind, &subject.account.arm);
                 let run = RunRecord { asked_by: Some(self.work.id.0), ..run };
-                return self.apply(subject, &planned, &run).await;
+                return self.apply(subject, planned, &run).await;
             }
         };
         let section = self.is_kept().then(|| Box::new(Section::of_plan(plan)));

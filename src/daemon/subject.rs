@@ -43,8 +43,8 @@ pub(super) struct Subject {
     pub(super) account: Account,
     pub(super) consents: Consents,
     pub(super) former_groups: Vec<ResourceId>,
-    /// Whether it was applied before, as far as the store remembers.
-    pub(super) is_known: bool,
+    /// The commit of its last complete apply, as far as the store remembers.
+    pub(super) since: Option<CommitId>,
     /// How many environments its commit is about.
     pub(super) neighbours: usize,
 }
@@ -128,7 +128,7 @@ pub(super) async fn read(shared: &Arc<Shared>, work: &Work, commit: &CommitId) -
         account,
         consents,
         former_groups,
-        is_known: since.is_some(),
+        since,
         neighbours,
     })))
 }

@@ -10,6 +10,7 @@ use super::column::{Columns, json, micros};
 use super::messages::put_messages;
 use super::{Message, Store, StoreError};
 use crate::forge::{Author, CommentId, PullRequestNumber};
+use crate::git::CommitPrefix;
 use crate::resources::EnvironmentName;
 
 /// Something that somebody asks for.
@@ -21,8 +22,24 @@ pub struct Command {
     pub comment: CommentId,
     /// Who asks.
     pub author: Author,
+    /// When it was written, by the forge's clock; `None` in journals of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<Timestamp>,
+    /// Digest of the comment as it was read.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub body_digest: String,
     /// What for.
     pub wish: Wish,
+    /// What for beside that, in the lines below.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<Wish>,
+}
+
+impl Command {
+    /// Everything that is asked for, in the order of its lines.
+    pub fn wishes(&self) -> impl Iterator<Item = &Wish> {
+        std::iter::once(&self.wish).chain(&self.further)
+    }
 }
 
 /// What is asked for.
@@ -33,6 +50,9 @@ pub enum Wish {
     Plan {
         /// Of one environment only.
         environment: Option<EnvironmentName>,
+        /// Of this commit only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<CommitPrefix>,
     },
     /// `/beamline retry`: try again what failed.
     Retry {
@@ -43,6 +63,19 @@ pub enum Wish {
     Cancel {
         /// Of one environment only.
         environment: Option<EnvironmentName>,
+    },
+    /// `/beamline consent destroy`: this may be destroyed when the pull request is merged.
+    Consent {
+        /// As it is written.
+        target: String,
+        /// The commit whose plan is meant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<CommitPrefix>,
+    },
+    /// `/beamline consent withdraw`: it may not after all.
+    Withdraw {
+        /// As it is written.
+        target: String,
     },
     /// `/beamline help`.
     Help,
@@ -160,8 +193,20 @@ mod tests {
             pull_request: PullRequestNumber::new(7).unwrap(),
             comment: comment.into(),
             author: Author::new("1", "ada"),
-            wish: Wish::Plan { environment: None },
+            written_at: Some(now()),
+            body_digest: String::new(),
+            wish: Wish::Plan { environment: None, at: None },
+            further: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_command_of_an_older_journal_is_understood() {
+        let text = r#"{"pull_request":7,"comment":"9","author":{"id":"1","name":"ada"},
+            "wish":{"wish":"plan","environment":"dev"}}"#;
+        let command: Command = serde_json::from_str(text).unwrap();
+        assert_eq!(command.wish, Wish::Plan { environment: Some("dev".parse().unwrap()), at: None });
+        assert_eq!((command.written_at, command.wishes().count()), (None, 1));
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use sqlx::any::AnyRow;
 
 use super::column::{Columns, json, micros};
 use super::outbox::latest_due;
-use super::{Store, StoreError};
+use super::{Shown, Store, StoreError};
 use crate::forge::{CheckRun, CommentId, PullRequestNumber};
 
 /// The longest error text that is kept, in characters.
@@ -34,6 +34,9 @@ pub enum Message {
         pull_request: PullRequestNumber,
         /// Markdown, without the marker.
         body: String,
+        /// What it shows; `None` in journals of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shown: Option<Shown>,
     },
     /// That a comment was read.
     Acknowledgement {
@@ -284,7 +287,8 @@ mod tests {
     use super::*;
 
     fn plan(body: &str) -> Message {
-        Message::Plan { pull_request: PullRequestNumber::new(7).unwrap(), body: body.to_owned() }
+        let pull_request = PullRequestNumber::new(7).unwrap();
+        Message::Plan { pull_request, body: body.to_owned(), shown: None }
     }
 
     async fn due(store: &Store) -> Vec<OutgoingMessage> {

@@ -35,6 +35,7 @@ mod plan_properties;
 mod plan_text;
 mod provisioning_states;
 mod pull_request_comments;
+mod pull_request_consents;
 mod pull_request_forks;
 mod pull_request_reviews;
 mod pull_requests;

@@ -274,7 +274,10 @@ async fn a_command_that_was_read_before_a_crash_is_done_after_it_and_once() {
         pull_request: PullRequestNumber::new(number).unwrap(),
         comment: comment.into(),
         author,
-        wish: Wish::Plan { environment: None },
+        written_at: Some(story.daemon.clock.now()),
+        body_digest: String::new(),
+        wish: Wish::Plan { environment: None, at: None },
+        further: Vec::new(),
     };
     store.note_commands(&[command], story.daemon.clock.now()).await.unwrap();
     drop(store);

@@ -1,6 +1,8 @@
 //! What somebody without the right to push proposes is planned when somebody who has it asks for it, or
 //! always, as the operator chose; and never with more than reads.
 
+use std::time::Duration;
+
 use beamline::daemon::{Forks, Happening};
 use beamline::git::CommitId;
 use beamline_simulator::forge::{ForgeKind, PullRequest};
@@ -115,6 +117,89 @@ async fn where_forks_have_no_refs_the_changed_files_decide() {
         assert_eq!(story.status(&elsewhere, "beamline/plan"), fine, "{kind:?}");
         let troubled = story.daemon.has_happened(|happening| matches!(happening, Happening::Trouble(_)));
         assert!(!troubled, "{kind:?}: nothing is wrong that an operator could mend");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_holds_for_the_head_that_its_author_had_seen_and_for_no_later_one() {
+    for kind in WITH_REFS {
+        let story = story(kind, Forks::Ask).await;
+        drop(story.daemon.take_writes());
+        let (number, seen) = propose(&story, DEV, &small(3));
+        story.planned(number, &seen).await;
+        assert!(
+            story.plan_comment(number).contains(&format!("`/beamline plan @{}`", seen.short())),
+            "{kind:?}"
+        );
+        story.daemon.clock.sleep(Duration::from_secs(5)).await;
+        story.forge.comment(number, "ada", "/beamline plan -e dev");
+        // Before the daemon looks again, another commit is there.
+        story.daemon.clock.sleep(Duration::from_secs(5)).await;
+        let unseen = push(&story, number, DEV, &small(9));
+        story.planned(number, &unseen).await;
+        assert_eq!(story.status(&unseen, "beamline/plan"), format!("failure: {WAITS}"), "{kind:?}");
+        assert!(!story.status(&seen, "beamline/plan").contains("success"), "{kind:?}");
+        let line = format!("/beamline plan -e dev @{}", unseen.short());
+        let said = story.said(number);
+        let answer = said.iter().find(|body| body.contains("Not done: this holds for")).unwrap();
+        assert!(answer.contains(&seen.short()), "{kind:?}: {answer}");
+        assert!(answer.lines().any(|one| one.trim() == line), "{kind:?}: {answer}");
+        // The line of the answer does it, and for this commit only.
+        story.forge.comment(number, "ada", &line);
+        story.at_rest().await;
+        assert_eq!(story.status(&unseen, "beamline/plan"), "success: dev: Would be: 1 to change", "{kind:?}");
+        assert_eq!(story.daemon.take_writes(), [], "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_or_an_edited_comment_approves_no_unseen_head_either() {
+    for kind in WITH_REFS {
+        let story = story(kind, Forks::Ask).await;
+        let (number, seen) = propose(&story, DEV, &small(3));
+        story.planned(number, &seen).await;
+        story.daemon.clock.sleep(Duration::from_secs(5)).await;
+        let talk = story.forge.comment(number, "ada", "looks fine");
+        story.at_rest().await;
+        let unseen = push(&story, number, DEV, &small(9));
+        story.planned(number, &unseen).await;
+        story.daemon.clock.sleep(Duration::from_secs(5)).await;
+        // Written when the first commit was there, whatever it says now.
+        story.forge.edit_comment(talk, "/beamline plan");
+        story.bring_webhooks().await;
+        story.at_rest().await;
+        assert_eq!(story.status(&unseen, "beamline/plan"), format!("failure: {WAITS}"), "{kind:?}");
+        // By webhook, right after another push that nobody has been shown.
+        story.forge.comment(number, "ada", "/beamline plan");
+        let third = push(&story, number, DEV, &small(12));
+        story.bring_webhooks().await;
+        story.planned(number, &third).await;
+        assert_eq!(story.status(&third, "beamline/plan"), format!("failure: {WAITS}"), "{kind:?}");
+        // What it shows now may be approved.
+        story.daemon.clock.sleep(Duration::from_secs(5)).await;
+        story.forge.comment(number, "ada", "/beamline plan");
+        story.bring_webhooks().await;
+        story.at_rest().await;
+        assert_eq!(story.status(&third, "beamline/plan"), "success: dev: Would be: 1 to change", "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_is_named_is_the_one_that_is_planned() {
+    for kind in WITH_REFS {
+        let story = story(kind, Forks::Ask).await;
+        let (number, seen) = propose(&story, DEV, &small(3));
+        story.planned(number, &seen).await;
+        // At once, before anybody can have read what was shown: who names a commit knows which.
+        story.forge.comment(number, "ada", &format!("/beamline plan @{}", "a".repeat(7)));
+        story.at_rest().await;
+        assert_eq!(story.status(&seen, "beamline/plan"), format!("failure: {WAITS}"), "{kind:?}");
+        story.forge.comment(number, "ada", &format!("/beamline plan @{}", seen.short()));
+        story.at_rest().await;
+        assert_eq!(story.status(&seen, "beamline/plan"), "success: dev: Would be: 1 to change", "{kind:?}");
         story.finish().await;
     }
 }

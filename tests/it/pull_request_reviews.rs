@@ -90,7 +90,7 @@ fn without_commits(comment: &str) -> String {
     let mut text = String::new();
     for line in comment.lines() {
         let words = line.split(' ').map(|word| {
-            let bare = word.trim_end_matches('.');
+            let bare = word.trim_start_matches('@').trim_end_matches('.');
             if is_commit(bare) { word.replace(bare, "COMMIT") } else { word.to_owned() }
         });
         let _ = writeln!(text, "{}", words.collect::<Vec<_>>().join(" "));

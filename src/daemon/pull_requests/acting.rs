@@ -9,18 +9,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::command::{HELP, wish_of};
+use super::binding::{bind, refusal};
+use super::command::{HELP, wishes_of};
+use super::consenting::{consent, consent_of_merged, digest_of, give_up_changed, withdraw};
 use super::listing::Listing;
 use super::look::{Asked, accept};
 use super::proposal::propose;
-use super::saying;
+use super::{Forks, saying};
 use crate::daemon::delivery::complain;
 use crate::daemon::look::LookError;
 use crate::daemon::service::Shared;
 use crate::daemon::sweep::{has_failed_applies, retry_failed};
 use crate::daemon::wording;
-use crate::forge::{Class, Fate, Permission, PullRequest, PullRequestNumber, State};
-use crate::git::Heads;
+use crate::forge::{Class, Comment, Fate, Origin, Permission, PullRequest, PullRequestNumber, State};
+use crate::git::{CommitPrefix, Heads};
 use crate::resources::EnvironmentName;
 use crate::store::{Accepted, Command, PullRequestRecord, Wish, Work, WorkState};
 
@@ -55,7 +57,7 @@ pub(super) struct Heard {
 }
 
 /// What became of a command.
-enum Done {
+pub(super) enum Done {
     /// It was acted on, and gets this answer.
     Handled { accepted: Accepted, reply: Option<String> },
     /// The next look can tell.
@@ -63,7 +65,7 @@ enum Done {
 }
 
 impl Done {
-    fn answer(text: impl Into<String>) -> Self {
+    pub(super) fn answer(text: impl Into<String>) -> Self {
         Self::Handled { accepted: Accepted::default(), reply: Some(text.into()) }
     }
 }
@@ -80,8 +82,11 @@ pub(super) async fn read_and_act(
     let known = shared.store.open_pull_requests().await?;
     for pull_request in listing.open.values() {
         let record = known.get(&pull_request.number);
-        if let Err(error) = listen(shared, pull_request, record, named).await {
-            heard.error.get_or_insert(error);
+        match listen(shared, pull_request, record, named).await {
+            Ok(accepted) => heard.accepted.work.extend(accepted.work),
+            Err(error) => {
+                heard.error.get_or_insert(error);
+            }
         }
     }
     for number in ended(shared, listing, named).await? {
@@ -113,19 +118,21 @@ async fn listen(
     pull_request: &PullRequest,
     record: Option<&PullRequestRecord>,
     named: &[PullRequestNumber],
-) -> Result<(), LookError> {
+) -> Result<Accepted, LookError> {
     let now = shared.clock.now();
     let noted = record.map_or("", |record| record.activity.as_str());
     let next = next_note(noted, &pull_request.activity, now);
     if next.is_none() && !named.contains(&pull_request.number) {
-        return Ok(());
+        return Ok(Accepted::default());
     }
-    let is_read =
-        read(shared, pull_request.number, record.map_or(now, |record| record.first_seen_at)).await?;
-    if let (true, Some(note)) = (is_read, next) {
+    let since = record.map_or(now, |record| record.first_seen_at);
+    let Some(comments) = read(shared, pull_request.number, since).await? else {
+        return Ok(Accepted::default());
+    };
+    if let Some(note) = next {
         shared.store.note_activity(pull_request.number, &note).await?;
     }
-    Ok(())
+    give_up_changed(shared, pull_request, &comments).await
 }
 
 /// What is to be noted after the comments of a pull request were read at `now`, whose last change is
@@ -168,93 +175,214 @@ async fn ended(
     Ok(ended)
 }
 
-/// Notes the commands among the comments; `false` when the forge refuses to say.
-async fn read(shared: &Shared, number: PullRequestNumber, since: Timestamp) -> Result<bool, LookError> {
+/// Notes the commands among all comments of a pull request that was planned before.
+pub(super) async fn read_all(shared: &Shared, number: PullRequestNumber) -> Result<Vec<Comment>, LookError> {
+    let showings = shared.store.showings(number).await?;
+    let since = showings.first().map_or(Timestamp::MIN, |showing| showing.at);
+    Ok(read(shared, number, since).await?.unwrap_or_default())
+}
+
+/// Notes the commands among the comments; `None` when the forge refuses to say.
+async fn read(
+    shared: &Shared,
+    number: PullRequestNumber,
+    since: Timestamp,
+) -> Result<Option<Vec<Comment>>, LookError> {
     let oldest = since.checked_sub(OLDEST).unwrap_or(Timestamp::MIN);
     let comments = match shared.forge.comments(number).await {
         Ok(comments) => comments,
         Err(error) if error.class == Class::Refused => {
             complain(shared, &error, &format!("the comments of #{number}"));
-            return Ok(false);
+            return Ok(None);
         }
         Err(error) => return Err(error.into()),
     };
-    let recent = comments.into_iter().filter(|comment| comment.created_at >= oldest);
+    let recent = comments.iter().filter(|comment| comment.created_at >= oldest);
     let reviews = match shared.forge.reviews(number).await {
         Ok(reviews) => reviews,
         Err(error) if error.class == Class::Refused => Vec::new(),
         Err(error) => return Err(error.into()),
     };
-    let misplaced = reviews.into_iter().filter(|one| one.created_at >= oldest).filter_map(|one| {
-        let wish = wish_of(&one).map(|_| Wish::Unclear { problem: IN_A_REVIEW.to_owned() })?;
-        Some(Command { pull_request: number, comment: one.id, author: one.author, wish })
+    let misplaced = reviews.iter().filter(|one| one.created_at >= oldest).filter_map(|one| {
+        let misplaced = Wish::Unclear { problem: IN_A_REVIEW.to_owned() };
+        (!wishes_of(one).is_empty()).then(|| command_of(number, one, misplaced, Vec::new()))
     });
     let commands: Vec<Command> = recent
         .filter_map(|comment| {
-            let wish = wish_of(&comment)?;
-            Some(Command { pull_request: number, comment: comment.id, author: comment.author, wish })
+            let mut wishes = wishes_of(comment).into_iter();
+            Some(command_of(number, comment, wishes.next()?, wishes.collect()))
         })
         .chain(misplaced)
         .collect();
     shared.store.note_commands(&commands, shared.clock.now()).await?;
-    Ok(true)
+    Ok(Some(comments))
 }
 
+fn command_of(number: PullRequestNumber, comment: &Comment, wish: Wish, further: Vec<Wish>) -> Command {
+    Command {
+        pull_request: number,
+        comment: comment.id.clone(),
+        author: comment.author.clone(),
+        written_at: Some(comment.created_at),
+        body_digest: digest_of(&comment.body),
+        wish,
+        further,
+    }
+}
+
+/// Acts on everything that a comment asks for, in the order of its lines. What was done already when one of
+/// them cannot be done yet is done again, which changes nothing.
 async fn act(
     shared: &Arc<Shared>,
     heads: &Heads,
     listing: &Listing,
     command: &Command,
 ) -> Result<Done, LookError> {
-    match &command.wish {
-        Wish::Help => return Ok(Done::answer(HELP)),
-        Wish::Unclear { problem } => return Ok(Done::answer(format!("Not done: {problem}.\n\n{HELP}"))),
-        Wish::Plan { .. } | Wish::Retry { .. } | Wish::Cancel { .. } => {}
+    let (mut whole, mut replies) = (Accepted::default(), Vec::new());
+    let mut refused = None;
+    let wishes: Vec<&Wish> = command.wishes().collect();
+    for wish in wishes {
+        let done = match wish {
+            Wish::Help => Done::answer(HELP),
+            Wish::Unclear { problem } => Done::answer(format!("Not done: {problem}.\n\n{HELP}")),
+            Wish::Plan { .. }
+            | Wish::Retry { .. }
+            | Wish::Cancel { .. }
+            | Wish::Consent { .. }
+            | Wish::Withdraw { .. } => {
+                if refused.is_none() {
+                    refused = Some(refusal_of(shared, command).await?);
+                }
+                match refused.clone().flatten() {
+                    Some(why) => Done::answer(why),
+                    None => act_on(shared, heads, listing, command, wish).await?,
+                }
+            }
+        };
+        let Done::Handled { accepted, reply } = done else { return Ok(Done::NotYet) };
+        whole.work.extend(accepted.work);
+        whole.superseded.extend(accepted.superseded);
+        replies.extend(reply.filter(|reply| !replies.contains(reply)));
     }
+    let reply = Some(replies.join("\n\n")).filter(|reply| !reply.is_empty());
+    Ok(Done::Handled { accepted: whole, reply })
+}
+
+/// Why the author of a command may not ask for it; `None` when he may.
+async fn refusal_of(shared: &Shared, command: &Command) -> Result<Option<String>, LookError> {
     match shared.forge.permission(&command.author).await {
-        Ok(Permission::Write | Permission::Admin) => {}
+        Ok(Permission::Write | Permission::Admin) => Ok(None),
         Ok(Permission::None | Permission::Read) => {
-            return Ok(Done::answer("Refused: it takes the right to push to this repository."));
+            Ok(Some("Refused: it takes the right to push to this repository.".to_owned()))
         }
         Err(error) if error.class == Class::Refused => {
             complain(shared, &error, "what the author of a comment may do");
             let why = "the forge does not say whether you may push; beamline's log has its answer";
-            return Ok(Done::answer(format!("Not done: {why}.")));
+            Ok(Some(format!("Not done: {why}.")))
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => Err(error.into()),
     }
-    tracing::info!(number = %command.pull_request, author = command.author.name, wish = ?command.wish, "acting on a comment");
+}
+
+async fn act_on(
+    shared: &Arc<Shared>,
+    heads: &Heads,
+    listing: &Listing,
+    command: &Command,
+    wish: &Wish,
+) -> Result<Done, LookError> {
+    tracing::info!(number = %command.pull_request, author = command.author.name, ?wish, "acting on a comment");
     let Some(open) = listing.open.get(&command.pull_request) else {
-        return act_on_ended(shared, listing, command).await;
+        return act_on_ended(shared, listing, command, wish).await;
     };
-    match &command.wish {
-        Wish::Plan { environment: None } => plan(shared, heads, open).await,
-        Wish::Plan { environment: Some(name) } => {
-            let is_refused =
-                shared.store.pull_request(open.number).await?.is_some_and(|it| it.refusal.is_some());
-            // What was not planned at all has no single environments yet.
-            if is_refused {
-                plan(shared, heads, open).await
-            } else {
-                again(shared, open, Some(name), |_| true).await
+    match wish {
+        Wish::Plan { environment, at } => {
+            let record = shared.store.pull_request(open.number).await?;
+            if let Some(why_not) =
+                unapproved(shared, open, record.as_ref(), command, wish, at.as_ref()).await?
+            {
+                return Ok(Done::answer(why_not));
+            }
+            let is_refused = record.is_some_and(|record| record.refusal.is_some());
+            match environment {
+                // What was not planned at all has no single environments yet.
+                Some(name) if !is_refused => again(shared, open, Some(name), |_| true).await,
+                Some(_) | None => plan(shared, heads, open).await,
             }
         }
         Wish::Retry { environment } => again(shared, open, environment.as_ref(), has_failed).await,
         Wish::Cancel { environment } => cancel(shared, command, environment.as_ref()).await,
+        Wish::Consent { target, at } => consent(shared, open, command, target, at.as_ref()).await,
+        Wish::Withdraw { target } => withdraw(shared, Some(open), open.number, target).await,
         Wish::Help | Wish::Unclear { .. } => Ok(Done::NotYet),
     }
 }
 
+/// Why a plan that is asked for is not made of what is there now, and what to write instead. A proposal that
+/// anybody may have written is planned when somebody has seen it who may push; whoever names a commit means
+/// that one.
+async fn unapproved(
+    shared: &Shared,
+    open: &PullRequest,
+    record: Option<&PullRequestRecord>,
+    command: &Command,
+    wish: &Wish,
+    at: Option<&CommitPrefix>,
+) -> Result<Option<String>, LookError> {
+    let is_approved = record.is_some_and(|record| record.approved_head == Some(open.head));
+    let is_asked_for = open.origin == Origin::Fork && shared.forks == Forks::Ask && !is_approved;
+    if at.is_none() && !is_asked_for {
+        return Ok(None);
+    }
+    let showings = shared.store.showings(open.number).await?;
+    let line = match wish {
+        Wish::Plan { environment: Some(name), .. } => format!("/beamline plan -e {name}"),
+        Wish::Plan { environment: None, .. }
+        | Wish::Retry { .. }
+        | Wish::Cancel { .. }
+        | Wish::Consent { .. }
+        | Wish::Withdraw { .. }
+        | Wish::Help
+        | Wish::Unclear { .. } => "/beamline plan".to_owned(),
+    };
+    Ok(refusal(bind(&showings, &open.head, at, command.written_at), &open.head, &line))
+}
+
 /// Acts on a command that stands on a pull request that is not listed as open.
-async fn act_on_ended(shared: &Arc<Shared>, listing: &Listing, command: &Command) -> Result<Done, LookError> {
-    match (shared.forge.fate(command.pull_request).await?, &command.wish) {
+async fn act_on_ended(
+    shared: &Arc<Shared>,
+    listing: &Listing,
+    command: &Command,
+    wish: &Wish,
+) -> Result<Done, LookError> {
+    match (shared.forge.fate(command.pull_request).await?, wish) {
         (Fate::Merged, Wish::Retry { environment }) => retry(shared, environment.as_ref()).await,
+        (Fate::Merged, Wish::Consent { target, at }) => {
+            consent_of_merged(shared, command, target, at.as_ref()).await
+        }
+        (Fate::Merged, Wish::Withdraw { target }) => {
+            withdraw(shared, None, command.pull_request, target).await
+        }
         (Fate::Merged, _) => Ok(Done::answer("Not done: this pull request is merged.")),
         (Fate::Closed, _) => Ok(Done::answer("Not done: this pull request was closed without being merged.")),
         // The list and this answer crossed.
         (Fate::Open, _) if listing.is_whole => Ok(Done::NotYet),
         (Fate::Open, _) => Ok(Done::answer("Not done: more pull requests are open than are looked at.")),
     }
+}
+
+/// Notes what a command on a merged pull request consents to, before it is answered.
+pub(super) async fn note_consents(shared: &Shared, command: &Command) -> Result<(), LookError> {
+    let consents: Vec<&Wish> = command.wishes().filter(|wish| matches!(wish, Wish::Consent { .. })).collect();
+    if consents.is_empty() || refusal_of(shared, command).await?.is_some() {
+        return Ok(());
+    }
+    for wish in consents {
+        if let Wish::Consent { target, at } = wish {
+            consent_of_merged(shared, command, target, at.as_ref()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Plans a pull request anew.
@@ -276,7 +404,7 @@ fn has_failed(work: &Work) -> bool {
 }
 
 /// Plans some environments of a pull request once more.
-async fn again(
+pub(super) async fn again(
     shared: &Shared,
     pull_request: &PullRequest,
     environment: Option<&EnvironmentName>,

@@ -126,7 +126,14 @@ async fn close(
     let fate = match shared.forge.fate(number).await? {
         // The list and this answer crossed: the next look tells.
         Fate::Open => return Ok(Vec::new()),
-        Fate::Merged => "Merged",
+        Fate::Merged => {
+            // Somebody may have consented right before the merge.
+            let showings = shared.store.showings(number).await?;
+            if showings.iter().any(|showing| !showing.shown.asked.is_empty()) {
+                super::consenting::hear(shared, number).await?;
+            }
+            "Merged"
+        }
         Fate::Closed => "Closed",
     };
     let plans = match shared.store.pull_request(number).await? {

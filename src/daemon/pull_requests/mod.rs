@@ -12,6 +12,8 @@
 //!   was merged, which repeats what the main branch already says.
 //! - One plan per head and base; a plan whose base has moved is made again when the move touches what it
 //!   is about, and says so.
+//! - A command that approves something (a plan of what anybody may have pushed, consent to destroy) holds for
+//!   the head that its author had seen (`binding`), and for no later one.
 //! - A forge that does not answer keeps no branch waiting.
 //! - A comment that cannot be read or acted on keeps no other waiting.
 //!
@@ -20,12 +22,15 @@
 //! five that ended last within a day are listened to while an apply has failed.
 
 mod acting;
+mod binding;
 mod command;
+mod consenting;
 mod listing;
 mod look;
 mod proposal;
 mod saying;
 
+pub(super) use consenting::{Stands, hear, stands};
 pub(super) use listing::{Listed, Listing};
 pub(super) use look::look_at;
 pub(super) use saying::{plan_marker, say};

@@ -7,14 +7,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::Forks;
 use crate::daemon::service::Shared;
 use crate::daemon::wording;
 use crate::forge::{
-    Annotation, CheckRun, Description, Level, MAX_ANNOTATIONS, Marker, PullRequestNumber, State,
+    Annotation, CheckRun, Description, Level, MAX_ANNOTATIONS, Marker, Origin, PullRequestNumber, State,
 };
 use crate::reconcile::apply::RunKind;
 use crate::reconcile::review::{Heading, Older, Section, comment, escape, overview};
-use crate::store::{Message, PullRequestRecord, SaidPlan, StoreError, Work, WorkState};
+use crate::store::{Message, PullRequestRecord, SaidPlan, Shown, StoreError, Work, WorkState};
 
 /// How many plans a comment keeps, the newest included.
 const MAX_SAID: usize = 4;
@@ -61,7 +62,9 @@ pub(in crate::daemon) async fn say(shared: &Shared, number: PullRequestNumber) -
             .collect();
         let room = shared.forge.max_comment_chars().saturating_sub(marker_chars(shared));
         let body = comment(&heading, &sections, &older, room);
-        messages.push(Message::Plan { pull_request: number, body });
+        let asked = sections.iter().flat_map(|section| section.asked.clone()).collect();
+        let shown = Some(Shown { head: record.head, asked });
+        messages.push(Message::Plan { pull_request: number, body, shown });
         let text = cut(&overview(&heading, &sections), MAX_OLDER_CHARS);
         said.insert(0, SaidPlan { head: record.head, base: record.base_commit, text });
         said.truncate(MAX_SAID);
@@ -159,6 +162,11 @@ async fn heading(
     let mut remarks = vec![format!("Plan of {head} merged into `{}` at {base}.", record.base_branch)];
     if let Some(why) = &record.refusal {
         remarks = vec![format!("{}.", escape(why))];
+        // So that everybody sees which commit a comment is about, and the next one is shown as well.
+        remarks.push(match (record.origin, shared.forks) {
+            (Origin::Fork, Forks::Ask) => format!("This is about {head}: `/beamline plan @{head}`."),
+            (Origin::Fork | Origin::SameRepository, _) => format!("This is about {head}."),
+        });
     }
     let earlier = record.said.iter().find(|plan| plan.head != record.head || plan.base != record.base_commit);
     if let Some(earlier) = earlier.filter(|plan| plan.head == record.head) {
@@ -187,7 +195,8 @@ async fn heading(
             ));
         }
     }
-    Ok(Heading { title, remarks })
+    let consent_at = (record.base_branch == shared.branch).then_some(head);
+    Ok(Heading { title, remarks, consent_at })
 }
 
 fn title(head: &str, base: &str) -> String {

@@ -15,6 +15,8 @@ pub struct Heading {
     pub title: String,
     /// Sentences below it, Markdown of our own making.
     pub remarks: Vec<String>,
+    /// The commit for which comments may consent, as people write it; `None` where none may.
+    pub consent_at: Option<String>,
 }
 
 /// A plan that the comment said before.
@@ -60,7 +62,7 @@ pub fn overview(heading: &Heading, sections: &[Section]) -> String {
     }
     destroyed(sections, &mut text);
     list("In the way", sections, |section| &section.problems, &mut text);
-    consents(sections, &mut text);
+    consents(heading, sections, &mut text);
     standings(sections, &mut text);
     list("Notes", sections, |section| &section.notes, &mut text);
     text
@@ -120,12 +122,25 @@ fn destroyed(sections: &[Section], text: &mut String) {
     }
 }
 
-fn consents(sections: &[Section], text: &mut String) {
+fn consents(heading: &Heading, sections: &[Section], text: &mut String) {
     let lines: Vec<&str> =
         sections.iter().flat_map(|section| &section.consents).map(String::as_str).collect();
     if !lines.is_empty() {
         text.push_str("To consent, add to the message of a commit of this pull request:\n\n");
         text.push_str(&fenced("text", &format!("{}\n", lines.join("\n"))));
+    }
+    let asked: Vec<String> = sections
+        .iter()
+        .flat_map(|section| &section.asked)
+        .zip(std::iter::repeat(&heading.consent_at))
+        .filter_map(|(asked, at)| {
+            let at = at.as_ref()?;
+            Some(format!("/beamline consent destroy {} @{at}", asked.address))
+        })
+        .collect();
+    if !asked.is_empty() {
+        text.push_str("Or, where a squash merge may drop messages, somebody who may push comments:\n\n");
+        text.push_str(&fenced("text", &format!("{}\n", asked.join("\n"))));
     }
 }
 
@@ -286,7 +301,8 @@ mod tests {
     }
 
     fn heading() -> Heading {
-        Heading { title: "Plan of `a1b2c3d`".to_owned(), remarks: vec!["Merged into `main`.".to_owned()] }
+        let (title, remarks) = ("Plan of `a1b2c3d`".to_owned(), vec!["Merged into `main`.".to_owned()]);
+        Heading { title, remarks, consent_at: Some("a1b2c3d".to_owned()) }
     }
 
     #[test]

@@ -1,0 +1,220 @@
+//! What consents in comments are worth once their pull request is merged.
+//!
+//! A comment counts as a consent line of its pull request's merge (rules.md 11): when that was merged into
+//! the watched branch, its commit came since the last complete apply, the head that was merged is the one
+//! that the author had been shown, the comment stands as it was read, and its author may still push. The
+//! forge is asked only when a plan lacks consent, and only about pull requests that asked for it.
+//!
+//! A forge tells of a merge a little after Git does: until it does, work waits, up to a minute.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::consent::{arrival, expired, line_of, was_for};
+use super::delivery::complain;
+use super::look::LookError;
+use super::pull_requests::{Stands, hear, stands};
+use super::service::Shared;
+use super::worker::WorkError;
+use crate::forge::{Class, Comment, Ending, Merged, Permission, PullRequestNumber};
+use crate::git::{CommitId, CommitInfo};
+use crate::reconcile::plan::{Blocker, ConsentLine, Plan, Reach};
+use crate::resources::Address;
+use crate::store::{GivenConsent, Work};
+
+/// For how long after its arrival the forge may not know yet which pull request a commit is of.
+const FORGE_CATCHES_UP: Duration = Duration::from_secs(60);
+
+/// Most pull requests that are asked about, the newest of them.
+const MAX_ASKED: usize = 20;
+
+/// A consent line, and how far it reaches.
+type Line = (ConsentLine, Reach);
+
+/// What the comments come to.
+pub(super) enum Spoken {
+    /// These lines, in force or void; maybe none.
+    Lines(Vec<Line>),
+    /// The forge cannot tell yet; why, as a clause.
+    NotYet(String),
+}
+
+/// What was consented to in comments of what `plan` lacks consent for. `since` is the commit of the last
+/// complete apply.
+pub(super) async fn spoken(
+    shared: &Arc<Shared>,
+    work: &Work,
+    plan: &Plan,
+    since: Option<CommitId>,
+) -> Result<Spoken, WorkError> {
+    let lacking = lacking(plan);
+    if lacking.is_empty() || !shared.forge.has_pull_requests() {
+        return Ok(Spoken::Lines(Vec::new()));
+    }
+    let mut asked = shared.store.who_asked(&lacking).await?;
+    asked.truncate(MAX_ASKED);
+    if asked.is_empty() {
+        return Ok(Spoken::Lines(Vec::new()));
+    }
+    let brought = {
+        let (shared, to) = (shared.clone(), work.reads);
+        let between = move || shared.mirror.reader()?.commits_between(since.as_ref(), &to);
+        tokio::task::spawn_blocking(between).await??
+    };
+    let (mut lines, mut undecided) = (Vec::new(), None);
+    for number in asked {
+        match of_one(shared, number, &brought, &lacking).await {
+            Ok(Of::Nothing) => {}
+            Ok(Of::Lines(found)) => lines.extend(found),
+            Ok(Of::Undecided) => undecided = Some(number),
+            Err(LookError::Forge(error)) => match error.class {
+                Class::Retry { .. } => {
+                    return Ok(Spoken::NotYet(format!("what was consented to on #{number}: {error}")));
+                }
+                Class::Refused | Class::NoCommit => {
+                    complain(shared, &error, &format!("the consents on #{number}"));
+                }
+            },
+            Err(LookError::Git(error)) => return Err(error.into()),
+            Err(LookError::Store(error)) => return Err(error.into()),
+            Err(LookError::Cut(error)) => return Err(error.into()),
+            Err(LookError::Panicked) => {}
+        }
+    }
+    let is_young = shared.clock.age(work.queued_at, FORGE_CATCHES_UP) < FORGE_CATCHES_UP;
+    let is_waiting = is_young && !is_settled(&lacking, &lines);
+    Ok(match undecided.filter(|_| is_waiting) {
+        Some(number) => Spoken::NotYet(format!(
+            "the forge does not say yet whether {} merges #{number}, where consent was given",
+            work.commit.short()
+        )),
+        None => Spoken::Lines(lines),
+    })
+}
+
+/// Whether everything that is lacking has a line in force.
+fn is_settled(lacking: &BTreeSet<Address>, lines: &[Line]) -> bool {
+    let is_in_force = |reach: &Reach| match reach {
+        Reach::Only(_) | Reach::Named | Reach::Brought => true,
+        Reach::Void(_) => false,
+    };
+    lacking.iter().all(|address| {
+        let target = address.to_string();
+        lines.iter().any(|(line, reach)| line.target == target && is_in_force(reach))
+    })
+}
+
+/// What a plan lacks consent for.
+fn lacking(plan: &Plan) -> BTreeSet<Address> {
+    let lacking = plan.blockers.iter().filter_map(|blocker| match blocker {
+        Blocker::NeedsConsent { address, .. } => Some(address.clone()),
+        Blocker::NotOurs { .. }
+        | Blocker::Impossible { .. }
+        | Blocker::ExistingMissing { .. }
+        | Blocker::GroupNotEmpty { .. }
+        | Blocker::NameStaysTaken { .. }
+        | Blocker::InProgress { .. } => None,
+    });
+    lacking.collect()
+}
+
+/// What one pull request comes to.
+enum Of {
+    /// It has nothing to do with this.
+    Nothing,
+    /// It was merged, and this was consented to on it.
+    Lines(Vec<Line>),
+    /// It has consents that may be meant, and the forge does not say whether it was merged.
+    Undecided,
+}
+
+async fn of_one(
+    shared: &Arc<Shared>,
+    number: PullRequestNumber,
+    brought: &[CommitInfo],
+    lacking: &BTreeSet<Address>,
+) -> Result<Of, LookError> {
+    let (merged, prefix) = match shared.forge.ending(number).await? {
+        Ending::Closed => return Ok(Of::Nothing),
+        Ending::Merged(merged) => match merged.commit.clone() {
+            Some(prefix) => (merged, prefix),
+            None => return undecided(shared, number, lacking).await,
+        },
+        Ending::Open => return undecided(shared, number, lacking).await,
+    };
+    let Some(commit) = brought.iter().find(|commit| prefix.is_of(&commit.id)) else { return Ok(Of::Nothing) };
+    if merged.base.as_ref().is_some_and(|base| *base != shared.branch) {
+        return Ok(Of::Nothing);
+    }
+    let (comments, given) = given(shared, number, lacking).await?;
+    let age = age_of(shared, commit).await?;
+    let mut lines = Vec::new();
+    for consent in &given {
+        let reach = match void(shared, consent, &merged, &comments).await? {
+            Some(why) => Reach::Void(why),
+            None => match &age {
+                Reach::Void(why) => Reach::Void(why.clone()),
+                Reach::Named | Reach::Brought | Reach::Only(_) => Reach::Only(consent.id.clone()),
+            },
+        };
+        lines.push((line_of(consent), reach));
+    }
+    Ok(Of::Lines(lines))
+}
+
+async fn undecided(
+    shared: &Arc<Shared>,
+    number: PullRequestNumber,
+    lacking: &BTreeSet<Address>,
+) -> Result<Of, LookError> {
+    let (_, given) = given(shared, number, lacking).await?;
+    Ok(if given.is_empty() { Of::Nothing } else { Of::Undecided })
+}
+
+/// The comments of a pull request as they are now, and the consents in them that may be meant.
+async fn given(
+    shared: &Arc<Shared>,
+    number: PullRequestNumber,
+    lacking: &BTreeSet<Address>,
+) -> Result<(Vec<Comment>, Vec<GivenConsent>), LookError> {
+    let comments = hear(shared, number).await?;
+    let mut given = shared.store.consents_of(number).await?;
+    given.retain(|consent| lacking.contains(&consent.target));
+    Ok((comments, given))
+}
+
+/// How far a line of this merge reaches, by its age.
+async fn age_of(shared: &Arc<Shared>, commit: &CommitInfo) -> Result<Reach, LookError> {
+    let now = shared.clock.now();
+    let heads = shared.store.arrivals(&shared.branch, expired(now)).await?;
+    let (shared, commit) = (shared.clone(), commit.clone());
+    let arrived = move || arrival(&shared.mirror.reader()?, &heads, &commit, now);
+    Ok(Reach::since(tokio::task::spawn_blocking(arrived).await??, now))
+}
+
+/// Why a consent does not count for this merge.
+async fn void(
+    shared: &Shared,
+    consent: &GivenConsent,
+    merged: &Merged,
+    comments: &[Comment],
+) -> Result<Option<String>, LookError> {
+    match &merged.head {
+        Some(head) if head.is_of(&consent.head) => {}
+        Some(head) => {
+            let head: String = head.to_string().chars().take(7).collect();
+            return Ok(Some(was_for(consent, &head)));
+        }
+        None => return Ok(Some("the forge does not say which head was merged".to_owned())),
+    }
+    match stands(consent, comments) {
+        Stands::AsRead => {}
+        Stands::Changed => return Ok(Some("its comment was edited".to_owned())),
+        Stands::Gone => return Ok(Some("its comment was deleted".to_owned())),
+    }
+    Ok(match shared.forge.permission(&consent.author).await? {
+        Permission::Write | Permission::Admin => None,
+        Permission::None | Permission::Read => Some("its author may not push any more".to_owned()),
+    })
+}

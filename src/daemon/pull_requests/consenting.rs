@@ -1,0 +1,234 @@
+//! `/beamline consent`: what somebody consents to is noted with what he was shown, and given up when he
+//! takes it back.
+//!
+//! What it is worth is decided when the pull request is merged (`daemon/consent.rs`).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::acting::{Done, again};
+use super::binding::{bind, refusal};
+use crate::daemon::look::LookError;
+use crate::daemon::service::Shared;
+use crate::forge::{Comment, Ending, MAX_COMMENTS, PullRequest, PullRequestNumber};
+use crate::git::{CommitId, CommitPrefix};
+use crate::resources::{Address, EnvironmentName};
+use crate::store::{Accepted, Command, GivenConsent, Showing};
+
+/// A comment as it was read: another digest is another comment.
+pub(in crate::daemon) fn digest_of(body: &str) -> String {
+    Sha256::digest(body.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The line to write as a comment.
+pub(super) fn line_of(target: impl std::fmt::Display) -> String {
+    format!("/beamline consent destroy {target}")
+}
+
+/// Notes the consent in `command` on an open pull request, and plans the environment once more.
+pub(super) async fn consent(
+    shared: &Shared,
+    open: &PullRequest,
+    command: &Command,
+    target: &str,
+    at: Option<&CommitPrefix>,
+) -> Result<Done, LookError> {
+    match weigh(shared, open.number, &open.head, command, target, at).await? {
+        Err(why_not) => Ok(Done::answer(why_not)),
+        Ok(consent) => {
+            shared.store.note_consent(&consent).await?;
+            let (target, id, head) = (&consent.target, consent.id.name(), consent.head.short());
+            let reply = format!(
+                "Noted: when {head} is merged, `{target}` (`{id}` in Azure) may be deleted or replaced. It is void \
+                 when this comment is edited or deleted, after `/beamline consent withdraw {target}`, and 14 \
+                 days after the merge."
+            );
+            planned_again(shared, open, [target.environment().clone()].into(), Some(reply)).await
+        }
+    }
+}
+
+/// Notes a consent that was written before the pull request was merged and read afterwards.
+pub(super) async fn consent_of_merged(
+    shared: &Shared,
+    command: &Command,
+    target: &str,
+    at: Option<&CommitPrefix>,
+) -> Result<Done, LookError> {
+    let number = command.pull_request;
+    let late = Done::answer("Not done: this pull request is merged.");
+    let Ending::Merged(merged) = shared.forge.ending(number).await? else { return Ok(late) };
+    let is_late = merged.at.is_some_and(|merged| command.written_at.is_none_or(|written| written > merged));
+    let showings = shared.store.showings(number).await?;
+    let heads = showings.iter().rev().map(|showing| showing.shown.head);
+    let head = merged.head.and_then(|prefix| heads.into_iter().find(|head| prefix.is_of(head)));
+    let (Some(head), false) = (head, is_late) else { return Ok(late) };
+    Ok(match weigh(shared, number, &head, command, target, at).await? {
+        Err(why_not) => Done::answer(why_not),
+        Ok(consent) => {
+            shared.store.note_consent(&consent).await?;
+            Done::answer(format!(
+                "Noted for {}: `{}` may be deleted or replaced.",
+                head.short(),
+                consent.target
+            ))
+        }
+    })
+}
+
+/// What a command consents to, or the answer to it.
+async fn weigh(
+    shared: &Shared,
+    number: PullRequestNumber,
+    head: &CommitId,
+    command: &Command,
+    target: &str,
+    at: Option<&CommitPrefix>,
+) -> Result<Result<GivenConsent, String>, LookError> {
+    let showings = shared.store.showings(number).await?;
+    let own = |showing: &Showing| showing.account.as_deref() == Some(command.author.id.as_str());
+    if command.author.is_machine() || showings.iter().any(own) {
+        return Ok(Err(
+            "Not done: consent is a person's to give, and this account is a program's.".to_owned()
+        ));
+    }
+    if let Some(why_not) = refusal(bind(&showings, head, at, command.written_at), head, &line_of(target)) {
+        return Ok(Err(why_not));
+    }
+    let before = |showing: &&Showing| command.written_at.is_some_and(|written| showing.at < written);
+    let of_head: Vec<&Showing> =
+        showings.iter().rev().filter(before).filter(|showing| showing.shown.head == *head).collect();
+    let all = of_head.iter().flat_map(|showing| &showing.shown.asked);
+    let Some(asked) = all.clone().find(|asked| asked.address.to_string() == target) else {
+        let known: BTreeSet<&Address> = all.map(|asked| &asked.address).collect();
+        return Ok(Err(not_asked(target, head, &known)));
+    };
+    Ok(Ok(GivenConsent {
+        pull_request: number,
+        comment: command.comment.clone(),
+        target: asked.address.clone(),
+        head: *head,
+        id: asked.id.clone(),
+        author: command.author.clone(),
+        body_digest: command.body_digest.clone(),
+        written_at: command.written_at.unwrap_or_default(),
+    }))
+}
+
+/// The answer to a consent that the plan had not asked for.
+fn not_asked(target: &str, head: &CommitId, asked: &BTreeSet<&Address>) -> String {
+    let short = head.short();
+    let clean: String = target.chars().filter(|c| *c != '`').collect();
+    let why = if target.contains('*') {
+        "globs do not count in comments".to_owned()
+    } else {
+        format!("the plan of {short} that stood here when you wrote asks no consent for `{clean}`")
+    };
+    if asked.is_empty() {
+        return format!("Not done: {why}. It asks for none at all.");
+    }
+    let lines: Vec<String> = asked.iter().map(|address| format!("{} @{short}", line_of(address))).collect();
+    format!("Not done: {why}. It asks for:\n\n```text\n{}\n```", lines.join("\n"))
+}
+
+/// Takes back every consent to `target` on a pull request.
+pub(super) async fn withdraw(
+    shared: &Shared,
+    open: Option<&PullRequest>,
+    number: PullRequestNumber,
+    target: &str,
+) -> Result<Done, LookError> {
+    let given = shared.store.consents_of(number).await?;
+    let meant: Vec<GivenConsent> =
+        given.into_iter().filter(|consent| consent.target.to_string() == target).collect();
+    let Some(first) = meant.first() else {
+        return Ok(Done::answer("Nothing to do: there is no consent to that here."));
+    };
+    let (reply, environment) =
+        (format!("Withdrawn: `{}`.", first.target), first.target.environment().clone());
+    for consent in &meant {
+        shared.store.withdraw_consent(consent, shared.clock.now()).await?;
+    }
+    match open {
+        Some(open) => planned_again(shared, open, [environment].into(), Some(reply)).await,
+        None => Ok(Done::answer(reply)),
+    }
+}
+
+/// Gives up the consents whose comments are gone or say something else now, and plans again what they were
+/// about.
+pub(super) async fn give_up_changed(
+    shared: &Shared,
+    open: &PullRequest,
+    comments: &[Comment],
+) -> Result<Accepted, LookError> {
+    let mut environments = BTreeSet::new();
+    // Of too many comments not all are read: what is missing may be there.
+    let is_whole = comments.len() < MAX_COMMENTS;
+    for consent in shared.store.consents_of(open.number).await? {
+        let is_void = match stands(&consent, comments) {
+            Stands::AsRead => false,
+            Stands::Changed => true,
+            Stands::Gone => is_whole,
+        };
+        if is_void {
+            tracing::info!(number = %open.number, target = %consent.target, author = consent.author.name, "a consent was taken back");
+            shared.store.withdraw_consent(&consent, shared.clock.now()).await?;
+            environments.insert(consent.target.environment().clone());
+        }
+    }
+    match planned_again(shared, open, environments, None).await? {
+        Done::Handled { accepted, .. } => Ok(accepted),
+        Done::NotYet => Ok(Accepted::default()),
+    }
+}
+
+/// What has become of a consent's comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::daemon) enum Stands {
+    /// It stands as it was read.
+    AsRead,
+    /// It says something else.
+    Changed,
+    /// It is not there.
+    Gone,
+}
+
+pub(in crate::daemon) fn stands(consent: &GivenConsent, comments: &[Comment]) -> Stands {
+    match comments.iter().find(|comment| comment.id == consent.comment) {
+        Some(comment) if digest_of(&comment.body) == consent.body_digest => Stands::AsRead,
+        Some(_) => Stands::Changed,
+        None => Stands::Gone,
+    }
+}
+
+async fn planned_again(
+    shared: &Shared,
+    open: &PullRequest,
+    environments: BTreeSet<EnvironmentName>,
+    reply: Option<String>,
+) -> Result<Done, LookError> {
+    let mut all = Accepted::default();
+    for environment in &environments {
+        if let Done::Handled { accepted, .. } = again(shared, open, Some(environment), |_| true).await? {
+            all.work.extend(accepted.work);
+        }
+    }
+    Ok(Done::Handled { accepted: all, reply })
+}
+
+/// Reads the comments of a pull request that was merged, and notes what was consented to there before.
+pub(in crate::daemon) async fn hear(
+    shared: &Arc<Shared>,
+    number: PullRequestNumber,
+) -> Result<Vec<Comment>, LookError> {
+    let comments = super::acting::read_all(shared, number).await?;
+    for command in shared.store.open_commands().await? {
+        if command.pull_request == number {
+            super::acting::note_consents(shared, &command).await?;
+        }
+    }
+    Ok(comments)
+}
