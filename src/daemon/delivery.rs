@@ -44,6 +44,12 @@ pub(super) async fn deliver(shared: Arc<Shared>, stop: CancellationToken) {
 async fn deliver_until(shared: Arc<Shared>, stop: CancellationToken) {
     let mut weather = Weather::default();
     loop {
+        // What cannot be noted as told is not told: else it would be told again and again.
+        tokio::select! {
+            biased;
+            () = shared.store.until_writable() => {}
+            () = stop.cancelled() => return,
+        }
         let woken = shared.outbox.notified();
         let round = match deliver_due(&shared, &mut weather).await {
             Ok(round) => round,

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::beat::Rhythm;
 use super::event::{Because, Event};
 use super::look::{LookError, Looked, View, look, look_beside};
+use super::outage::{Outage, outlast};
 use super::queue::{Obstacle, Queue};
 use super::service::Shared;
 use super::sweep::sweep;
@@ -295,11 +296,8 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut state = Dispatcher::new(shared.parallel);
-    for work in shared.store.open_work().await? {
-        // Whoever had it before this start is gone.
-        shared.store.requeue(work.id).await?;
+    for work in left_over(&shared, &stop).await? {
         state.queue.add(work);
-        shared.beats.round();
     }
     let clock = shared.clock.clone();
     let Rhythm { beat, exchange, .. } = shared.beats.rhythm;
@@ -372,6 +370,30 @@ async fn told(shared: Arc<Shared>, waiting: Vec<(Work, Obstacle)>) -> Finished {
     Finished::Cut
 }
 
+/// The work that earlier processes have left behind, back in the queue: whoever had it is gone. A journal that
+/// fails meanwhile is waited for.
+async fn left_over(shared: &Shared, stop: &CancellationToken) -> Result<Vec<Work>, StoreError> {
+    let found = async || {
+        let work = shared.store.open_work().await?;
+        for one in &work {
+            shared.store.requeue(one.id).await?;
+            shared.beats.round();
+        }
+        Ok(work)
+    };
+    loop {
+        match found().await {
+            Err(error) if StoreError::is_of_the_disk(&error) => {
+                tracing::error!(%error, "what is left to do cannot be read yet");
+                if outlast(shared, stop).await == Outage::Stopped {
+                    return Ok(Vec::new());
+                }
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 async fn start(shared: Arc<Shared>, work: Work, tries: u32, stop: CancellationToken) -> Finished {
     let what = match work.kind {
         RunKind::Apply => "apply",
@@ -383,8 +405,8 @@ async fn start(shared: Arc<Shared>, work: Work, tries: u32, stop: CancellationTo
     let verdict = match caught(work_on(&shared, work.clone(), tries, &stop, &beating)).await {
         Some(verdict) => verdict,
         None => {
-            give_up(&shared, &work, "Failed unexpectedly. This is a bug; the daemon's log has its place")
-                .await
+            let summary = "Failed unexpectedly. This is a bug; the daemon's log has its place";
+            give_up(&shared, &work, summary, &stop).await
         }
     };
     Finished::Work(work, verdict)

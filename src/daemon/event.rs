@@ -26,6 +26,8 @@ pub enum Because {
     Polled,
     /// The last look failed.
     Failed,
+    /// The journal can be written again.
+    JournalBack,
     /// A credential was replaced.
     Renewed,
     /// Much happens: looks were put off for a while.

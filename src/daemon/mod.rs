@@ -37,6 +37,7 @@ mod look;
 mod messenger;
 mod notes;
 mod orphans;
+mod outage;
 mod pass;
 mod pull_requests;
 mod renewal;

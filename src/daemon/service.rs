@@ -26,7 +26,7 @@ use super::tally::Tally;
 use super::triggers::{Watching, poll, sweep_by_cron, watch_files};
 use super::trouble::Troubles;
 use super::wellness::{Ailments, Wellness};
-use super::{Estate, delivery, dispatcher, http};
+use super::{Estate, delivery, dispatcher, http, outage};
 use crate::azure::Arm;
 use crate::clock::Clock;
 use crate::forge::{Forge, Renewable, Repository, Status};
@@ -289,6 +289,10 @@ pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()
         tokio::spawn(forward(requests, sender.clone(), stop.clone()));
     }
     part.spawn("the polling", poll(interval, shared.clock.clone(), sender.clone(), stop.clone()));
+    part.spawn(
+        "the watch over the journal",
+        outage::watch_journal(shared.clone(), sender.clone(), stop.clone()),
+    );
     part.spawn("the watch over credentials", watch_credentials(shared.clone(), sender.clone(), stop.clone()));
     let deliveries = part.spawn("the delivery of statuses", delivery::deliver(shared.clone(), stop.clone()));
     // The channel was made just now and has room.

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::service::Shared;
+use crate::store::Writability;
 
 /// The longest reason, in characters.
 const MAX_REASON: usize = 500;
@@ -141,7 +142,12 @@ impl Shared {
 
     /// Why the journal cannot be written.
     pub(super) fn journal_trouble(&self) -> Option<Reason> {
-        None
+        match self.store.writability() {
+            Writability::Writable => None,
+            Writability::Unwritable { since, why } => {
+                Some(Reason { part: Part::Journal, since: Some(since), reason: why })
+            }
+        }
     }
 
     /// Something refuses us until somebody acts.

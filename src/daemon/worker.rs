@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::beat::Beating;
 use super::happening::Happening;
+use super::outage::{JOURNAL_WAIT, Outage, is_of_the_journal, outlast};
 use super::pass::{About, Outcome, Pass, Passed};
 use super::pull_requests;
 use super::queue::Obstacle;
@@ -62,6 +63,16 @@ pub(super) enum WorkError {
     Cut(#[from] tokio::task::JoinError),
 }
 
+impl WorkError {
+    /// Whether it is the journal's disk that failed.
+    pub(super) fn is_of_the_journal(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_of_the_disk(),
+            Self::Git(_) | Self::Reconcile(_) | Self::Cut(_) => is_of_the_journal(self),
+        }
+    }
+}
+
 /// Works on `work`, for the `tries`-th time (from 1).
 pub(super) async fn work_on(
     shared: &Arc<Shared>,
@@ -74,24 +85,35 @@ pub(super) async fn work_on(
         Ok(Some(_)) => {}
         // A newer commit superseded it before it began.
         Ok(None) => return Verdict::Ended,
-        Err(error) => return again(shared, &work, tries, &error),
+        Err(error) => return unstored(shared, &work, tries, &error),
     }
     let verdict = with_lease(shared, &work, tries, stop, beating).await;
     match verdict {
         Verdict::Ended => {}
-        Verdict::Again(_) | Verdict::Busy(_) | Verdict::Stopped => {
-            if let Err(error) = shared.store.requeue(work.id).await {
-                tracing::error!(%error, "the work is taken up again at the next start");
-            }
-        }
+        Verdict::Again(_) | Verdict::Busy(_) | Verdict::Stopped => put_back(shared, &work, stop).await,
     }
     verdict
 }
 
+/// Puts work back to the queue. What is not put back is never taken again before the next start: hence the
+/// journal is waited for, without which nothing else could go on either.
+async fn put_back(shared: &Shared, work: &Work, stop: &CancellationToken) {
+    while let Err(error) = shared.store.requeue(work.id).await {
+        tracing::error!(%error, environment = %work.environment, "work cannot be put back to the queue");
+        if outlast(shared, stop).await == Outage::Stopped {
+            return;
+        }
+    }
+}
+
 /// Ends work that failed for a reason of our own.
-pub(super) async fn give_up(shared: &Arc<Shared>, work: &Work, summary: &str) -> Verdict {
-    let stop = CancellationToken::new();
-    let pass = Pass::new(shared, work, Fence(0), stop);
+pub(super) async fn give_up(
+    shared: &Arc<Shared>,
+    work: &Work,
+    summary: &str,
+    stop: &CancellationToken,
+) -> Verdict {
+    let pass = Pass::new(shared, work, Fence(0), stop.child_token());
     fail(&pass, summary.to_owned()).await
 }
 
@@ -125,7 +147,7 @@ async fn with_lease(
             pass.tell_before(&text).await;
             return Verdict::Busy(FIRST_WAIT);
         }
-        Err(error) => return again(shared, work, tries, &error),
+        Err(error) => return unstored(shared, work, tries, &error),
     };
     let pass = Pass { beating: Some(beating), ..Pass::new(shared, work, fence, stop.child_token()) };
     let passed = tokio::select! {
@@ -140,6 +162,8 @@ async fn with_lease(
         Ok(Passed::Waiting(why)) if tries >= MAX_TRIES => fail(&pass, not_finished(work.kind, &why)).await,
         Ok(Passed::Waiting(why)) => Verdict::Again(rest(&pass, tries, &why).await),
         Err(_) if stop.is_cancelled() => Verdict::Stopped,
+        // That is no try: nothing was done but what the journal knows.
+        Err(error) if error.is_of_the_journal() => Verdict::Busy(JOURNAL_WAIT),
         Err(WorkError::Git(error)) if error.lasting() == Lasting::OfTheCommit => {
             end(&pass, RunEnd::Invalid, error.to_string()).await
         }
@@ -181,38 +205,56 @@ async fn fail(pass: &Pass<'_>, summary: String) -> Verdict {
 async fn end(pass: &Pass<'_>, end: RunEnd, summary: String) -> Verdict {
     let summary = match pass.after(summary).await {
         Ok(summary) => summary,
-        Err(error) => return unstored(pass.work, &error),
+        Err(error) => return unstored(pass.shared, pass.work, MAX_TRIES, &error),
     };
     match pass.change(end, About::Unread).await {
         Ok(change) => record(pass, Outcome { end, summary, change, section: None }).await,
-        Err(error) => unstored(pass.work, &error),
+        Err(error) => unstored(pass.shared, pass.work, MAX_TRIES, &error),
+    }
+}
+
+/// Stores the end of the work, however long the journal is away: what was done is said, and not found out by
+/// another attempt, which would only see that nothing is left to do.
+async fn record(pass: &Pass<'_>, outcome: Outcome) -> Verdict {
+    let shared = pass.shared;
+    let mut ended = pass.work.clone();
+    ended.state = WorkState::Ended { end: outcome.end, summary: outcome.summary.clone() };
+    loop {
+        match store_end(shared, &ended, &outcome).await {
+            Ok(_) => {
+                shared.outbox.notify_one();
+                say(shared, &ended).await;
+                shared.tell(Happening::Ended { work: ended });
+                return Verdict::Ended;
+            }
+            Err(error) if error.is_of_the_disk() => {
+                tracing::error!(%error, environment = %ended.environment, "the end of work cannot be stored yet");
+                if outlast(shared, &pass.stop).await == Outage::Stopped {
+                    return Verdict::Stopped;
+                }
+            }
+            Err(error) => return unstored(shared, &ended, MAX_TRIES, &error),
+        }
     }
 }
 
 /// Stores the end of the work with its final statuses, in one transaction.
-async fn record(pass: &Pass<'_>, outcome: Outcome) -> Verdict {
+async fn store_end(shared: &Shared, ended: &Work, outcome: &Outcome) -> Result<Option<Work>, StoreError> {
     let Outcome { end, summary, change, section } = outcome;
-    let shared = pass.shared;
-    let mut ended = pass.work.clone();
-    ended.state = WorkState::Ended { end, summary: summary.clone() };
-    let stored = async {
-        let all = shared.store.work_of_commit(&ended.commit, ended.kind).await?;
-        // When it was queued once more meanwhile, the last word is that of the newer item.
-        let is_newest = all.iter().any(|one| one.id == ended.id);
-        let named = is_newest && wording::has_context(&all, &ended.environment);
-        let statuses = named.then(|| wording::status_of(&ended)).into_iter().collect();
-        let ending = Ending { end, summary, now: shared.clock.now(), statuses, environment: change, section };
-        shared.store.end_work(ended.id, ending, &wording::of_commit).await
+    let all = shared.store.work_of_commit(&ended.commit, ended.kind).await?;
+    // When it was queued once more meanwhile, the last word is that of the newer item.
+    let is_newest = all.iter().any(|one| one.id == ended.id);
+    let named = is_newest && wording::has_context(&all, &ended.environment);
+    let statuses = named.then(|| wording::status_of(ended)).into_iter().collect();
+    let ending = Ending {
+        end: *end,
+        summary: summary.clone(),
+        now: shared.clock.now(),
+        statuses,
+        environment: change.clone(),
+        section: section.clone(),
     };
-    match stored.await {
-        Ok(_) => {
-            shared.outbox.notify_one();
-            say(shared, &ended).await;
-            shared.tell(Happening::Ended { work: ended });
-            Verdict::Ended
-        }
-        Err(error) => unstored(&ended, &error),
-    }
+    shared.store.end_work(ended.id, ending, &wording::of_commit).await
 }
 
 /// Says what has come of a pull request, when this was the last of its plans. What is not said now is
@@ -225,9 +267,9 @@ async fn say(shared: &Shared, work: &Work) {
     }
 }
 
-fn unstored(work: &Work, error: &StoreError) -> Verdict {
-    tracing::error!(%error, environment = %work.environment, "the end of a run cannot be stored; tried again");
-    Verdict::Again(LONGEST_WAIT)
+/// What follows when the journal could not be read or written.
+fn unstored(shared: &Shared, work: &Work, tries: u32, error: &StoreError) -> Verdict {
+    if error.is_of_the_disk() { Verdict::Busy(JOURNAL_WAIT) } else { again(shared, work, tries, error) }
 }
 
 fn again(shared: &Shared, work: &Work, tries: u32, error: &dyn std::error::Error) -> Verdict {

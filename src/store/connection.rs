@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use sqlx::{AnyConnection, ConnectOptions as _};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::awake::Awake;
 use super::file::{Connection, JournalFile, Role, connect_options};
@@ -86,9 +86,15 @@ impl Store {
 
     /// Waits until the journal can be written; returns at once when it can.
     pub async fn until_writable(&self) {
-        let mut watching = self.health.watch();
+        let mut watching = self.watch_writability();
         // Fails only when nobody is left to say so; then there is nothing to wait for.
         let _ = watching.wait_for(|state| *state == Writability::Writable).await;
+    }
+
+    /// Follows [`Store::writability`].
+    #[must_use]
+    pub fn watch_writability(&self) -> watch::Receiver<Writability> {
+        self.health.watch()
     }
 
     /// A drill: from now on the file may have only so many pages of 4 KiB, as if its disk were full beyond

@@ -247,6 +247,28 @@ pub(crate) fn block_on<T>(story: impl Future<Output = T>) -> T {
     runtime.enable_all().start_paused(true).build().unwrap().block_on(story)
 }
 
+/// Runs a story on virtual time that hangs in real time when it fails: while the store works, virtual time stands
+/// still, so that a store that never ends cannot be seen on it. Panics when it takes longer than `secs` of real time.
+pub(crate) fn never_hangs<T: Send + 'static>(
+    secs: u64,
+    story: impl AsyncFnOnce() -> T + Send + 'static,
+) -> T {
+    let (done, ended) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block_on(story())));
+        // Nobody listens any more when it took too long.
+        let _ = done.send(outcome);
+    });
+    match ended.recv_timeout(std::time::Duration::from_secs(secs)) {
+        Ok(Ok(value)) => {
+            thread.join().unwrap();
+            value
+        }
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(_) => panic!("it hangs: no end after {secs} s of real time"),
+    }
+}
+
 /// How the step of a resource ended.
 pub(crate) fn end_of<'a>(report: &'a Report, local: &str) -> &'a StepEnd {
     let of = |step: &&beamline::reconcile::report::StepReport| step.address.local() == local;

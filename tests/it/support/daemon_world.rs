@@ -4,6 +4,7 @@
 //! end, no status that waits in the outbox or pends on a commit, nothing that a second plan would change.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -118,6 +119,8 @@ pub(crate) struct DaemonWorld {
     /// What its daemons have counted.
     pub(crate) tally: Tally,
     setup: Setup,
+    /// The folder of the journal.
+    state: PathBuf,
     watched: Arc<Mutex<Vec<Happening>>>,
     deaths: usize,
     running: Option<Running>,
@@ -140,8 +143,10 @@ impl DaemonWorld {
     /// A world with a setup of its own.
     pub(crate) fn with(setup: Setup) -> Self {
         let options = WorldOptions { latency: setup.latency, ..WorldOptions::new(setup.clock.apart()) };
+        let repository = Repository::new();
         Self {
-            repository: Repository::new(),
+            state: repository.folder().to_owned(),
+            repository,
             azure: World::new(options),
             clock: setup.clock.clone(),
             gate: Gate::default(),
@@ -170,7 +175,7 @@ impl DaemonWorld {
         let own = || Remote { url, credentials: Credentials::None, pull_refs: None };
         let remote = self.setup.remote.clone().unwrap_or_else(own);
         let mirror = Mirror::open(&self.repository.folder().join("mirror.git"), remote).unwrap();
-        let store = Store::open(&self.repository.folder().join("journal.db")).await.unwrap();
+        let store = Store::open(&self.state.join("journal.db")).await.unwrap();
         let lock = FolderLock::take(self.repository.folder(), "a story", self.clock.now()).unwrap();
         store.void_leases(&lock).await.unwrap();
         let watchers = watchers();
@@ -256,9 +261,34 @@ impl DaemonWorld {
         self.running.as_ref().expect("the daemon runs").port
     }
 
+    /// Keeps the journal in a folder of its own from the next start on.
+    pub(crate) fn own_state_folder(&mut self) {
+        self.state = self.repository.folder().join("state");
+    }
+
+    /// The folder of the journal goes away, as an unmounted disk does. It has to be its own.
+    pub(crate) fn unmount(&self) {
+        std::fs::rename(&self.state, self.state.with_extension("away")).unwrap();
+    }
+
+    /// It comes back.
+    pub(crate) fn mount(&self) {
+        std::fs::rename(self.state.with_extension("away"), &self.state).unwrap();
+    }
+
+    /// Deletes the journal, as `rm journal.db*` does.
+    pub(crate) fn delete_journal(&self) {
+        for suffix in ["", "-shm", "-wal"] {
+            let path = self.state.join(format!("journal.db{suffix}"));
+            if path.exists() {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    }
+
     /// What a query about the journal answers, asked over a connection of its own: what is on the disk.
     pub(crate) async fn on_disk(&self, query: &'static str) -> i64 {
-        let path = self.repository.folder().join("journal.db");
+        let path = self.state.join("journal.db");
         let options = SqliteConnectOptions::new().filename(path).read_only(true);
         let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
         let number = sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap();
