@@ -497,8 +497,9 @@ mod tests {
             ("/properties/description", json!("old"), "description"),
             (COMPUTE_LOCATION, json!("westus"), "location"),
         ] {
-            let world = reference();
+            let mut world = reference();
             let mut observed = observed(&world);
+            world.get(LOCAL).written.insert(field.to_owned());
             pointer::put(&mut observed, pointer, value);
             let (found, effect) = world.difference(LOCAL, &observed);
             assert_eq!(found, field);

@@ -54,6 +54,8 @@ pub(crate) struct Change {
     pub(crate) before: Value,
     /// As [`Difference::after`].
     pub(crate) after: Value,
+    /// Who asks for it.
+    pub(crate) origin: Origin,
 }
 
 /// Every field, tag and mark in which `observed` differs from `resource`.
@@ -67,11 +69,30 @@ pub(crate) fn difference_of<T: ResourceType + ?Sized>(
     let mut changes = field_changes(spec.fields, resource, observed, context);
     changes.extend(location_change(spec, resource, observed));
     changes.extend(tags::changes(spec.carrier, resource, observed, context));
-    let difference = |Change { field, before, after }: Change| {
+    let difference = |Change { field, before, after, origin }: Change| {
         let effect = of.effect(resource, &field, &before, &after);
-        Difference { field, before, after, effect }
+        let counts = match (origin, &effect) {
+            (Origin::Definition, _) | (_, Effect::InPlace | Effect::Note(_)) => true,
+            (Origin::Default, Effect::Replace(_) | Effect::Impossible(_)) => false,
+        };
+        counts.then_some(Difference { field, before, after, effect })
     };
-    changes.into_iter().map(difference).collect()
+    changes.into_iter().filter_map(difference).collect()
+}
+
+/// Who asks for a value. What cannot change on a living resource and nobody wrote is no difference: nobody
+/// wants a vault made again because it keeps what is deleted for another time than a new one would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The definition, by what it writes or by leaving out what it wrote before.
+    Definition,
+    /// The schema's default.
+    Default,
+}
+
+/// Whether a dotted path is `outer`, or lies below it.
+fn is_path_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The fields of an observed body in the definition's spelling; references are ARM ids. What Azure
@@ -158,7 +179,15 @@ impl Walk<'_> {
         let before = found.unwrap_or_default();
         if !self.is_same(field, &path, &before, &after) {
             let before = self.spelled(field, before);
-            self.changes.push(Change { field: path, before, after });
+            let is_default = matches!(field.absent, WhenAbsent::Default(_));
+            let is_written = self
+                .writer
+                .resource
+                .written
+                .iter()
+                .any(|written| is_path_within(written, &path) || is_path_within(&path, written));
+            let origin = if is_default && !is_written { Origin::Default } else { Origin::Definition };
+            self.changes.push(Change { field: path, before, after, origin });
         }
     }
 
@@ -290,6 +319,7 @@ fn location_change(spec: &Spec, resource: &Resource, observed: &Value) -> Option
         field: "location".to_owned(),
         before: Value::from(before),
         after: Value::from(after),
+        origin: Origin::Definition,
     })
 }
 

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::contract::{Carrier, Context};
-use super::difference::Change;
+use super::difference::{Change, Origin};
 use super::finding::Finding;
 use super::mark::{ADDRESS_KEY, MARK_KEY, METADATA_ADDRESS_KEY, SUBNET_KEY_PREFIX};
 use super::normalise;
@@ -105,7 +105,12 @@ pub(crate) fn changes(
     for (name, after) in &desired {
         let before = present_value(name).cloned().unwrap_or_default();
         if before != *after {
-            changes.push(Change { field: field(name), before, after: after.clone() });
+            changes.push(Change {
+                field: field(name),
+                before,
+                after: after.clone(),
+                origin: Origin::Definition,
+            });
         }
     }
     if carrier == Carrier::Metadata {
@@ -114,7 +119,12 @@ pub(crate) fn changes(
     for (name, before) in present {
         let declared = desired.keys().any(|key| key.eq_ignore_ascii_case(name));
         if !declared && !is_own(name) && !is_kept(name, context.site) {
-            changes.push(Change { field: field(name), before: before.clone(), after: Value::Null });
+            changes.push(Change {
+                field: field(name),
+                before: before.clone(),
+                after: Value::Null,
+                origin: Origin::Definition,
+            });
         }
     }
     changes

@@ -544,7 +544,7 @@ mod tests {
 
     #[test]
     fn a_workspace_is_made_again_for_what_it_was_made_with() {
-        let world = reference();
+        let mut world = reference();
         for (pointer, value, field) in [
             (
                 "/properties/storageAccount",
@@ -558,6 +558,7 @@ mod tests {
         ] {
             let mut observed = observed(&world);
             pointer::put(&mut observed, pointer, value);
+            world.get("workspace").written.insert(field.to_owned());
             let (found, effect) = world.difference("workspace", &observed);
             assert_eq!(found, field);
             assert!(matches!(effect, Effect::Replace(_)), "{field}: {effect:?}");
