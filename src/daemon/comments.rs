@@ -113,6 +113,7 @@ fn lacking(plan: &Plan) -> BTreeSet<Address> {
         | Blocker::Impossible { .. }
         | Blocker::ExistingMissing { .. }
         | Blocker::GroupNotEmpty { .. }
+        | Blocker::StillReferenced { .. }
         | Blocker::NameStaysTaken { .. }
         | Blocker::InProgress { .. } => None,
     });

@@ -84,6 +84,7 @@ pub(super) fn blocked(plan: &Plan) -> String {
             | Blocker::Impossible { .. }
             | Blocker::ExistingMissing { .. }
             | Blocker::GroupNotEmpty { .. }
+            | Blocker::StillReferenced { .. }
             | Blocker::NameStaysTaken { .. }
             | Blocker::InProgress { .. } => others.push(blocker),
         }

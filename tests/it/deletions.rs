@@ -42,7 +42,12 @@ async fn everything_at_once_is_deleted_in_reverse() {
     let mut world = AzureWorld::new();
     world.apply(&Definition::with_spares().text()).await;
     world.consent("*");
-    world.apply(&Definition::small().with("key_vaults/main/purge_protection_enabled", true).text()).await;
+    // What the workspace refers to must stay; so it is named.
+    let rest = Definition::small()
+        .with("key_vaults/main/purge_protection_enabled", true)
+        .with("container_registries/main", json!({ "name": "acrmlproduction001", "sku": "Standard" }))
+        .with("workspace/container_registry", "main");
+    world.apply(&rest.text()).await;
     assert_eq!(world.azure.get(&id("Microsoft.Network/virtualNetworks/vnet-ml-production")), None);
 }
 

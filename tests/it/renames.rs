@@ -184,3 +184,35 @@ async fn an_environment_moves_to_another_group() {
     world.apply(&after).await;
     assert!(ids(&world).iter().all(|id| !id.contains("/rg-ml-production")), "{:#?}", ids(&world));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_stays_never_points_at_what_goes() {
+    let mut world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    world.consent("*");
+    // The workspace keeps its registry where the definition does not name one.
+    let after = Definition::production()
+        .without("container_registries/main")
+        .without("workspace/container_registry")
+        .without("role_assignments/workspace-registry");
+    let blockers = world.blockers(&after.text()).await;
+    let [only] = &blockers[..] else { panic!("{blockers:?}") };
+    assert!(
+        only.contains("production/workspace refers to acrmlproduction001 in containerRegistry"),
+        "{only}"
+    );
+    let other = Definition::production().with("container_registries/main/name", "acrmltwo");
+    world.apply(&other.text()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_change_and_was_not_written_is_no_difference() {
+    let world = AzureWorld::new();
+    let thirty = Definition::production().with("key_vaults/main/soft_delete_retention_days", 30);
+    world.apply(&thirty.text()).await;
+    let silent = Definition::production().without("key_vaults/main/soft_delete_retention_days");
+    let plan = world.plan(&silent.text()).await;
+    assert!(plan.is_empty(), "{}", render(&plan, Style::Plain));
+    let other = Definition::production().with("key_vaults/main/soft_delete_retention_days", 60);
+    assert_eq!(world.blockers(&other.text()).await.len(), 1);
+}

@@ -125,6 +125,17 @@ pub enum Blocker {
         /// Ids of what is in the way (the first few).
         foreign: Vec<ResourceId>,
     },
+    /// A resource would be deleted that another one, which stays, refers to.
+    StillReferenced {
+        /// The resource that would go.
+        address: Address,
+        /// Its id.
+        id: ResourceId,
+        /// The resource that refers to it.
+        by: Address,
+        /// Where in that resource's ARM body: a JSON pointer.
+        at: String,
+    },
     /// A replacement is planned whose name stays taken after the deletion.
     NameStaysTaken {
         /// The resource.
@@ -151,6 +162,7 @@ impl Blocker {
             | Self::Impossible { address, .. }
             | Self::ExistingMissing { address, .. }
             | Self::GroupNotEmpty { address, .. }
+            | Self::StillReferenced { address, .. }
             | Self::NameStaysTaken { address, .. }
             | Self::InProgress { address, .. } => address,
         }
@@ -196,6 +208,14 @@ impl Blocker {
                 format!(
                     "{address} is not deleted: it holds what is not ours ({}). Move or delete that first",
                     ids.join(", ")
+                )
+            }
+            Self::StillReferenced { address, id, by, at } => {
+                let field = at.rsplit('/').find(|part| *part != "id").unwrap_or(at);
+                format!(
+                    "{address} is not deleted: {by} refers to {} in {field}, and would be left pointing at \
+                     nothing. Let {by} refer to something else, or declare {address} again",
+                    id.name()
                 )
             }
             Self::InProgress { address, state } => {

@@ -13,6 +13,7 @@ mod action;
 mod check;
 mod consent;
 mod dangling;
+mod left_over;
 mod order;
 mod planner;
 mod render;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::action::{Action, Blocker, CREATION_ONLY, Note, Reason};
 use super::consent::{ConsentStanding, Consents};
 use super::dangling::dangling;
+use super::left_over;
 use super::order;
 use super::requests;
 use super::step::{FORMAT, Part, Plan, Revision, Step};
@@ -68,6 +69,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.carry_inner_changes();
     planner.guard_replacements();
     planner.guard_orphans();
+    planner.guard_references();
     planner.report_foreign();
     planner.report_dangling();
     planner.account_for_consents();
@@ -359,6 +361,32 @@ impl<'a> Planner<'a> {
                 self.require_empty_group(orphan);
             }
         }
+    }
+
+    /// Refuses to delete what something that stays refers to.
+    fn guard_references(&mut self) {
+        let mut blockers = Vec::new();
+        for (address, found) in &self.input.observed.present {
+            let Some(resource) = self.input.environment.resources.get(address) else { continue };
+            let desired = match self.decisions.get(address) {
+                Some(Decision::Change { .. }) => {
+                    resources::of(address.kind()).body(resource, &self.context())
+                }
+                Some(Decision::Keep) | None => found.body.clone(),
+                Some(Decision::Make { .. } | Decision::Replace { .. }) => continue,
+            };
+            let outside = |going: &&Orphan| !going.id.is_within(&found.id) && !found.id.is_within(&going.id);
+            for going in self.input.observed.going().filter(outside) {
+                let left = left_over::references(&found.body, &desired, &going.id).into_iter().next();
+                blockers.extend(left.map(|at| Blocker::StillReferenced {
+                    address: going.address.clone(),
+                    id: going.id.clone(),
+                    by: address.clone(),
+                    at,
+                }));
+            }
+        }
+        self.blockers.extend(blockers);
     }
 
     fn require_consent(&mut self, address: &Address, id: &ResourceId, action: Action, because: String) {

@@ -216,6 +216,7 @@ fn needing_consent(plan: &Plan) -> impl Iterator<Item = (&Address, Option<&Resou
         | Blocker::Impossible { .. }
         | Blocker::ExistingMissing { .. }
         | Blocker::GroupNotEmpty { .. }
+        | Blocker::StillReferenced { .. }
         | Blocker::NameStaysTaken { .. }
         | Blocker::InProgress { .. } => None,
     })
