@@ -32,6 +32,11 @@ use crate::store::{Accepted, StoreError, Work, WorkId};
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const LOOK_AGAIN_AT_LAST: Duration = Duration::from_secs(5 * 60);
 
+/// The first wait for a head that the forge lists and Git does not have yet. Each next one is twice as long;
+/// after half a minute, which is these many looks, the usual ones must do.
+const LATE_HEAD: Duration = Duration::from_secs(1);
+const LATE_LOOKS: u32 = 5;
+
 /// The first and the longest rest between looks while something happens during each of them.
 const REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(2);
@@ -92,6 +97,8 @@ struct Dispatcher {
     /// How many looks have failed one after the other, and how many looks beside them.
     failed_looks: u32,
     failed_beside: u32,
+    /// How many looks waited for a head, one after the other.
+    late_looks: u32,
     /// Whether the next try of a failed look is on its way. There is never more than one.
     is_retry_due: bool,
     is_sweeping: bool,
@@ -109,6 +116,7 @@ impl Dispatcher {
             busy_looks: 0,
             failed_looks: 0,
             failed_beside: 0,
+            late_looks: 0,
             is_retry_due: false,
             is_sweeping: false,
             told: BTreeSet::new(),
@@ -176,9 +184,19 @@ impl Dispatcher {
         Response::Nothing
     }
 
+    fn late_head(&mut self) -> Response {
+        if self.late_looks >= LATE_LOOKS || std::mem::replace(&mut self.is_retry_due, true) {
+            return Response::Nothing;
+        }
+        let wait = LATE_HEAD.saturating_mul(1 << self.late_looks);
+        self.late_looks += 1;
+        Response::Later(wait, Event::Look(Because::Failed))
+    }
+
     /// A look at the other branches and the pull requests is over.
     fn looked_beside(&mut self, looked: Looked) -> Response {
         let next = std::mem::replace(&mut self.beside, Beside::Idle);
+        let awaits_head = looked.awaits_head;
         let (has_failed, is_partial) = self.take_in(looked);
         if has_failed {
             // What was seen meanwhile is seen again by then; at once it would only fail once more.
@@ -194,7 +212,14 @@ impl Dispatcher {
             Beside::BusyAndNext(view) | Beside::Due(view) => Beside::Due(view),
             Beside::Busy | Beside::Idle | Beside::Failed => Beside::Idle,
         };
-        if is_partial { self.handle(Event::Look(Because::Rested)) } else { Response::Nothing }
+        match (is_partial, awaits_head) {
+            (true, _) => self.handle(Event::Look(Because::Rested)),
+            (false, true) => self.late_head(),
+            (false, false) => {
+                self.late_looks = 0;
+                Response::Nothing
+            }
+        }
     }
 
     /// What is to be looked at beside, if that may begin now.
@@ -523,6 +548,29 @@ mod tests {
         }
         assert_eq!(state.looked(Looked::default(), None), Response::Look);
         assert_eq!(state.looked(Looked::default(), None), Response::Nothing);
+    }
+
+    #[test]
+    fn a_late_head_is_looked_for_during_half_a_minute() {
+        let mut state = dispatcher();
+        let mut beside = |because: Option<Event>, awaits_head: bool| {
+            if let Some(event) = because {
+                assert_eq!(state.handle(event), Response::Look);
+            }
+            assert_eq!(state.looked(Looked::default(), Some(View::default())), Response::Nothing);
+            assert!(state.next_beside().is_some());
+            state.looked_beside(Looked { awaits_head, ..Looked::default() })
+        };
+        let (again, polled) = (Event::Look(Because::Failed), Event::Look(Because::Polled));
+        let mut because = None;
+        for wait in [1, 2, 4, 8, 16] {
+            let expected = Response::Later(Duration::from_secs(wait), again);
+            assert_eq!(beside(because.take(), true), expected);
+            because = Some(again);
+        }
+        assert_eq!(beside(because, true), Response::Nothing, "from now on the usual looks");
+        assert_eq!(beside(Some(polled), false), Response::Nothing);
+        assert!(matches!(beside(Some(polled), true), Response::Later(..)), "another one is waited for anew");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub enum Because {
     Webhook,
     /// The poll interval passed.
     Polled,
-    /// The last look failed.
+    /// The last look failed, or found a head that is not there yet.
     Failed,
     /// The journal can be written again.
     JournalBack,

@@ -49,6 +49,8 @@ pub(super) struct Looked {
     pub(super) error: Option<LookError>,
     /// Whether there are more new heads than one look accepts.
     pub(super) is_partial: bool,
+    /// Whether the forge lists a head that Git does not have yet.
+    pub(super) awaits_head: bool,
 }
 
 impl Looked {
@@ -160,6 +162,7 @@ async fn try_beside(shared: &Arc<Shared>, view: View, looked: &mut Looked) -> Re
             looked.add(seen.accepted);
             looked.is_partial |= seen.is_partial;
             seen.error.into_iter().for_each(|error| looked.failed(error));
+            looked.awaits_head = seen.awaits_head;
         }
         Err(error) => looked.failed(error.into()),
     }

@@ -63,6 +63,27 @@ async fn a_fork_waits_for_somebody_who_may_push_at_every_push() {
     }
 }
 
+/// Seen on Gitea 1.22: the API and the webhook know the pull request, Git has its head three seconds later.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_late_is_planned_within_seconds_of_its_coming() {
+    for kind in WITH_REFS {
+        let story = story(kind, Forks::Plan).await;
+        story.branch("fork");
+        story.daemon.repository.write(DEV, &small(3));
+        let head = story.daemon.repository.commit("from a fork");
+        let what = PullRequest::new("eve", "fork", &head.to_string()).from_fork("eve/infra").changing(&[DEV]);
+        let number = story.forge.open(what);
+        story.bring_webhooks().await;
+        story.daemon.clock.sleep(Duration::from_secs(3)).await;
+        let came = story.daemon.clock.now();
+        story.keep_ref(number, &head);
+        story.planned(number, &head).await;
+        let took = story.daemon.clock.now().duration_since(came);
+        assert!(took.as_secs() < 15, "{kind:?}: planned {took:#} after it came");
+        story.finish().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_fork_that_touches_nothing_need_not_ask() {
     for kind in WITH_REFS {

@@ -30,6 +30,8 @@ pub(in crate::daemon) struct Seen {
     pub(in crate::daemon) error: Option<LookError>,
     /// Whether there is more to plan than one look does.
     pub(in crate::daemon) is_partial: bool,
+    /// Whether the forge lists a head that Git does not have yet.
+    pub(in crate::daemon) awaits_head: bool,
 }
 
 impl Seen {
@@ -101,7 +103,7 @@ async fn try_look_at(
                 seen.accepted.work.extend(accepted.work);
                 seen.accepted.superseded.extend(accepted.superseded);
             }
-            Ok(None) => {}
+            Ok(None) => seen.awaits_head |= is_awaited(shared, heads, pull_request, record),
             Err(error) => seen.failed(pull_request.number, error),
         }
     }
@@ -199,6 +201,19 @@ async fn plan_if_moved(
             accept(shared, pull_request, base, record, proposal, Asked::No).await
         }
     }
+}
+
+/// Whether a pull request that was not accepted is new: then its head is not there yet, which a forge may
+/// show in Git some seconds later than in its API.
+fn is_awaited(
+    shared: &Shared,
+    heads: &Heads,
+    pull_request: &PullRequest,
+    record: Option<&PullRequestRecord>,
+) -> bool {
+    shared.forge.head_refs().is_some()
+        && heads.branches.contains_key(&pull_request.base)
+        && record.is_none_or(|record| !is_same(record, pull_request))
 }
 
 fn is_same(record: &PullRequestRecord, pull_request: &PullRequest) -> bool {
