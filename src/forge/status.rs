@@ -11,14 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::pull_request::PullRequestNumber;
 use crate::git::CommitId;
-use crate::resources::EnvironmentName;
+use crate::resources::{EnvironmentName, brief};
 
 /// The longest description, in characters. GitHub refuses more (REST API, commit statuses); the other
 /// forges take 255 or more.
 pub const MAX_DESCRIPTION_CHARS: usize = 140;
-
-/// A cut text ends at a space when there is one in its last characters, this many.
-const WORD_SEARCH_CHARS: usize = 30;
 
 /// What a commit says about itself under one context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,7 +183,8 @@ impl From<Context> for String {
     }
 }
 
-/// One line for people, at most 140 characters. A longer text is cut at a word, with `…`; line breaks
+/// One line for people, at most 140 characters. In a longer text ARM ids are shortened from the left; what is
+/// still too long is cut at a word, with `…`. Line breaks
 /// and control characters become spaces.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -197,10 +195,7 @@ impl Description {
     #[must_use]
     pub fn new(text: &str) -> Self {
         let line = single_line(text);
-        Self(match line.char_indices().nth(MAX_DESCRIPTION_CHARS) {
-            None => line,
-            Some(_) => cut(&line),
-        })
+        Self(brief::fitting(&line, MAX_DESCRIPTION_CHARS).into_owned())
     }
 
     /// The text.
@@ -244,17 +239,6 @@ fn single_line(text: &str) -> String {
         line.push_str(word);
     }
     line
-}
-
-fn cut(line: &str) -> String {
-    let kept: String = line.chars().take(MAX_DESCRIPTION_CHARS - 1).collect();
-    let tail: String = line.chars().skip(MAX_DESCRIPTION_CHARS - 1).take(1).collect();
-    let search_from = kept.char_indices().nth_back(WORD_SEARCH_CHARS).map_or(0, |(at, _)| at);
-    let end = match kept.rfind(' ') {
-        Some(space) if tail != " " && space >= search_from => space,
-        Some(_) | None => kept.len(),
-    };
-    format!("{}…", kept[..end].trim_end())
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ impl Deeds {
         self.with(Fate::Gone).collect()
     }
 
-    /// `22 created, 1 deleted`; empty when nothing was done.
+    /// `22 created, 1 deleted`; empty when nothing was done. What is [`Deeds::gone`] is not among it.
     #[must_use]
     pub fn counts(&self) -> String {
         let counts = [
@@ -178,7 +178,6 @@ impl Deeds {
             (Fate::Changed, "changed"),
             (Fate::Replaced, "replaced"),
             (Fate::Deleted, "deleted"),
-            (Fate::Gone, "gone until made again"),
         ];
         let named = counts.iter().map(|(fate, word)| (self.with(*fate).count(), word));
         let named = named.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
@@ -274,7 +273,7 @@ mod tests {
         let half = report(vec![removed.clone(), ("a", Replace, Part::Creation, failed("no such size"))]);
         let deeds = Deeds::of(std::slice::from_ref(&half));
         assert_eq!(deeds.gone(), [&cluster("a")]);
-        assert_eq!(deeds.counts(), "1 gone until made again");
+        assert_eq!(deeds.counts(), "");
         let made = report(vec![("a", Action::Create, Part::Whole, StepEnd::Done)]);
         let deeds = Deeds::of(&[half, made]);
         assert_eq!((deeds.gone().len(), deeds.counts().as_str()), (0, "1 replaced"));

@@ -16,6 +16,7 @@ pub mod address;
 pub mod advice;
 pub mod application_insights;
 pub mod body;
+pub mod brief;
 pub mod catalog;
 mod compute;
 pub mod compute_cluster;

@@ -15,6 +15,7 @@ use crate::forge::{
 };
 use crate::reconcile::apply::RunKind;
 use crate::reconcile::review::{Heading, Older, Section, comment, escape, overview};
+use crate::resources::brief;
 use crate::store::{Message, PullRequestRecord, SaidPlan, Shown, StoreError, Work, WorkState};
 
 /// How many plans a comment keeps, the newest included.
@@ -65,7 +66,7 @@ pub(in crate::daemon) async fn say(shared: &Shared, number: PullRequestNumber) -
         let asked = sections.iter().flat_map(|section| section.asked.clone()).collect();
         let shown = Some(Shown { head: record.head, asked });
         messages.push(Message::Plan { pull_request: number, body, shown });
-        let text = cut(&overview(&heading, &sections), MAX_OLDER_CHARS);
+        let text = brief::fitting(&overview(&heading, &sections), MAX_OLDER_CHARS).into_owned();
         said.insert(0, SaidPlan { head: record.head, base: record.base_commit, text });
         said.truncate(MAX_SAID);
     }
@@ -242,11 +243,4 @@ fn check_run(
 
 fn marker_chars(shared: &Shared) -> usize {
     plan_marker(&shared.estate.owner).as_str().chars().count() + 1
-}
-
-fn cut(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }

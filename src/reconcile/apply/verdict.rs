@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::resume::Wish;
 use crate::reconcile::plan::{Action, Part, Step};
-use crate::resources::{self, Address, Context, Difference, Effect, Listing, Placeholder};
+use crate::resources::{self, Address, Context, Difference, Effect, Listing, Placeholder, brief};
 
 /// How many fields a message names.
 const MAX_NAMED: usize = 5;
@@ -116,10 +116,7 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     };
-    match text.char_indices().nth(MAX_VALUE_CHARS) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
-    }
+    brief::fitting(&text, MAX_VALUE_CHARS).into_owned()
 }
 
 #[cfg(test)]

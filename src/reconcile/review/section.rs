@@ -7,7 +7,7 @@ use crate::reconcile::plan::{
     Action, Blocker, ConsentStanding, Part, Plan, Step, Style, Summary, render_step, summary_line, trailer,
 };
 use crate::resources::id::ResourceId;
-use crate::resources::{Address, EnvironmentName};
+use crate::resources::{Address, EnvironmentName, brief};
 
 /// Most changes of one environment that are kept; the rest is counted.
 const MAX_CHANGES: usize = 300;
@@ -238,8 +238,5 @@ fn bounded(sentences: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_CHANGE_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    brief::fitting(text, MAX_CHANGE_CHARS).into_owned()
 }
