@@ -33,7 +33,7 @@ pub(super) async fn correct_superseded(shared: &Shared, work: &Work) -> Result<(
     let newest = shared.store.recent_runs(Some(&work.environment), 1).await?.pop();
     let Some(run) = newest.filter(|run| run.record.asked_by != Some(work.id.0)) else { return Ok(()) };
     let Some((_, end)) = run.ended else { return Ok(()) };
-    let Some((former, all)) = superseded_work_of(shared, &run).await? else { return Ok(()) };
+    let Some(former) = superseded_work_of(shared, &run).await? else { return Ok(()) };
     let WorkState::Ended { summary: before, .. } = &former.state else { return Ok(()) };
     let deeds = deeds_of(shared, &former, None).await?;
     let (end, summary) = match end {
@@ -48,7 +48,7 @@ pub(super) async fn correct_superseded(shared: &Shared, work: &Work) -> Result<(
     }
     let mut told = former.clone();
     told.state = WorkState::Ended { end, summary: summary.clone() };
-    let named = wording::has_context(&all, &told.environment);
+    let named = is_told(shared, &told).await?;
     let statuses = named.then(|| wording::status_of(&told)).into_iter().collect();
     let now = shared.clock.now();
     let environment = EnvironmentChange::None;
@@ -58,11 +58,8 @@ pub(super) async fn correct_superseded(shared: &Shared, work: &Work) -> Result<(
     Ok(())
 }
 
-/// The superseded work for which `run` began, with all work of its commit.
-async fn superseded_work_of(
-    shared: &Shared,
-    run: &StoredRun,
-) -> Result<Option<(Work, Vec<Work>)>, StoreError> {
+/// The superseded work for which `run` began.
+async fn superseded_work_of(shared: &Shared, run: &StoredRun) -> Result<Option<Work>, StoreError> {
     let commit = run.record.commit.as_ref().and_then(|commit| commit.0.parse::<CommitId>().ok());
     let Some(commit) = commit else { return Ok(None) };
     let all = shared.store.work_of_commit(&commit, RunKind::Apply).await?;
@@ -71,6 +68,17 @@ async fn superseded_work_of(
             && matches!(work.state, WorkState::Ended { end: RunEnd::Superseded, .. })
             && run.record.asked_by.is_none_or(|asked_by| WorkId(asked_by) == work.id)
     };
-    let former = all.iter().find(is_its).cloned();
-    Ok(former.map(|former| (former, all)))
+    Ok(all.iter().find(is_its).cloned())
+}
+
+/// Whether the forge is told of this environment of a commit: it has one of its few contexts, or one was
+/// begun that must not stay pending.
+pub(super) async fn is_told(shared: &Shared, work: &Work) -> Result<bool, StoreError> {
+    let all = shared.store.work_of_commit(&work.commit, work.kind).await?;
+    if !all.iter().any(|one| one.id == work.id) {
+        // When it was queued once more meanwhile, the last word is that of the newer item.
+        return Ok(false);
+    }
+    let context = wording::context_of(work.kind, &work.environment);
+    Ok(wording::have_all_a_context(all.len()) || shared.store.has_status(&work.commit, &context).await?)
 }

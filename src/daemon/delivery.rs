@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::allowance::{Allowance, Supply, WINDOW, allowance};
 use super::happening::Happening;
+use super::log;
 use super::messenger::deliver_message;
 use super::service::Shared;
 use super::weather::{Tally, Weather};
@@ -182,6 +183,9 @@ async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
                 shared.store.delivered(outgoing.id, shared.clock.steady()).await
             }
             Err(error) => {
+                if outgoing.attempts == 0 {
+                    log::status_refused(&outgoing.status, &error);
+                }
                 complain(shared, &error, &format!("a status of {}", outgoing.status.commit.short()));
                 match error.class {
                     // The forge itself is well.

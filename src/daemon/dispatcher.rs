@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::beat::Rhythm;
 use super::event::{Because, Event};
+use super::log;
 use super::look::{LookError, Looked, View, look, look_beside};
 use super::outage::{Outage, outlast};
 use super::queue::{Obstacle, Queue};
@@ -452,6 +453,7 @@ fn say(shared: &Shared, looked: &Looked) {
     if looked.accepted != Accepted::default() {
         shared.outbox.notify_one();
     }
+    looked.accepted.superseded.iter().for_each(log::superseded);
     let Some(error) = &looked.error else { return };
     match error {
         LookError::Git(error) if error.is_refusal() => shared.refused(Part::Repository, &error.to_string()),

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::happening::Happening;
+use super::log;
 use super::look::LookError;
 use super::orphans::orphans;
 use super::service::Shared;
@@ -69,7 +70,7 @@ pub(super) async fn accept(
     let about = wording::Head { commit, kind, pull_request: None, ahead, again: None };
     let (arrival, work, statuses) = match looked {
         Looked::Refused(why) => {
-            tracing::warn!(%branch, commit = %commit.short(), why, "a head cannot be looked into: refused");
+            log::head_refused(branch, &commit, &why);
             let statuses = vec![wording::refused(&about, &why)];
             (Arrival::Refused(branch.clone()), Vec::new(), statuses)
         }
@@ -92,7 +93,6 @@ pub(super) async fn accept(
     let acceptance = Acceptance { arrival, commit, reads: commit, now, work, statuses };
     let accepted = shared.store.accept_head(acceptance, &wording::superseded).await?;
     shared.outbox.notify_one();
-    tracing::info!(%branch, commit = %commit.short(), touched = accepted.work.len(), "accepted a new head");
     shared.tell(Happening::NewHead { branch: branch.clone(), commit, work: accepted.work.clone() });
     Ok(accepted)
 }

@@ -33,6 +33,7 @@ mod delivery;
 mod dispatcher;
 mod head;
 mod http;
+mod log;
 mod look;
 mod messenger;
 mod notes;

@@ -14,6 +14,7 @@ use super::asking;
 use super::beat::Beating;
 use super::comments::{Spoken, spoken};
 use super::happening::Happening;
+use super::log;
 use super::sentences;
 use super::service::Shared;
 use super::subject::{Reading, Subject, read, stored_claims};
@@ -21,7 +22,7 @@ use super::worker::WorkError;
 use crate::azure::{Arm, Waits};
 use crate::definitions::Diagnostic;
 use crate::git::CommitId;
-use crate::reconcile::apply::{Fence, Journal as _, RunEnd, RunKind, RunRecord};
+use crate::reconcile::apply::{Event, Fence, Journal as _, RunEnd, RunKind, RunRecord};
 use crate::reconcile::plan::{Blocker, Plan, Revision};
 use crate::reconcile::report::{Progress, StepEnd};
 use crate::reconcile::review::Section;
@@ -146,12 +147,16 @@ impl Pass<'_> {
             finished.map_err(ReconcileError::from)?;
             return Ok(None);
         };
-        tracing::info!(environment = %run.environment, run = %run.id, "resuming an interrupted run");
+        let done = self.done_of(run).await?;
+        log::run_resumed(run, done);
+        self.tell_begun(&sentences::resuming(&run.plan, done)).await;
         let site = subject.site(&self.shared.estate.owner);
         let observer = |progress: &Progress| self.observe(progress);
         let wanted = subject.wanted(&site, run.commit.as_ref());
         let arm = subject.account.arm.with_waits(self.waits.clone());
         let report = self.watched(resume(&wanted, run, self.means(&arm, &observer))).await?;
+        self.done.store(0, Ordering::Relaxed);
+        log::run_ended(run, &report, &self.shared.clock);
         self.shared.store.save_report(&report).await?;
         if self.stop.is_cancelled() {
             return Ok(Some(Passed::Stopped));
@@ -202,7 +207,6 @@ impl Pass<'_> {
         self.shared.tell(Happening::Planned { work: self.work.clone(), plan: Box::new(plan.clone()) });
         let is_busy = |blocker: &&Blocker| matches!(blocker, Blocker::InProgress { .. });
         if let Some(busy) = plan.blockers.iter().find(is_busy) {
-            tracing::info!(environment = %self.work.environment, reason = busy.message(), "waiting for Azure");
             return Ok(Passed::Waiting(busy.message()));
         }
         let (end, summary) = match self.work.kind {
@@ -267,7 +271,10 @@ impl Pass<'_> {
         let arm = subject.account.arm.with_waits(self.waits.clone());
         let means = self.means(&arm, &observer);
         let _ = self.plan.set(planned.plan.clone());
+        log::run_started(run);
+        self.tell_begun(&sentences::applying(&planned.plan, 0)).await;
         let report = self.watched(carry_out(&wanted, planned, run, means)).await?;
+        log::run_ended(run, &report, &self.shared.clock);
         self.shared.store.save_report(&report).await?;
         self.shared.tell(Happening::Reported(Box::new(report.clone())));
         if report.end == RunEnd::Interrupted {
@@ -283,6 +290,12 @@ impl Pass<'_> {
 
     fn means<'b>(&'b self, arm: &'b Arm, observer: &'b (dyn Fn(&Progress) + Send + Sync)) -> Means<'b> {
         Means { arm, journal: &self.shared.store, fence: self.fence, stop: &self.stop, observer }
+    }
+
+    /// How many steps of an interrupted run are done.
+    async fn done_of(&self, run: &RunRecord) -> Result<usize, WorkError> {
+        let history = self.shared.store.replay(run.id).await.map_err(ReconcileError::from)?;
+        Ok(history.iter().filter(|(_, event)| matches!(event, Event::Done { .. })).count())
     }
 
     fn observe(&self, progress: &Progress) {

@@ -39,7 +39,7 @@ pub(super) fn removed() -> String {
 
 /// A plan that is not carried out: that of a branch.
 pub(super) fn planned(plan: &Plan) -> String {
-    if plan.steps.is_empty() { "No changes".to_owned() } else { format!("Would be: {}", summary_line(plan)) }
+    if plan.steps.is_empty() { "No changes".to_owned() } else { format!("{WOULD_BE}{}", summary_line(plan)) }
 }
 
 /// A plan that is being carried out, so many steps of which are done.
@@ -72,6 +72,19 @@ pub(super) fn held() -> String {
 pub(super) fn resting(why: &str, again: Timestamp) -> String {
     format!("Waits, tried again at {}: {why}", again.strftime("%H:%M:%S UTC"))
 }
+
+/// An interrupted run that goes on, so many steps of which are done.
+pub(super) fn resuming(plan: &Plan, done: usize) -> String {
+    format!("Going on with an interrupted run: {done} of {} steps done", plan.steps.len())
+}
+
+/// Whether what was said of an end is that something was or would be changed.
+pub(super) fn says_change(summary: &str) -> bool {
+    [APPLIED, WOULD_BE, "After "].iter().any(|beginning| summary.starts_with(beginning))
+}
+
+const APPLIED: &str = "Applied: ";
+const WOULD_BE: &str = "Would be: ";
 
 /// A plan that must not be carried out, and what would allow it.
 pub(super) fn blocked(plan: &Plan) -> String {
@@ -121,7 +134,7 @@ pub(super) fn applied(plan: &Plan, deeds: &Deeds) -> String {
 /// anything that may be cut off.
 pub(super) fn reported(deeds: &Deeds) -> String {
     let failed = deeds.failed();
-    let Some(first) = failed.first() else { return format!("Applied: {}", done(deeds)) };
+    let Some(first) = failed.first() else { return format!("{APPLIED}{}", done(deeds)) };
     let skipped = match deeds.blocked().len() {
         0 => String::new(),
         skipped => format!(" ({skipped} skipped)"),
@@ -180,8 +193,10 @@ const SUPERSEDED_AFTER: &str = " after ";
 mod tests {
     use super::*;
     use crate::forge::Description;
-    use crate::reconcile::plan::{Action, FORMAT};
-    use crate::resources::{Address, Kind};
+    use crate::reconcile::apply::{RunEnd, RunId};
+    use crate::reconcile::plan::{Action, FORMAT, Part};
+    use crate::reconcile::report::{Report, StepEnd, StepReport};
+    use crate::resources::{Address, EnvironmentName, Kind};
 
     fn plan(blockers: Vec<Blocker>) -> Plan {
         Plan {
@@ -227,5 +242,75 @@ mod tests {
         };
         let text = blocked(&plan(vec![refusal("a"), other]));
         assert_eq!(text, "Blocked: production/workspace: Azure cannot");
+    }
+
+    fn deeds(steps: Vec<(&str, Action, Part, StepEnd)>) -> Deeds {
+        let environment: EnvironmentName = "production".parse().unwrap();
+        let step = |(ordinal, (name, action, part, end))| StepReport {
+            ordinal,
+            address: Address::named(&environment, Kind::ComputeCluster, name),
+            action,
+            part,
+            end,
+            began: None,
+            ended: None,
+        };
+        Deeds::of(&[Report {
+            run: RunId(uuid::Uuid::nil()),
+            environment: environment.clone(),
+            end: RunEnd::Failed,
+            steps: (0..).zip(steps).map(step).collect(),
+            began: Timestamp::UNIX_EPOCH,
+            ended: Timestamp::UNIX_EPOCH,
+        }])
+    }
+
+    fn failed(message: &str) -> StepEnd {
+        StepEnd::Failed { message: message.to_owned() }
+    }
+
+    #[test]
+    fn a_failure_says_what_is_gone_then_the_cause_then_what_was_done() {
+        let because = Address::named(&"production".parse().unwrap(), Kind::ComputeCluster, "a");
+        let deeds = deeds(vec![
+            ("a", Action::Replace, Part::Removal, StepEnd::Done),
+            ("a", Action::Replace, Part::Creation, failed("BadRequest: no such size")),
+            ("b", Action::Create, Part::Whole, StepEnd::Done),
+            ("c", Action::Create, Part::Whole, StepEnd::Skipped { because }),
+        ]);
+        assert_eq!(
+            reported(&deeds),
+            "1 of 4 steps failed (1 skipped), the old one is gone: compute_clusters/a: BadRequest: no such size; \
+             done: 1 created"
+        );
+        assert_eq!(after(&deeds, "Blocked".to_owned()), "After 1 created, 1 gone until made again: Blocked");
+    }
+
+    #[test]
+    fn a_long_error_of_azure_begins_with_its_cause_and_its_ids_are_shortened() {
+        let id = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-ml-production/providers/\
+                  Microsoft.MachineLearningServices/workspaces/mlw-production/computes/cpu-cluster";
+        let cause =
+            format!("ScopeLocked: The scope '{id}' cannot perform write operation because it is locked.");
+        let text = reported(&deeds(vec![("cpu", Action::Update, Part::Whole, failed(&cause))]));
+        let status = Description::new(&text);
+        assert_eq!(
+            status.as_str(),
+            "1 of 1 steps failed: compute_clusters/cpu: ScopeLocked: The scope '…/computes/cpu-cluster' cannot \
+             perform write operation because it is…"
+        );
+    }
+
+    #[test]
+    fn what_was_superseded_in_the_middle_says_what_it_had_done_once() {
+        let deeds = deeds(vec![("a", Action::Create, Part::Whole, StepEnd::Done)]);
+        let once = superseded_after("Superseded by bbbbbbb", &deeds);
+        assert_eq!(once, "Superseded by bbbbbbb after 1 created");
+        assert_eq!(superseded_after(&once, &deeds), once);
+        assert_eq!(
+            applied_before("Superseded by bbbbbbb", &deeds),
+            "Applied: 1 created; then superseded by bbbbbbb"
+        );
+        assert!(says_change(&reported(&deeds)) && !says_change(&as_declared(&plan(Vec::new()))));
     }
 }

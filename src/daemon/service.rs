@@ -26,7 +26,7 @@ use super::tally::Tally;
 use super::triggers::{Watching, poll, sweep_by_cron, watch_files};
 use super::trouble::Troubles;
 use super::wellness::{Ailments, Wellness};
-use super::{Estate, delivery, dispatcher, http, outage};
+use super::{Estate, delivery, dispatcher, http, log, outage};
 use crate::azure::Arm;
 use crate::clock::Clock;
 use crate::forge::{Forge, Renewable, Repository, Status};
@@ -197,6 +197,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn tell(&self, happening: Happening) {
+        log::happening(&happening);
         // Nobody watching is fine.
         let _ = self.watchers.send(happening);
     }

@@ -1,15 +1,16 @@
 //! Says how far an attempt is and what it waits for, as a pending status and as a line in the log.
 //!
 //! Guarantees: trouble that lasts half a minute is told within five seconds of that, or half a minute after
-//! the trouble that was told last; other statuses are at least half a minute apart; nothing is told twice. A status that cannot be stored is no reason to
-//! stop applying.
+//! the trouble that was told last; that a run begins is told at once; other statuses are at least half a minute
+//! apart; nothing is told twice. A status that cannot be stored is no reason to stop applying.
 
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::account::is_told;
 use super::pass::Pass;
-use super::{sentences, wording};
+use super::{log, sentences, wording};
 use crate::azure::{Wait, WaitKind};
 use crate::clock::{Clock, Instant};
 use crate::store::StoreError;
@@ -65,13 +66,22 @@ impl Pass<'_> {
 
     /// Says what the attempt is at, as a pending status.
     pub(super) async fn tell(&self, text: &str) -> Result<(), StoreError> {
-        let all = self.shared.store.work_of_commit(&self.work.commit, self.work.kind).await?;
-        if wording::has_context(&all, &self.work.environment) {
+        if is_told(self.shared, self.work).await? {
             let status = wording::pending(self.work, text);
             self.shared.store.enqueue(&[status], self.shared.clock.now()).await?;
             self.shared.outbox.notify_one();
         }
         Ok(())
+    }
+
+    /// Says at once that a run begins or goes on.
+    pub(super) async fn tell_begun(&self, text: &str) {
+        if self.has_last_word().await {
+            return;
+        }
+        if let Err(error) = self.tell(text).await {
+            tracing::warn!(%error, "a status could not be stored");
+        }
     }
 
     /// Says in a pending status for what the work waits before it is begun, once it is half a minute old. The
@@ -89,8 +99,7 @@ impl Pass<'_> {
     /// Says that nothing can be done for `wait`, when that is worth a status: at the fourth try the work has
     /// rested for half a minute.
     pub(super) async fn tell_rest(&self, why: &str, tries: u32, wait: Duration) {
-        let (seconds, environment) = (wait.as_secs(), &self.work.environment);
-        tracing::info!(%environment, tries, "{environment} waits: {why}; tried again in {seconds} s");
+        log::retry(self.work, why, tries, wait);
         if tries < 4 && wait < INTERVAL {
             return;
         }
@@ -131,10 +140,9 @@ impl Pass<'_> {
         if logged.as_ref().is_some_and(is_known) {
             return;
         }
-        let (environment, Wait { what, why, .. }) = (&self.work.environment, wait);
-        let waited = now.duration_since(wait.since).as_secs();
-        let next_seconds = wait.next.map(|next| clock.left(next).as_secs());
-        tracing::info!(%environment, commit = %self.work.commit, waited_seconds = waited, next_seconds, "{environment} has waited for {waited} s for {what}: {why}");
+        let what_for = format!("{}: {}", wait.what, wait.why);
+        let next = wait.next.map(|next| clock.left(next));
+        log::waiting(self.work, &what_for, now.duration_since(wait.since), next);
         *logged = Some((key, now));
     }
 }

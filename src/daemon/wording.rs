@@ -3,23 +3,60 @@
 //! Per commit one aggregate context and at most [`MAX_CONTEXTS`] contexts of environments; the
 //! aggregate names the rest. Never success before it is success; a superseded commit says by which.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
+use super::sentences;
 use crate::forge::{Context, Description, PullRequestNumber, State, Status};
 use crate::git::CommitId;
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
-use crate::store::{Work, WorkState};
+use crate::store::{Work, WorkId, WorkState};
 
 /// Most contexts of single environments on one commit. Forges limit what a commit can carry, and
 /// people what they read.
 pub const MAX_CONTEXTS: usize = 20;
 
-/// Whether an environment of a commit's work (as [`crate::store::Store::work_of_commit`] orders it) has a
-/// context of its own. What is added later never takes a context away: it would stay as it is for ever.
+/// Whether each of a commit's environments has a context of its own from the beginning. Where there are more
+/// than [`MAX_CONTEXTS`], an environment gets one when it has ended, by [`contexts`]: none is begun that the
+/// others could take away.
 #[must_use]
-pub fn has_context(work: &[Work], environment: &EnvironmentName) -> bool {
-    work.iter().take(MAX_CONTEXTS).any(|work| work.environment == *environment)
+pub fn have_all_a_context(environments: usize) -> bool {
+    environments <= MAX_CONTEXTS
+}
+
+/// The work of a commit that has a context of its own now: what failed first, in the order in which it ended;
+/// when everything has ended, then what changed something, then the rest.
+#[must_use]
+pub fn contexts(work: &[Work]) -> Vec<&Work> {
+    if have_all_a_context(work.len()) {
+        return work.iter().collect();
+    }
+    let is_over = work.iter().all(|one| one.state.is_ended());
+    let mut ranked: Vec<(Rank, &Work)> = work.iter().filter_map(|one| Some((rank(one)?, one))).collect();
+    ranked.retain(|(rank, _)| is_over || *rank <= Rank::NotDone);
+    // A stable order: what failed early keeps its place.
+    ranked.sort_by_key(|(rank, one)| (*rank, one.ended_at, one.id));
+    ranked.into_iter().take(MAX_CONTEXTS).map(|(_, one)| one).collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Failed,
+    NotDone,
+    Changed,
+    Quiet,
+}
+
+fn rank(work: &Work) -> Option<Rank> {
+    let WorkState::Ended { end, summary } = &work.state else { return None };
+    Some(match state_of(*end) {
+        State::Failure => Rank::Failed,
+        State::Error => Rank::NotDone,
+        State::Success if sentences::says_change(summary) => Rank::Changed,
+        State::Success | State::Pending => Rank::Quiet,
+    })
 }
 
 /// The context of a whole commit.
@@ -66,7 +103,7 @@ pub struct Head {
     pub again: Option<Timestamp>,
 }
 
-/// The first statuses of a new head: the aggregate, and one for each of the first environments.
+/// The first statuses of a new head: the aggregate, and one for each environment where there are few.
 #[must_use]
 pub fn first(head: &Head, environments: &[&EnvironmentName]) -> Vec<Status> {
     let place = match (head.ahead, head.again) {
@@ -81,7 +118,8 @@ pub fn first(head: &Head, environments: &[&EnvironmentName]) -> Vec<Status> {
         (State::Pending, format!("{count} queued{place}: {names}"))
     };
     let aggregate = of_head(head, aggregate_context(head.kind), state, &text);
-    let named = environments.iter().take(MAX_CONTEXTS).map(|environment| {
+    let own = if have_all_a_context(environments.len()) { environments } else { &[] };
+    let named = own.iter().map(|environment| {
         of_head(head, context_of(head.kind, environment), State::Pending, &format!("Queued{place}"))
     });
     std::iter::once(aggregate).chain(named).collect()
@@ -125,16 +163,25 @@ pub fn not_planned(head: &Head, environments: &[EnvironmentName], why: &str) -> 
 #[must_use]
 pub fn superseded(work: &[Work]) -> Vec<Status> {
     let is_superseded = |work: &&Work| matches!(work.state, WorkState::Ended { end: RunEnd::Superseded, .. });
-    let of_environments = work.iter().take(MAX_CONTEXTS).filter(is_superseded);
-    of_environments.map(status_of).chain(of_commit(work)).collect()
+    // The first ones were given contexts by an older version, whatever became of them.
+    let of_environments = work.iter().take(MAX_CONTEXTS).filter(is_superseded).map(status_of);
+    let mut told: Vec<Status> = of_environments.collect();
+    for status in of_commit(work) {
+        if told.iter().all(|one| one.context != status.context) {
+            told.push(status);
+        }
+    }
+    told
 }
 
-/// The aggregate of a commit's work, where there is any. Plans take seconds: of them only the first and
-/// the last word is said.
+/// The aggregate of a commit's work, where there is any, and of many environments those that have earned a
+/// context. Plans take seconds: of them only the first and the last word is said.
 #[must_use]
 pub fn of_commit(work: &[Work]) -> Vec<Status> {
     let is_said = |first: &&Work| first.kind != RunKind::Plan || work.iter().all(|one| one.state.is_ended());
-    work.first().filter(is_said).map(|first| aggregate(&head_of(first), work)).into_iter().collect()
+    let aggregate = work.first().filter(is_said).map(|first| aggregate(&head_of(first), work));
+    let earned = if have_all_a_context(work.len()) { Vec::new() } else { contexts(work) };
+    aggregate.into_iter().chain(earned.into_iter().map(status_of)).collect()
 }
 
 /// What is to be said of a commit some of whose work was queued again at `now`.
@@ -230,19 +277,20 @@ fn count_of(count: usize) -> String {
     if count == 1 { "1 environment".to_owned() } else { format!("{count} environments") }
 }
 
+/// The environments of a commit. Those without a context of their own come first: the others are named by
+/// theirs, and the end of a long line is cut off.
 fn all_names(work: &[Work]) -> String {
-    names(&work.iter().map(|work| &work.environment).collect::<Vec<_>>())
+    let own: BTreeSet<WorkId> = contexts(work).into_iter().map(|one| one.id).collect();
+    let (named, rest): (Vec<&Work>, Vec<&Work>) = work.iter().partition(|one| own.contains(&one.id));
+    names(&rest.into_iter().chain(named).map(|one| &one.environment).collect::<Vec<_>>())
 }
 
 fn names_of(work: &[&Work]) -> String {
     work.iter().map(|work| work.environment.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// The environments of a commit. Those without a context of their own come first: the others are named
-/// by theirs, and the end of a long line is cut off.
 fn names(environments: &[&EnvironmentName]) -> String {
-    let (own, rest) = environments.split_at(environments.len().min(MAX_CONTEXTS));
-    rest.iter().chain(own).map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+    environments.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// The head that a piece of work is about.
@@ -321,12 +369,35 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_that_comes_later_takes_no_context_away() {
-        let mut all: Vec<Work> = (0..20).map(|id| work(id, &format!("m{id}"), RunKind::Apply)).collect();
-        let named: Vec<_> = all.iter().map(|work| work.environment.clone()).collect();
-        all.push(work(20, "a", RunKind::Apply));
-        assert!(named.iter().all(|name| has_context(&all, name)));
-        assert!(!has_context(&all, &"a".parse().unwrap()));
+    fn few_environments_have_a_context_each_and_of_many_those_that_failed_come_first() {
+        let name = |id: i64| format!("m{id:02}");
+        let all: Vec<Work> = (0..20).map(|id| work(id, &name(id), RunKind::Apply)).collect();
+        assert_eq!(contexts(&all).len(), 20);
+        let names: Vec<EnvironmentName> = (0..21).map(|id| name(id).parse().unwrap()).collect();
+        let names: Vec<&EnvironmentName> = names.iter().collect();
+        assert_eq!(first(&head(RunKind::Apply), &names[..20]).len(), 21);
+        assert_eq!(first(&head(RunKind::Apply), &names).len(), 1, "none is begun that would pend for ever");
+
+        let done = |id: i64, summary: &str| ended(id, &name(id), RunEnd::Complete, summary);
+        let mut many: Vec<Work> = (0..30)
+            .map(|id| match id {
+                5 => done(id, "Applied: 1 changed"),
+                29 => ended(id, &name(id), RunEnd::Failed, "1 of 2 steps failed"),
+                28 => work(id, &name(id), RunKind::Apply),
+                _ => done(id, "As declared: 7 resources, no changes"),
+            })
+            .collect();
+        let shown = |work: &[Work]| contexts(work).iter().map(|one| one.id.0).collect::<Vec<_>>();
+        assert_eq!(shown(&many), [29], "while something is open only what failed");
+        many[28] = ended(28, &name(28), RunEnd::Blocked, "Needs consent");
+        let last = shown(&many);
+        assert_eq!(last[..4], [28, 29, 5, 0]);
+        assert_eq!(last.len(), 20);
+        assert_eq!(of_commit(&many).len(), 21, "the aggregate and twenty contexts");
+    }
+
+    #[test]
+    fn what_is_superseded_says_so_under_each_context_once() {
         let superseded: Vec<Work> = (0..21)
             .map(|id| ended(id, &format!("m{id}"), RunEnd::Superseded, "Superseded by bbbbbbb"))
             .collect();

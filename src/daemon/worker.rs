@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::account::is_told;
 use super::beat::Beating;
 use super::happening::Happening;
+use super::log;
 use super::outage::{JOURNAL_WAIT, Outage, is_of_the_journal, outlast};
 use super::pass::{About, Outcome, Pass, Passed};
 use super::pull_requests;
@@ -122,7 +124,7 @@ pub(super) async fn tell_queued(shared: Arc<Shared>, waiting: Vec<(Work, Obstacl
     for (work, why) in waiting {
         let pass = Pass::new(&shared, &work, Fence(0), CancellationToken::new());
         let text = sentences::queued(why);
-        tracing::info!(environment = %work.environment, commit = %work.commit, "{}: {text}", work.environment);
+        log::waiting_to_begin(&work, &text, &shared.clock);
         pass.tell_before(&text).await;
     }
 }
@@ -142,7 +144,7 @@ async fn with_lease(
             let pass = Pass::new(shared, work, Fence(0), stop.child_token());
             let text = sentences::held();
             if shared.tell_trouble(format!("{}: {text}", work.environment)) {
-                tracing::info!(environment = %work.environment, commit = %work.commit, "{}: {text}", work.environment);
+                log::waiting_to_begin(work, &text, &shared.clock);
             }
             pass.tell_before(&text).await;
             return Verdict::Busy(FIRST_WAIT);
@@ -168,10 +170,10 @@ async fn with_lease(
             end(&pass, RunEnd::Invalid, error.to_string()).await
         }
         Err(error) if tries >= MAX_TRIES || !passes(&error) => {
-            fail(&pass, not_finished(work.kind, &chain(&error))).await
+            fail(&pass, not_finished(work.kind, &cause(&error))).await
         }
         Err(error) => {
-            let message = chain(&error);
+            let message = cause(&error);
             let wait = rest(&pass, tries, &message).await;
             let seconds = wait.as_secs();
             shared.tell(Happening::Trouble(format!(
@@ -224,6 +226,7 @@ async fn record(pass: &Pass<'_>, outcome: Outcome) -> Verdict {
             Ok(_) => {
                 shared.outbox.notify_one();
                 say(shared, &ended).await;
+                log::work_ended(&ended, &shared.clock);
                 shared.tell(Happening::Ended { work: ended });
                 return Verdict::Ended;
             }
@@ -241,10 +244,7 @@ async fn record(pass: &Pass<'_>, outcome: Outcome) -> Verdict {
 /// Stores the end of the work with its final statuses, in one transaction.
 async fn store_end(shared: &Shared, ended: &Work, outcome: &Outcome) -> Result<Option<Work>, StoreError> {
     let Outcome { end, summary, change, section } = outcome;
-    let all = shared.store.work_of_commit(&ended.commit, ended.kind).await?;
-    // When it was queued once more meanwhile, the last word is that of the newer item.
-    let is_newest = all.iter().any(|one| one.id == ended.id);
-    let named = is_newest && wording::has_context(&all, &ended.environment);
+    let named = is_told(shared, ended).await?;
     let statuses = named.then(|| wording::status_of(ended)).into_iter().collect();
     let ending = Ending {
         end: *end,
@@ -272,10 +272,10 @@ fn unstored(shared: &Shared, work: &Work, tries: u32, error: &StoreError) -> Ver
     if error.is_of_the_disk() { Verdict::Busy(JOURNAL_WAIT) } else { again(shared, work, tries, error) }
 }
 
-fn again(shared: &Shared, work: &Work, tries: u32, error: &dyn std::error::Error) -> Verdict {
+fn again(shared: &Shared, work: &Work, tries: u32, error: &StoreError) -> Verdict {
     let wait = wait_before(tries, &shared.clock);
     let message = chain(error);
-    tracing::warn!(environment = %work.environment, message, ?wait, "the work is tried again");
+    log::retry(work, &message, tries, wait);
     let seconds = wait.as_secs();
     shared.tell(Happening::Trouble(format!("{}: {message}; tried again in {seconds} s", work.environment)));
     Verdict::Again(wait)
@@ -309,6 +309,21 @@ fn passes(error: &WorkError) -> bool {
         | WorkError::Store(_)
         | WorkError::Cut(_)
         | WorkError::Reconcile(ReconcileError::Journal(_) | ReconcileError::Apply(_)) => true,
+    }
+}
+
+/// Why work cannot go on, the innermost cause first: what stands at the end of a status is cut off.
+fn cause(error: &WorkError) -> String {
+    match error {
+        WorkError::Reconcile(ReconcileError::Observe(observe)) => {
+            format!("{} (while {} was read)", observe.source.message_for_people(), observe.what)
+        }
+        WorkError::Reconcile(
+            ReconcileError::Defect(_) | ReconcileError::Journal(_) | ReconcileError::Apply(_),
+        )
+        | WorkError::Git(_)
+        | WorkError::Store(_)
+        | WorkError::Cut(_) => chain(error),
     }
 }
 

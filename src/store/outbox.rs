@@ -284,6 +284,25 @@ impl Store {
         .await
     }
 
+    /// Whether any status of a commit was queued or delivered under a context.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn has_status(&self, commit: &CommitId, context: &Context) -> Result<bool, StoreError> {
+        let (commit, context) = (commit.to_string(), context.to_string());
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query("SELECT 1 FROM outbox WHERE commit_id = $1 AND context = $2 LIMIT 1")
+                    .bind(commit)
+                    .bind(context)
+                    .fetch_optional(db)
+                    .await?;
+                Ok(row.is_some())
+            })
+        })
+        .await
+    }
+
     /// How many statuses wait.
     ///
     /// # Errors

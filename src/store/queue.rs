@@ -392,6 +392,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn superseded_work_whose_run_was_finished_says_what_that_did() {
+        let store = Store::in_memory().await.unwrap();
+        let items = queued(&store, &["dev", "production"]).await;
+        store.end_work(items[0].id, ending(RunEnd::Superseded), &silent).await.unwrap().unwrap();
+        store.end_work(items[1].id, ending(RunEnd::Failed), &silent).await.unwrap().unwrap();
+        let own = status(commit('a'), Context::apply_of(&name("dev")), State::Success, "dev is applied");
+        let truth = Ending { statuses: vec![own], ..ending(RunEnd::Complete) };
+        let corrected =
+            store.amend_superseded(items[0].id, truth.clone(), &aggregate).await.unwrap().unwrap();
+        let ended = WorkState::Ended { end: RunEnd::Complete, summary: "3 created".to_owned() };
+        assert_eq!(corrected.state, ended);
+        let expected = [("dev is applied", State::Success), ("2 of 2 ended", State::Success)];
+        assert_eq!(told(&store).await, expected.map(|(text, state)| (text.to_owned(), state)));
+        for id in [items[0].id, items[1].id] {
+            assert_eq!(store.amend_superseded(id, truth.clone(), &aggregate).await.unwrap(), None, "{id}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_crashed_item_goes_back_to_its_place() {
         let store = Store::in_memory().await.unwrap();
         let items = queued(&store, &["dev", "production"]).await;

@@ -30,6 +30,7 @@ mod lost_journal;
 mod many_environments;
 mod many_webhooks;
 mod names_of_files;
+mod night_log;
 mod ownership;
 mod plan_properties;
 mod plan_text;

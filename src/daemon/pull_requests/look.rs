@@ -317,7 +317,6 @@ pub(super) async fn accept(
     let acceptance = Acceptance { arrival, commit: head.commit, reads, now, work, statuses };
     let accepted = shared.store.accept_head(acceptance, &wording::superseded).await?;
     shared.outbox.notify_one();
-    tracing::info!(number = %record.number, head = %head.commit.short(), touched = accepted.work.len(), "accepted a pull request");
     shared.tell(Happening::Proposed {
         number: record.number,
         commit: head.commit,
@@ -341,7 +340,7 @@ async fn no_longer_touched(
 ) -> Result<Vec<EnvironmentName>, LookError> {
     let earlier = shared.store.work_of_commit(&head.commit, RunKind::Plan).await?;
     let now: BTreeMap<&EnvironmentName, ()> = work.iter().map(|work| (&work.environment, ())).collect();
-    let gone = earlier.iter().take(wording::MAX_CONTEXTS).map(|work| &work.environment);
+    let gone = wording::contexts(&earlier).into_iter().map(|work| &work.environment);
     Ok(gone.filter(|name| !now.contains_key(name)).cloned().collect())
 }
 

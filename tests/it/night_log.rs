@@ -1,0 +1,129 @@
+//! An operator knows from the log alone what became of each push.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use beamline_simulator::Latency;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::{DaemonWorld, Setup, group_of, small};
+
+/// A log that is kept.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Kept {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Kept {
+    /// The lines of an event that have all of `parts`.
+    fn lines(&self, event: &str, parts: &[&str]) -> Vec<String> {
+        let bytes = self.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        let event = format!("event=\"{event}\"");
+        let is_wanted = |line: &&str| line.contains(&event) && parts.iter().all(|part| line.contains(part));
+        text.lines().filter(is_wanted).map(str::to_owned).collect()
+    }
+
+    fn says(&self, event: &str, parts: &[&str]) {
+        let bytes = self.0.lock().unwrap().clone();
+        let whole = String::from_utf8_lossy(&bytes);
+        assert!(!self.lines(event, parts).is_empty(), "no {event} with {parts:?} in\n{whole}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_of_a_night_tells_what_became_of_each_push() {
+    let log = Kept::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .without_time()
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(log.clone())
+        .finish();
+    // As long as there is one subscriber only, tracing asks that of whichever thread comes first, and other
+    // stories have none.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    let _kept = tracing::subscriber::set_default(subscriber);
+
+    let mut world = DaemonWorld::with(Setup { latency: Latency::Realistic { factor: 1.0 }, ..Setup::new() });
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    // A first push, killed in the middle of its run.
+    let first = world.repository.push("first");
+    let vault = format!("{}/providers/Microsoft.KeyVault/vaults/kv-dev", group_of("dev"));
+    world.until("the vault is being made", async || world.exists(&vault)).await;
+    world.kill().await;
+    world.start().await;
+    world.settled("main", &first).await;
+    let first = first.short();
+    log.says("head_accepted", &[&first, "touched=\"dev\""]);
+    log.says("run_started", &["environment=dev", &first, "7 to create"]);
+    log.says("run_resumed", &["environment=dev", &first]);
+    log.says("run_ended", &["environment=dev", &first, "end=\"complete\"", "7 created", "took="]);
+    log.says("work_ended", &["environment=dev", &first, "Applied: 7 created"]);
+    log.says("status_delivered", &[&first, "context=beamline/apply ", "state=\"success\""]);
+    // A second one that fails.
+    let typo = small(1).replace("Standard_D4s_v3", "Standard_D4s_v33");
+    world.repository.write("environments/dev.yaml", &typo);
+    let second = world.repository.push("a typo");
+    world.settled("main", &second).await;
+    let second = second.short();
+    log.says(
+        "run_ended",
+        &[&second, "end=\"failed\"", "failed=\"compute_clusters/cpu: ", "gone=\"compute_clusters/cpu\""],
+    );
+    log.says("status_delivered", &[&second, "state=\"failure\""]);
+    // A third one while Azure is away.
+    world.gate.shut();
+    world.repository.write("environments/dev.yaml", &small(2));
+    let third = world.repository.push("mended");
+    world.clock.sleep(Duration::from_secs(150)).await;
+    let of_third = third.short();
+    assert!(
+        !log.lines("waiting", &["environment=dev", &of_third]).is_empty()
+            || !log.lines("retry", &["environment=dev", &of_third]).is_empty(),
+        "nobody says that the third push waits"
+    );
+    world.gate.open();
+    world.settled("main", &third).await;
+    log.says("run_ended", &[&of_third, "end=\"complete\"", "1 created"]);
+    log.says("work_ended", &[&of_third, "Applied: 1 created"]);
+    for commit in [&first, &second, &of_third] {
+        assert_eq!(log.lines("head_accepted", &[commit]).len(), 1, "{commit}");
+        assert_eq!(log.lines("work_ended", &[commit]).len(), 1, "{commit}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_says_that_it_applies_as_soon_as_it_does() {
+    let mut world =
+        DaemonWorld::with(Setup { latency: Latency::Realistic { factor: 1.0 }, parallel: 1, ..Setup::new() });
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.repository.write("environments/qa.yaml", &small(1));
+    world.start().await;
+    let commit = world.repository.push("first");
+    world.clock.sleep(Duration::from_secs(10)).await;
+    let note = world.repository.note(&commit);
+    assert!(note.contains("beamline/apply: dev: pending: Applying: 7 to create"), "{note}");
+    world.settled("main", &commit).await;
+    world.finish().await;
+}
