@@ -91,8 +91,7 @@ pub(super) struct Ailments(Mutex<BTreeMap<Part, Reason>>);
 impl Ailments {
     /// `part` is refused for `why`; says whether that is news.
     pub(super) fn refused(&self, part: Part, why: &str, now: Timestamp) -> bool {
-        let line: String = why.split_whitespace().collect::<Vec<_>>().join(" ");
-        let reason: String = line.chars().take(MAX_REASON).collect();
+        let reason = one_line(why);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = known.get(&part);
         let since = before.map_or(Some(now), |before| before.since);
@@ -109,6 +108,10 @@ impl Ailments {
     fn all(&self) -> Vec<Reason> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
+}
+
+fn one_line(why: &str) -> String {
+    why.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_REASON).collect()
 }
 
 impl Shared {
@@ -145,7 +148,7 @@ impl Shared {
         match self.store.writability() {
             Writability::Writable => None,
             Writability::Unwritable { since, why } => {
-                Some(Reason { part: Part::Journal, since: Some(since), reason: why })
+                Some(Reason { part: Part::Journal, since: Some(since), reason: one_line(&why) })
             }
         }
     }

@@ -101,6 +101,32 @@ async fn a_wait_that_is_announced_is_no_standstill() {
 }
 
 #[tokio::test]
+async fn a_journal_that_cannot_be_written_is_not_ready_until_it_can() {
+    let world = started(served()).await;
+    becomes(&world, 200, "ready", "").await;
+    world.store().limit_room(std::num::NonZeroU32::new(1));
+    world.repository.write("environments/dev.yaml", &small(1));
+    let commit = world.repository.push("while the disk is full");
+    world.ask(Event::Look(Because::Webhook)).await;
+    // Writes that need no more room succeed in between, here as on a disk that is nearly full.
+    let is_said = async || {
+        let (code, text) = get(&world, "/readyz", "application/json").await;
+        let said: Value = serde_json::from_str(&text).unwrap();
+        let reason = &said["reasons"][0];
+        code == 503
+            && (&said["state"], &reason["part"]) == (&"not ready".into(), &"journal".into())
+            && reason["since"].is_string()
+            && reason["reason"].as_str().unwrap().contains("full")
+    };
+    world.soon("the journal is said to be full", is_said).await;
+    world.store().limit_room(None);
+    world.ask(Event::Look(Because::Webhook)).await;
+    becomes(&world, 200, "ready", "").await;
+    world.soon("it is applied", async || world.is_settled("main", &commit).await).await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_repository_that_refuses_us_is_said_and_forgotten_when_it_is_back() {
     let world = started(served()).await;
     becomes(&world, 200, "ready", "").await;
