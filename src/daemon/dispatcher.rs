@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -392,6 +393,8 @@ pub(super) async fn run(
 }
 
 async fn told(shared: Arc<Shared>, waiting: Vec<(Work, Obstacle)>) -> Finished {
+    let beats = shared.beats.clone();
+    let _beating = beats.begin("saying why work waits in the queue".to_owned(), beats.rhythm.work);
     tell_queued(shared, waiting).await;
     Finished::Cut
 }
@@ -411,11 +414,24 @@ async fn left_over(shared: &Shared, stop: &CancellationToken) -> Result<Vec<Work
         match found().await {
             Err(error) if StoreError::is_of_the_disk(&error) => {
                 tracing::error!(%error, "what is left to do cannot be read yet");
-                if outlast(shared, stop).await == Outage::Stopped {
+                if outlast_beating(shared, stop).await == Outage::Stopped {
                     return Ok(Vec::new());
                 }
             }
             outcome => return outcome,
+        }
+    }
+}
+
+/// Waits for the journal before there is a loop: whoever supervises hears of it.
+async fn outlast_beating(shared: &Shared, stop: &CancellationToken) -> Outage {
+    let mut outage = pin!(outlast(shared, stop));
+    loop {
+        shared.beats.round();
+        shared.beat();
+        tokio::select! {
+            over = &mut outage => return over,
+            () = shared.clock.sleep(shared.beats.rhythm.beat) => {}
         }
     }
 }
