@@ -70,6 +70,8 @@ enum Looking {
     AndAgain,
     /// It is not, and will be after a rest, whatever happens meanwhile.
     Resting,
+    /// It is not, and will be as soon as the look beside is over, or after a rest where that takes long.
+    Behind,
 }
 
 /// Whether the other branches and the pull requests are being looked at.
@@ -130,6 +132,15 @@ impl Dispatcher {
             Event::Look(because) => {
                 self.is_retry_due &= because != Because::Failed;
                 match self.looking {
+                    // The rest of a look that has begun meanwhile.
+                    Looking::No | Looking::Yes | Looking::AndAgain if because == Because::Rested => {
+                        Response::Nothing
+                    }
+                    // However many wake us, what is slow beside is no reason to fetch in a storm.
+                    Looking::No if matches!(self.beside, Beside::Busy | Beside::BusyAndNext(_)) => {
+                        self.looking = Looking::Behind;
+                        Response::Later(LONGEST_REST, Event::Look(Because::Rested))
+                    }
                     Looking::No => {
                         self.looking = Looking::Yes;
                         Response::Look
@@ -138,11 +149,11 @@ impl Dispatcher {
                         self.looking = Looking::AndAgain;
                         Response::Nothing
                     }
-                    Looking::Resting if because == Because::Rested => {
+                    Looking::Resting | Looking::Behind if because == Because::Rested => {
                         self.looking = Looking::Yes;
                         Response::Look
                     }
-                    Looking::Resting => Response::Nothing,
+                    Looking::Resting | Looking::Behind => Response::Nothing,
                 }
             }
             Event::Sweep if self.is_sweeping => Response::Nothing,
@@ -204,7 +215,7 @@ impl Dispatcher {
             // What was seen meanwhile is seen again by then; at once it would only fail once more.
             self.beside = match self.looking {
                 Looking::Yes | Looking::AndAgain => Beside::Failed,
-                Looking::No | Looking::Resting => Beside::Idle,
+                Looking::No | Looking::Resting | Looking::Behind => Beside::Idle,
             };
             self.failed_beside = self.failed_beside.saturating_add(1);
             return self.look_again_after(self.failed_beside);
@@ -214,13 +225,22 @@ impl Dispatcher {
             Beside::BusyAndNext(view) | Beside::Due(view) => Beside::Due(view),
             Beside::Busy | Beside::Idle | Beside::Failed => Beside::Idle,
         };
-        match (is_partial, awaits_head) {
-            (true, _) => self.handle(Event::Look(Because::Rested)),
-            (false, true) => self.late_head(),
-            (false, false) => {
-                self.late_looks = 0;
+        if !is_partial && !awaits_head {
+            self.late_looks = 0;
+        }
+        match (self.looking, is_partial) {
+            (Looking::Behind, _) | (Looking::No | Looking::Resting, true) => {
+                self.looking = Looking::Yes;
+                Response::Look
+            }
+            (Looking::Yes | Looking::AndAgain, true) => {
+                self.looking = Looking::AndAgain;
                 Response::Nothing
             }
+            (Looking::No | Looking::Yes | Looking::AndAgain | Looking::Resting, false) if awaits_head => {
+                self.late_head()
+            }
+            (Looking::No | Looking::Yes | Looking::AndAgain | Looking::Resting, false) => Response::Nothing,
         }
     }
 
@@ -644,11 +664,21 @@ mod tests {
         assert_eq!(state.looked(Looked::default(), Some(View::default())), Response::Nothing);
         assert!(state.next_beside().is_some());
         for _ in 0..3 {
-            assert_eq!(state.handle(Event::Look(Because::Webhook)), Response::Look, "it waits for nobody");
+            let Response::Later(rest, again) = state.handle(Event::Look(Because::Webhook)) else {
+                panic!("no rest")
+            };
+            assert!(rest <= Duration::from_secs(2), "however long the others take");
+            for _ in 0..200 {
+                assert_eq!(state.handle(Event::Look(Because::Webhook)), Response::Nothing, "no storm");
+            }
+            assert_eq!(state.handle(again), Response::Look);
             assert_eq!(state.looked(Looked::default(), Some(View::default())), Response::Nothing);
             assert!(state.next_beside().is_none(), "one look beside at a time");
         }
-        assert_eq!(state.looked_beside(Looked::default()), Response::Nothing);
+        state.handle(Event::Look(Because::Webhook));
+        assert_eq!(state.looked_beside(Looked::default()), Response::Look, "at once, when they are done");
+        assert_eq!(state.handle(Event::Look(Because::Rested)), Response::Nothing, "the rest was cut short");
+        assert_eq!(state.looked(Looked::default(), None), Response::Nothing);
         assert!(state.next_beside().is_some(), "what was seen meanwhile comes next, once");
         let partial = Looked { is_partial: true, ..Looked::default() };
         assert_eq!(state.looked_beside(partial), Response::Look, "there is more");
