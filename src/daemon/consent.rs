@@ -24,10 +24,7 @@ pub(super) async fn consents(
     commit: &CommitId,
     since: Option<&CommitId>,
 ) -> Result<Consents, WorkError> {
-    let known = shared.store.environments().await?.into_iter().map(|record| record.environment.to_string());
-    let touched = shared.store.work_of_commit(&work.commit, work.kind).await?;
-    let touched = touched.into_iter().map(|work| work.environment.to_string());
-    let empty = Consents::new(shared.estate.globs).among(known.chain(touched));
+    let empty = Consents::new(shared.estate.globs);
     let now = shared.clock.now();
     let main = shared.store.seen_heads().await?.get(&shared.branch).copied();
     let range = Range {
@@ -51,7 +48,15 @@ pub(super) async fn consents(
             consents.add(line_of(&given), reach);
         }
     }
-    Ok(consents)
+    if consents.is_empty() {
+        // Which environments there are is asked for those that name some only: every piece of work comes
+        // by here.
+        return Ok(consents);
+    }
+    let known = shared.store.environments().await?.into_iter().map(|record| record.environment.to_string());
+    let touched = shared.store.work_of_commit(&work.commit, work.kind).await?;
+    let touched = touched.into_iter().map(|work| work.environment.to_string());
+    Ok(consents.among(known.chain(touched)))
 }
 
 pub(super) fn line_of(given: &GivenConsent) -> ConsentLine {

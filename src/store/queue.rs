@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
-use super::column::{micros, word};
+use super::column::{Columns, micros, word};
 use super::environments::{delete_environment, upsert_environment};
 use super::line::Line;
 use super::pull_requests::put_section;
@@ -44,6 +45,57 @@ impl Store {
     pub async fn work_of_commit(&self, commit: &CommitId, kind: RunKind) -> Result<Vec<Work>, StoreError> {
         let commit = *commit;
         self.read(move |db| Box::pin(async move { of_commit(db, &commit, kind).await })).await
+    }
+
+    /// How many environments the work of `commit` of one kind is about, counted up to `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn environments_of_commit(
+        &self,
+        commit: &CommitId,
+        kind: RunKind,
+        limit: u32,
+    ) -> Result<usize, StoreError> {
+        let commit = commit.to_string();
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query(
+                    "SELECT DISTINCT environment FROM work WHERE commit_id = $1 AND kind = $2 LIMIT $3",
+                )
+                .bind(commit)
+                .bind(word(kind))
+                .bind(i64::from(limit))
+                .fetch_all(&mut *db)
+                .await?;
+                Ok(rows.len())
+            })
+        })
+        .await
+    }
+
+    /// Whether `work` is what [`Self::work_of_commit`] has of its environment.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn is_newest_of_commit(&self, work: &Work) -> Result<bool, StoreError> {
+        let (id, commit, kind, environment) =
+            (work.id, work.commit.to_string(), work.kind, work.environment.to_string());
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query(
+                    "SELECT * FROM work WHERE commit_id = $1 AND kind = $2 AND environment = $3
+                     ORDER BY work_id",
+                )
+                .bind(commit)
+                .bind(word(kind))
+                .bind(environment)
+                .fetch_all(&mut *db)
+                .await?;
+                Ok(newest_of(&rows)?.iter().any(|newest| newest.id == id))
+            })
+        })
+        .await
     }
 
     /// Takes a queued item to work on. `None` when it is not queued any more: superseded, or taken.
@@ -109,6 +161,9 @@ impl Store {
     /// Ends an item, queues its statuses and what `aggregate` makes of its commit, and remembers the
     /// environment. `None`, and nothing happens, when there is no such item or it has ended already.
     ///
+    /// While much of the commit's work is open, `aggregate` is asked once in five seconds at most, so that
+    /// the cost of a commit follows the number of its environments; for the last ends it is asked each time.
+    ///
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn end_work(
@@ -135,7 +190,9 @@ impl Store {
                     put_section(db, &work, section).await?;
                 }
                 outbox::put_all(db, &ending.statuses, ending.now).await?;
-                tell_of(db, &work.commit, work.kind, ending.now, aggregate).await?;
+                if is_worth_telling(db, &work, ending.now).await? {
+                    tell_of(db, &work.commit, work.kind, ending.now, aggregate).await?;
+                }
                 Ok(Some(work))
             })
         })
@@ -263,6 +320,40 @@ pub(super) async fn close(
     row.as_ref().map(work_of).transpose()
 }
 
+/// Up to so many open items of a commit each end is told.
+const FEW: i64 = 20;
+
+/// While more are open, the first end in each of these slots is told, in microseconds.
+const SLOT_MICROS: i64 = 5_000_000;
+
+/// Whether what has come of `work`'s commit is worth saying after its end: the last word always is.
+async fn is_worth_telling(db: &mut AnyConnection, work: &Work, now: Timestamp) -> Result<bool, StoreError> {
+    let open = sqlx::query(
+        "SELECT COUNT(*) AS open FROM
+         (SELECT 1 FROM work WHERE commit_id = $1 AND kind = $2 AND ended_at IS NULL LIMIT $3) AS some",
+    )
+    .bind(work.commit.to_string())
+    .bind(word(work.kind))
+    .bind(FEW + 1)
+    .fetch_one(&mut *db)
+    .await?;
+    if Columns::of("work item", &open).number("open")? <= FEW {
+        return Ok(true);
+    }
+    let before = sqlx::query(
+        "SELECT ended_at FROM work WHERE commit_id = $1 AND kind = $2 AND ended_at IS NOT NULL
+         AND work_id <> $3 ORDER BY ended_at DESC LIMIT 1",
+    )
+    .bind(work.commit.to_string())
+    .bind(word(work.kind))
+    .bind(work.id.0)
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(before) = before else { return Ok(true) };
+    let before = Columns::of("work item", &before).number("ended_at")?;
+    Ok(before.div_euclid(SLOT_MICROS) != micros(now).div_euclid(SLOT_MICROS))
+}
+
 /// Queues what `aggregate` makes of a commit's work.
 pub(super) async fn tell_of(
     db: &mut AnyConnection,
@@ -285,9 +376,14 @@ async fn of_commit(
         .bind(word(kind))
         .fetch_all(db)
         .await?;
+    newest_of(&rows)
+}
+
+/// Of each environment the newest item, superseded ones only where there is no other.
+fn newest_of(rows: &[AnyRow]) -> Result<Vec<Work>, StoreError> {
     let mut newest: Vec<Work> = Vec::new();
     let mut places: BTreeMap<EnvironmentName, usize> = BTreeMap::new();
-    for row in &rows {
+    for row in rows {
         let work = work_of(row)?;
         match places.get(&work.environment).map(|place| &mut newest[*place]) {
             Some(earlier) if work.state.is_superseded() && !earlier.state.is_superseded() => {}
@@ -306,10 +402,12 @@ mod tests {
     use super::super::fixture::{
         aggregate, branch, commit, environment_record, later, name, new_work, now, silent, status,
     };
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use uuid::Uuid;
 
     use super::*;
-    use crate::forge::{Context, State};
+    use crate::forge::{Context, State, Status};
 
     async fn queued(store: &Store, environments: &[&str]) -> Vec<Work> {
         let work = environments.iter().map(|environment| new_work(environment, RunKind::Apply)).collect();
@@ -389,6 +487,49 @@ mod tests {
             end.await.unwrap();
         }
         assert_eq!(told(&store).await, [("8 of 8 ended".to_owned(), State::Success)]);
+    }
+
+    /// How many items an aggregate was made of, all in all.
+    static READ: AtomicUsize = AtomicUsize::new(0);
+
+    fn counting(work: &[Work]) -> Vec<Status> {
+        READ.fetch_add(work.len(), Ordering::Relaxed);
+        aggregate(work)
+    }
+
+    #[tokio::test]
+    async fn what_a_commit_costs_follows_the_number_of_its_environments() {
+        const MANY: usize = 400;
+        let store = Store::in_memory().await.unwrap();
+        let names: Vec<String> = (0..MANY).map(|number| format!("e{number:03}")).collect();
+        let items = queued(&store, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        for (item, number) in items.iter().zip(0_i64..) {
+            // Forty ends a second.
+            let now = later(100).checked_add(jiff::SignedDuration::from_millis(25 * number)).unwrap();
+            let end = Ending { now, ..ending(RunEnd::Complete) };
+            store.end_work(item.id, end, &counting).await.unwrap().unwrap();
+        }
+        let expected = format!("{MANY} of {MANY} ended");
+        assert_eq!(told(&store).await, [(expected, State::Success)], "the last word is the whole truth");
+        let read = READ.load(Ordering::Relaxed);
+        assert!(read <= 25 * MANY, "{read} items were read for {MANY} environments");
+    }
+
+    #[tokio::test]
+    async fn the_environments_of_a_commit_are_counted_up_to_a_limit() {
+        let store = Store::in_memory().await.unwrap();
+        let items = queued(&store, &["a", "b", "c"]).await;
+        let count =
+            async |limit| store.environments_of_commit(&commit('a'), RunKind::Apply, limit).await.unwrap();
+        assert_eq!((count(2).await, count(9).await), (2, 3));
+        assert!(store.is_newest_of_commit(&items[0]).await.unwrap());
+        store.end_work(items[0].id, ending(RunEnd::Failed), &silent).await.unwrap().unwrap();
+        let again = queued(&store, &["a"]).await;
+        assert!(!store.is_newest_of_commit(&items[0]).await.unwrap());
+        assert!(store.is_newest_of_commit(&again[0]).await.unwrap());
+        assert_eq!(count(9).await, 3);
+        store.end_work(again[0].id, ending(RunEnd::Superseded), &silent).await.unwrap().unwrap();
+        assert!(store.is_newest_of_commit(&items[0]).await.unwrap(), "what was superseded does not count");
     }
 
     #[tokio::test]

@@ -88,6 +88,12 @@ impl Consents {
         self
     }
 
+    /// Whether nobody has written anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// Whether a message has a consent line at all.
     #[must_use]
     pub fn speaks(message: &str) -> bool {
