@@ -23,6 +23,7 @@ mod forge_trouble;
 mod forged_webhooks;
 mod git_servers;
 mod github_outlet;
+mod hang;
 mod in_place;
 mod interrupted;
 mod invalid_definitions;

@@ -13,6 +13,7 @@ mod gate;
 mod generated;
 pub(crate) mod git_servers;
 pub(crate) mod hook;
+pub(crate) mod machine;
 pub(crate) mod prism;
 pub(crate) mod proposals;
 mod repository;
