@@ -1,15 +1,13 @@
 //! Consent lines of commit messages: what is asked for is what people copy, what is written is accounted
 //! for, and nothing is in force for ever.
 
-use std::time::Duration;
-
 use beamline::reconcile::plan::Globs;
+use jiff::SignedDuration;
 
 use crate::support::{DaemonWorld, Setup, consent_to_remove, small};
 
 const LAKE: &str =
     "  lake: { name: \"stlake${environment}\", account_tier: Standard, account_replication_type: LRS }\n";
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn with_lake() -> String {
     small(1).replace("key_vaults:", &format!("{LAKE}key_vaults:"))
@@ -17,8 +15,7 @@ fn with_lake() -> String {
 
 /// `dev` with a lake, and `other`.
 async fn world(globs: Globs) -> DaemonWorld {
-    let poll = Duration::from_secs(60 * 60);
-    let mut world = DaemonWorld::with(Setup { globs, poll, ..Setup::new() });
+    let mut world = DaemonWorld::with(Setup { globs, ..Setup::new() });
     world.repository.write("environments/dev.yaml", &with_lake());
     world.repository.write("environments/other.yaml", &small(1));
     world.start().await;
@@ -75,7 +72,7 @@ async fn a_line_is_void_two_weeks_after_it_reached_the_main_branch() {
             .write("environments/dev.yaml", &with_lake().replace("Standard_D4s_v3", "no such size!"));
         let note = world.push("soon\n\nBeamline-Consent: destroy dev/storage_accounts/lake").await;
         assert!(note.contains("dev: failure"), "{note}");
-        world.clock.sleep(DAY * days).await;
+        world.clock.jump(SignedDuration::from_hours(24 * days));
         world.repository.write("environments/dev.yaml", &small(1));
         let note = world.push("the lake goes").await;
         if is_void {

@@ -122,6 +122,23 @@ async fn a_comment_right_before_the_merge_counts_and_the_forge_may_be_late() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_comment_is_read_in_time_also_when_the_forge_calls_the_merge_open_still() {
+    for kind in ForgeKind::ALL {
+        let (story, number, head) = removal(kind).await;
+        // No look has read the comment when the commit arrives.
+        let commit = bring(&story, Merge::Squash);
+        story.forge.comment(number, "ada", &format!("/beamline consent destroy {ADDRESS} @{}", head.short()));
+        story.daemon.clock.sleep(Duration::from_secs(20)).await;
+        story.forge.merge(number, &commit.to_string());
+        story.daemon.settled("main", &commit).await;
+        story.at_rest().await;
+        let applied = story.status(&commit, "beamline/apply");
+        assert!(applied.starts_with("success: dev: Applied: 1 deleted; consent: "), "{kind:?}: {applied}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn work_waits_a_minute_for_the_forge_and_not_for_ever() {
     let (story, number, _) = removal(ForgeKind::GitHub).await;
     story.forge.comment(number, "ada", &format!("/beamline consent destroy {ADDRESS}"));

@@ -269,7 +269,7 @@ async fn act(
 }
 
 /// Why the author of a command may not ask for it; `None` when he may.
-async fn refusal_of(shared: &Shared, command: &Command) -> Result<Option<String>, LookError> {
+pub(super) async fn refusal_of(shared: &Shared, command: &Command) -> Result<Option<String>, LookError> {
     match shared.forge.permission(&command.author).await {
         Ok(Permission::Write | Permission::Admin) => Ok(None),
         Ok(Permission::None | Permission::Read) => {
@@ -369,20 +369,6 @@ async fn act_on_ended(
         (Fate::Open, _) if listing.is_whole => Ok(Done::NotYet),
         (Fate::Open, _) => Ok(Done::answer("Not done: more pull requests are open than are looked at.")),
     }
-}
-
-/// Notes what a command on a merged pull request consents to, before it is answered.
-pub(super) async fn note_consents(shared: &Shared, command: &Command) -> Result<(), LookError> {
-    let consents: Vec<&Wish> = command.wishes().filter(|wish| matches!(wish, Wish::Consent { .. })).collect();
-    if consents.is_empty() || refusal_of(shared, command).await?.is_some() {
-        return Ok(());
-    }
-    for wish in consents {
-        if let Wish::Consent { target, at } = wish {
-            consent_of_merged(shared, command, target, at.as_ref()).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Plans a pull request anew.

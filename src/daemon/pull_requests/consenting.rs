@@ -15,7 +15,7 @@ use crate::daemon::service::Shared;
 use crate::forge::{Comment, Ending, MAX_COMMENTS, PullRequest, PullRequestNumber};
 use crate::git::{CommitId, CommitPrefix};
 use crate::resources::{Address, EnvironmentName};
-use crate::store::{Accepted, Command, GivenConsent, Showing};
+use crate::store::{Accepted, Command, GivenConsent, Showing, Wish};
 
 /// A comment as it was read: another digest is another comment.
 pub(in crate::daemon) fn digest_of(body: &str) -> String {
@@ -65,7 +65,32 @@ pub(super) async fn consent_of_merged(
     let heads = showings.iter().rev().map(|showing| showing.shown.head);
     let head = merged.head.and_then(|prefix| heads.into_iter().find(|head| prefix.is_of(head)));
     let (Some(head), false) = (head, is_late) else { return Ok(late) };
-    Ok(match weigh(shared, number, &head, command, target, at).await? {
+    noted(shared, &head, command, target, at).await
+}
+
+/// Notes a consent on a pull request that may have been merged a moment ago: the forge does not say yet. It
+/// holds for the head that was shown last; when another one was merged, it is void.
+async fn consent_before_merge(
+    shared: &Shared,
+    command: &Command,
+    target: &str,
+    at: Option<&CommitPrefix>,
+) -> Result<(), LookError> {
+    let showings = shared.store.showings(command.pull_request).await?;
+    if let Some(last) = showings.last() {
+        noted(shared, &last.shown.head, command, target, at).await?;
+    }
+    Ok(())
+}
+
+async fn noted(
+    shared: &Shared,
+    head: &CommitId,
+    command: &Command,
+    target: &str,
+    at: Option<&CommitPrefix>,
+) -> Result<Done, LookError> {
+    Ok(match weigh(shared, command.pull_request, head, command, target, at).await? {
         Err(why_not) => Done::answer(why_not),
         Ok(consent) => {
             shared.store.note_consent(&consent).await?;
@@ -76,6 +101,36 @@ pub(super) async fn consent_of_merged(
             ))
         }
     })
+}
+
+/// Notes what a command consents to or takes back, before it is answered: the merge of its pull request is
+/// at hand.
+async fn note_early(shared: &Shared, command: &Command) -> Result<(), LookError> {
+    let speaks = |wish: &&Wish| matches!(wish, Wish::Consent { .. } | Wish::Withdraw { .. });
+    let wishes: Vec<&Wish> = command.wishes().filter(speaks).collect();
+    if wishes.is_empty() || super::acting::refusal_of(shared, command).await?.is_some() {
+        return Ok(());
+    }
+    let is_open = shared.forge.ending(command.pull_request).await? == Ending::Open;
+    for wish in wishes {
+        match wish {
+            Wish::Consent { target, at } if is_open => {
+                consent_before_merge(shared, command, target, at.as_ref()).await?;
+            }
+            Wish::Consent { target, at } => {
+                consent_of_merged(shared, command, target, at.as_ref()).await?;
+            }
+            Wish::Withdraw { target } => {
+                withdraw(shared, None, command.pull_request, target).await?;
+            }
+            Wish::Plan { .. }
+            | Wish::Retry { .. }
+            | Wish::Cancel { .. }
+            | Wish::Help
+            | Wish::Unclear { .. } => {}
+        }
+    }
+    Ok(())
 }
 
 /// What a command consents to, or the answer to it.
@@ -144,7 +199,7 @@ pub(super) async fn withdraw(
     let meant: Vec<GivenConsent> =
         given.into_iter().filter(|consent| consent.target.to_string() == target).collect();
     let Some(first) = meant.first() else {
-        return Ok(Done::answer("Nothing to do: there is no consent to that here."));
+        return Ok(Done::answer("There is no consent to that here any more."));
     };
     let (reply, environment) =
         (format!("Withdrawn: `{}`.", first.target), first.target.environment().clone());
@@ -219,7 +274,8 @@ async fn planned_again(
     Ok(Done::Handled { accepted: all, reply })
 }
 
-/// Reads the comments of a pull request that was merged, and notes what was consented to there before.
+/// Reads the comments of a pull request that is or may be merged, and notes what was consented to there and
+/// what was taken back.
 pub(in crate::daemon) async fn hear(
     shared: &Arc<Shared>,
     number: PullRequestNumber,
@@ -227,7 +283,7 @@ pub(in crate::daemon) async fn hear(
     let comments = super::acting::read_all(shared, number).await?;
     for command in shared.store.open_commands().await? {
         if command.pull_request == number {
-            super::acting::note_consents(shared, &command).await?;
+            note_early(shared, &command).await?;
         }
     }
     Ok(comments)
