@@ -7,7 +7,7 @@ use beamline_simulator::Latency;
 use beamline::reconcile::plan::{Plan, Style, render};
 use serde_json::json;
 
-use crate::support::{AzureWorld, DaemonWorld, Definition, Setup, group_of, small};
+use crate::support::{AzureWorld, DaemonWorld, Definition, Setup, group_of, id, small};
 
 const REALISTIC: Latency = Latency::Realistic { factor: 1.0 };
 
@@ -107,17 +107,17 @@ async fn what_azure_does_not_change_is_not_called_as_declared() {
 #[tokio::test(start_paused = true)]
 async fn what_still_names_something_deleted_is_said() {
     let mut world = AzureWorld::new();
-    world.apply(&Definition::production().text()).await;
+    let before = Definition::production().without("role_assignments/workspace-registry");
+    world.apply(&before.text()).await;
     world.consent("production/container_registries/main");
-    let after = Definition::production()
-        .without("container_registries")
-        .without("workspace/container_registry")
-        .without("role_assignments/workspace-registry");
+    let after = before.without("container_registries").without("workspace/container_registry");
     let said = |plan: &Plan| plan.dangling().map(|note| note.message.clone()).collect::<Vec<_>>();
     let plan = world.plan(&after.text()).await;
     assert_eq!(said(&plan), ["workspace names registries/acrmlproduction001, which is being deleted"]);
-    world.reconcile(&after.environment()).await;
+    // The plan refuses that; by hand it can be done all the same.
+    assert!(!plan.blockers.is_empty());
+    assert!(world.azure.remove(&id("Microsoft.ContainerRegistry/registries/acrmlproduction001")));
     let plan = world.plan(&after.text()).await;
     assert_eq!(said(&plan), ["workspace names registries/acrmlproduction001, which does not exist"]);
-    assert!(last_line(&plan).ends_with("as declared; see the notes)"), "{}", last_line(&plan));
+    assert!(!last_line(&plan).ends_with("resources as declared)"), "{}", last_line(&plan));
 }
