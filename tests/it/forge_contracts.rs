@@ -79,7 +79,9 @@ async fn everything(prism: &Prism, forge: &Forge, author: &Author, comment: &str
     }
     prism.accepted(forge.ending(number()).await);
     prism.accepted(forge.changed_files(number()).await);
+    prism.accepted(forge.fate(number()).await);
     prism.accepted(forge.comments(number()).await);
+    prism.accepted(forge.reviews(number()).await);
     let marker = Marker::new("ops", "plan");
     for body in [format!("{}\n/ops\n<details>", marker.as_str()), "é".repeat(forge.max_comment_chars())] {
         prism.accepted(forge.write_comment(number(), None, &body).await);
@@ -93,7 +95,9 @@ async fn everything(prism: &Prism, forge: &Forge, author: &Author, comment: &str
     BTreeSet::from([
         "post",
         "open_pull_requests",
+        "ending",
         "fate",
+        "reviews",
         "changed_files",
         "comments",
         "write_comment",

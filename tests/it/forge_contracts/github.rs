@@ -14,14 +14,16 @@ use crate::support::prism::Prism;
 const KEY: &str = include_str!("../../../src/azure/auth/test_certificate.pem");
 
 /// What an App uses; a token uses less.
-const USED: [&str; 14] = [
+const USED: [&str; 16] = [
     "GET /repos/{owner}/{repo}/collaborators/{username}/permission",
     "GET /repos/{owner}/{repo}/commits/{ref}/check-runs",
     "GET /repos/{owner}/{repo}/installation",
     "GET /repos/{owner}/{repo}/issues/{issue_number}/comments",
     "GET /repos/{owner}/{repo}/pulls",
     "GET /repos/{owner}/{repo}/pulls/{pull_number}",
+    "GET /repos/{owner}/{repo}/pulls/{pull_number}/comments",
     "GET /repos/{owner}/{repo}/pulls/{pull_number}/files",
+    "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews",
     "PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}",
     "PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}",
     "POST /app/installations/{installation_id}/access_tokens",
@@ -37,6 +39,8 @@ async fn prism() -> Option<Prism> {
         "/repos/{owner}/{repo}/commits/{ref}/check-runs",
         "/repos/{owner}/{repo}/installation",
         "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions",
+        "/repos/{owner}/{repo}/pulls/{pull_number}/comments",
+        "/repos/{owner}/{repo}/pulls/{pull_number}/reviews",
     ])?;
     // Examples that lack what their own schemas require, of teams and of a collaborator; and the end of a
     // token, which is a moment and not any text.

@@ -21,7 +21,8 @@ fn corrected(description: Description) -> Description {
         .corrected(&format!("{PROJECT}/get/responses/200/schema"), list("MergeRequestBasic"))
         .corrected(&format!("{PROJECT}~1{{merge_request_iid}}~1diffs/get/responses/200/schema"), list("Diff"))
         .corrected("/definitions/AcceptanceNote/properties/author", author)
-        .corrected("/definitions/AcceptanceNote/properties/created_at", moment)
+        .corrected("/definitions/AcceptanceNote/properties/created_at", moment.clone())
+        .corrected("/definitions/AcceptanceNote/properties/updated_at", moment)
         .corrected(&count("MergeRequest"), json!("integer"))
         .corrected(&count("MergeRequestBasic"), json!("integer"))
 }
