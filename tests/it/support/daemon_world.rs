@@ -176,7 +176,7 @@ impl DaemonWorld {
         let remote = self.setup.remote.clone().unwrap_or_else(own);
         let mirror = Mirror::open(&self.repository.folder().join("mirror.git"), remote).unwrap();
         let store = Store::open(&self.state.join("journal.db")).await.unwrap();
-        let lock = FolderLock::take(self.repository.folder(), "a story", self.clock.now()).unwrap();
+        let lock = self.lock();
         store.void_leases(&lock).await.unwrap();
         let watchers = watchers();
         tokio::spawn(watch(watchers.subscribe(), self.watched.clone(), self.gate.clone()));
@@ -234,6 +234,18 @@ impl DaemonWorld {
             tenant: TenantId(DEFAULT_TENANT.parse().unwrap()),
             arm: Arm::new(client, cloud, tokens, budget, self.clock.clone()),
         }
+    }
+
+    /// The lock of the state folder. A story beside this one may be starting a program, which for a moment holds
+    /// what this process holds.
+    fn lock(&self) -> FolderLock {
+        for _ in 0..500 {
+            match FolderLock::take(self.repository.folder(), "a story", self.clock.now()) {
+                Ok(lock) => return lock,
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        FolderLock::take(self.repository.folder(), "a story", self.clock.now()).unwrap()
     }
 
     /// Looks at `remote` every `interval` from the next start on.
