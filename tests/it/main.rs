@@ -50,6 +50,7 @@ mod renames;
 mod replacements;
 mod retries;
 mod same_instant;
+mod seeds;
 mod served_forges;
 mod simulator_connections;
 mod simulator_examples;
