@@ -126,7 +126,7 @@ async fn after_a_kill_the_next_start_goes_on_at_once() {
     first.kill();
     let restarted = Instant::now();
     let second = Daemon::start(&simulator, work.path(), "second.log");
-    second.says("resuming an interrupted run");
+    second.says("an interrupted run goes on");
     assert!(restarted.elapsed() < SOON, "after {:?}:\n{}", restarted.elapsed(), second.log());
     assert!(second.log().contains("the process before this one was killed"), "{}", second.log());
 }
