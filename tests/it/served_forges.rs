@@ -94,7 +94,8 @@ async fn a_pull_request_of_a_fork_waits_for_somebody_who_may_push() {
             comments.into_iter().find(|text| text.contains("/beamline plan"))
         })
         .await;
-    stage.done("ada", "comment", &[("NUMBER", "1"), ("TEXT", "/beamline plan")]).await;
+    // By name: within one second of what was said, its time does not tell what its author had seen.
+    stage.done("ada", "comment", &[("NUMBER", "1"), ("TEXT", &format!("/beamline plan @{head}"))]).await;
     let planned = stage
         .until("it is planned", async || {
             stage.status(&head, "beamline/plan").await.filter(|seen| seen.shown == "success")
