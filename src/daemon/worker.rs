@@ -91,19 +91,30 @@ pub(super) async fn work_on(
     }
     let verdict = with_lease(shared, &work, tries, stop, beating).await;
     match verdict {
-        Verdict::Ended => {}
-        Verdict::Again(_) | Verdict::Busy(_) | Verdict::Stopped => put_back(shared, &work, stop).await,
+        Verdict::Ended => Verdict::Ended,
+        Verdict::Again(_) | Verdict::Busy(_) | Verdict::Stopped => {
+            put_back(shared, &work, stop, verdict).await
+        }
     }
-    verdict
 }
 
-/// Puts work back to the queue. What is not put back is never taken again before the next start: hence the
+/// Puts work back to the queue, unless newer work has come for its environment. What is not put back is never taken again before the next start: hence the
 /// journal is waited for, without which nothing else could go on either.
-async fn put_back(shared: &Shared, work: &Work, stop: &CancellationToken) {
-    while let Err(error) = shared.store.requeue(work.id).await {
-        tracing::error!(%error, environment = %work.environment, "work cannot be put back to the queue");
-        if outlast(shared, stop).await == Outage::Stopped {
-            return;
+async fn put_back(shared: &Shared, work: &Work, stop: &CancellationToken, verdict: Verdict) -> Verdict {
+    loop {
+        match shared.store.put_back(work.id, shared.clock.now(), &wording::superseded).await {
+            Ok(None) => return verdict,
+            Ok(Some(superseded)) => {
+                shared.outbox.notify_one();
+                shared.tell(Happening::Ended { work: superseded });
+                return Verdict::Ended;
+            }
+            Err(error) => {
+                tracing::error!(%error, environment = %work.environment, "work cannot be put back to the queue");
+                if outlast(shared, stop).await == Outage::Stopped {
+                    return Verdict::Stopped;
+                }
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use sqlx::any::AnyRow;
 
 use super::column::{Columns, micros, word};
 use super::environments::{delete_environment, upsert_environment};
+use super::heads::supersede;
 use super::line::Line;
 use super::pull_requests::put_section;
 use super::work::{Aggregate, Ending, EnvironmentChange, NewWork, Work, WorkId, WorkState, work_of};
@@ -158,6 +159,37 @@ impl Store {
         .await
     }
 
+    /// Puts a running item back to the queue to be tried again, as [`Store::requeue`] does; or, when newer work of
+    /// its kind on its environment has come from the same branch meanwhile, supersedes it, and queues what
+    /// `aggregate` makes of its commit: tried again later, it would undo what the newer one has done.
+    /// What was superseded is returned.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails; then nothing has changed.
+    pub async fn put_back(
+        &self,
+        id: WorkId,
+        now: Timestamp,
+        aggregate: Aggregate<'static>,
+    ) -> Result<Option<Work>, StoreError> {
+        self.write(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query(
+                    "UPDATE work SET state = 'queued', began_at = NULL, run_id = NULL
+                     WHERE work_id = $1 AND state = 'running' RETURNING *",
+                )
+                .bind(id.0)
+                .fetch_optional(&mut *db)
+                .await?;
+                let Some(item) = row.as_ref().map(work_of).transpose()? else { return Ok(None) };
+                let Some(newer) = newer_commit(db, &item).await? else { return Ok(None) };
+                let summary = format!("Superseded by {}", newer.short());
+                Ok(supersede(db, vec![item], &summary, now, aggregate).await?.pop())
+            })
+        })
+        .await
+    }
+
     /// Ends an item, queues its statuses and what `aggregate` makes of its commit, and remembers the
     /// environment. `None`, and nothing happens, when there is no such item or it has ended already.
     ///
@@ -263,6 +295,22 @@ impl Store {
         })
         .await
     }
+}
+
+/// The commit of the newest work of the same kind, branch and environment as `item`, when that is another one.
+async fn newer_commit(db: &mut AnyConnection, item: &Work) -> Result<Option<CommitId>, StoreError> {
+    let row = sqlx::query(
+        "SELECT commit_id FROM work WHERE branch = $1 AND kind = $2 AND environment = $3 AND work_id > $4
+         ORDER BY work_id DESC LIMIT 1",
+    )
+    .bind(item.line.to_string())
+    .bind(word(item.kind))
+    .bind(item.environment.to_string())
+    .bind(item.id.0)
+    .fetch_optional(db)
+    .await?;
+    let newest = row.map(|row| Columns::of("work item", &row).parsed("commit_id")).transpose()?;
+    Ok(newest.filter(|commit| *commit != item.commit))
 }
 
 /// The work of a branch that has not ended, oldest first.
@@ -448,6 +496,26 @@ mod tests {
         let kept = store.work_of_commit(&commit('a'), RunKind::Apply).await.unwrap();
         assert_eq!(kept, vec![ended]);
         assert!(store.open_work().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_is_superseded_by_newer_work_on_its_environment_and_by_no_other() {
+        let store = Store::in_memory().await.unwrap();
+        let items = queued(&store, &["dev", "other"]).await;
+        for item in &items {
+            store.begin_work(item.id, now()).await.unwrap().unwrap();
+            assert_eq!(store.put_back(item.id, now(), &silent).await.unwrap(), None, "nothing is newer");
+            store.begin_work(item.id, now()).await.unwrap().unwrap();
+        }
+        let line = Line::Branch(branch("main"));
+        let newer = vec![new_work("dev", RunKind::Apply), new_work("other", RunKind::Plan)];
+        store.enqueue_sweep(&line, &commit('b'), now(), newer).await.unwrap();
+        let superseded = store.put_back(items[0].id, now(), &aggregate).await.unwrap().unwrap();
+        assert!(superseded.state.is_superseded(), "{superseded:?}");
+        assert!(!told(&store).await.is_empty(), "its commit is told");
+        assert_eq!(store.put_back(items[1].id, now(), &aggregate).await.unwrap(), None);
+        assert_eq!(store.begin_work(items[0].id, now()).await.unwrap(), None);
+        store.begin_work(items[1].id, now()).await.unwrap().unwrap();
     }
 
     #[tokio::test]

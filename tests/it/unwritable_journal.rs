@@ -56,6 +56,33 @@ fn a_disk_that_is_full_for_a_while_delays_an_apply_and_changes_nothing_about_it(
 }
 
 #[test]
+fn an_older_commit_that_is_tried_again_never_undoes_a_newer_one() {
+    never_hangs(PATIENCE_SECS, async || {
+        for seconds in [1, 5, 20, 40, 90] {
+            let (world, first) = beginning().await;
+            world.repository.write("environments/dev.yaml", &small(3));
+            world.clock.sleep(Duration::from_secs(seconds)).await;
+            let second = world.repository.push("second");
+            world
+                .until("the second is seen", async || {
+                    let seen = world.store().seen_heads().await.unwrap();
+                    seen.get(&"main".parse().unwrap()) == Some(&second)
+                })
+                .await;
+            world.unmount();
+            world.clock.sleep(Duration::from_secs(45)).await;
+            world.mount();
+            world.settled("main", &second).await;
+            let (first, second) = (world.repository.note(&first), world.repository.note(&second));
+            assert!(second.contains("beamline/apply: dev: success: "), "after {seconds} s: {second}");
+            assert!(!first.contains("pending"), "after {seconds} s: {first}");
+            // What stands in Azure is what the second one says.
+            world.finish().await;
+        }
+    });
+}
+
+#[test]
 fn a_state_folder_that_goes_away_and_comes_back_delays_an_apply_and_changes_nothing_about_it() {
     never_hangs(PATIENCE_SECS, async || {
         for seconds in [0, 1, 3, 8, 20, 45, 90] {

@@ -142,8 +142,12 @@ impl DaemonWorld {
 
     /// A world with a setup of its own.
     pub(crate) fn with(setup: Setup) -> Self {
+        Self::over(Repository::new(), setup)
+    }
+
+    /// The same, over a repository that is there.
+    pub(crate) fn over(repository: Repository, setup: Setup) -> Self {
         let options = WorldOptions { latency: setup.latency, ..WorldOptions::new(setup.clock.apart()) };
-        let repository = Repository::new();
         Self {
             state: repository.folder().to_owned(),
             repository,
