@@ -317,7 +317,9 @@ impl DaemonWorld {
         let end = self.clock.after(PATIENCE);
         let mut step = FIRST_STEP;
         while !reached().await {
-            assert!(self.clock.monotonic() < end, "never happens: {what}\n{}", self.troubles().join("\n"));
+            if self.clock.monotonic() >= end {
+                panic!("never happens: {what}\n{}\n{}", self.unrest().await, self.troubles().join("\n"));
+            }
             self.clock.sleep(step).await;
             step = (step * 6 / 5).min(LONGEST_STEP);
         }
@@ -346,6 +348,20 @@ impl DaemonWorld {
             && store.pending_count().await.unwrap() == 0
             && store.pending_messages().await.unwrap() == 0
             && store.open_commands().await.unwrap().is_empty()
+    }
+
+    /// What is still to be done.
+    async fn unrest(&self) -> String {
+        let store = self.store();
+        let (work, commands) = (store.open_work().await.unwrap(), store.open_commands().await.unwrap());
+        let (statuses, messages) =
+            (store.pending_count().await.unwrap(), store.pending_messages().await.unwrap());
+        format!(
+            "open: {} pieces of work (first {:?}), {statuses} statuses, {messages} messages, {} commands",
+            work.len(),
+            work.first(),
+            commands.len()
+        )
     }
 
     /// Waits until the head of `branch` is `commit`, its work has ended and every status was accepted.
