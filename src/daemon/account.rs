@@ -74,11 +74,13 @@ async fn superseded_work_of(shared: &Shared, run: &StoredRun) -> Result<Option<W
 /// Whether the forge is told of this environment of a commit: it has one of its few contexts, or one was
 /// begun that must not stay pending.
 pub(super) async fn is_told(shared: &Shared, work: &Work) -> Result<bool, StoreError> {
-    let all = shared.store.work_of_commit(&work.commit, work.kind).await?;
-    if !all.iter().any(|one| one.id == work.id) {
+    // Asked at every end: listing the commit's work each time would cost its square.
+    if !shared.store.is_newest_of_commit(work).await? {
         // When it was queued once more meanwhile, the last word is that of the newer item.
         return Ok(false);
     }
     let context = wording::context_of(work.kind, &work.environment);
-    Ok(wording::have_all_a_context(all.len()) || shared.store.has_status(&work.commit, &context).await?)
+    let enough = u32::try_from(wording::MAX_CONTEXTS).unwrap_or(u32::MAX).saturating_add(1);
+    let environments = shared.store.environments_of_commit(&work.commit, work.kind, enough).await?;
+    Ok(wording::have_all_a_context(environments) || shared.store.has_status(&work.commit, &context).await?)
 }

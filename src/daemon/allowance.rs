@@ -128,7 +128,7 @@ impl fmt::Display for Reason {
                 write!(f, "{written} of {limit} writes to the forge within an hour are used up")
             }
             Self::Left { remaining, limit } => {
-                write!(f, "the forge takes {remaining} more of {limit} requests for now")
+                write!(f, "the forge takes {remaining} more of {limit} requests until its limit starts anew")
             }
         }
     }
