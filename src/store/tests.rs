@@ -154,6 +154,11 @@ async fn a_full_disk_is_a_state_that_ends_when_there_is_room() {
         let Writability::Unwritable { why, .. } = store.writability() else { panic!("it says it is well") };
         assert!(why.contains(&path) && why.contains("full"), "{why}");
         assert_eq!(store.pending_deliveries().await.unwrap().len(), 1, "reading goes on");
+        // What is small finds room in the pages that are there; that does not make it well.
+        let fence = store.acquire_lease("dev", "one", now(), TTL).await.unwrap().unwrap();
+        store.release_lease("dev", fence).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert!(matches!(store.writability(), Writability::Unwritable { .. }), "it flaps");
     }
     store.limit_room(None);
     // Nobody writes; it finds out by itself.

@@ -31,6 +31,10 @@ const PROBE: Duration = Duration::from_secs(5);
 /// lock for as long (`busy_timeout`).
 const SLOW_SECS: u64 = 30;
 
+/// How much room there has to be before a journal that could not be written counts as writable again: more than
+/// an attempt writes down in one go.
+const ROOM_BYTES: i64 = 256 * 1024;
+
 /// A change, with the way back to who asked for it.
 type Change = Box<dyn for<'w> FnOnce(&'w mut Writer) -> BoxFuture<'w, ()> + Send>;
 
@@ -119,11 +123,27 @@ impl Writer {
             Place::Memory => outcome,
         };
         match &outcome {
-            Ok(_) if keep == Keep::Yes => self.health.well(),
+            Ok(_) if keep == Keep::Yes && self.health.is_ill() => self.look_for_room().await,
             Err(error) if error.is_of_the_disk() => self.health.ill(error),
             Ok(_) | Err(_) => {}
         }
         outcome
+    }
+
+    /// Says that the journal can be written again once there is room for more than the next few bytes: on a disk
+    /// that is nearly full, a write that finds room in a page it has says nothing about the one after it.
+    async fn look_for_room(&mut self) {
+        let taken = self.try_transact(Keep::Yes, |db| Box::pin(take_room(db))).await;
+        // What was taken and not given back is found again by the next look.
+        let looked = match taken {
+            Ok(()) => self.try_transact(Keep::Yes, |db| Box::pin(give_room_back(db))).await,
+            Err(error) => Err(error),
+        };
+        match (looked, &self.place) {
+            (Ok(()), _) => self.health.well(),
+            (Err(error), Place::File(file)) => self.health.ill(&error.at(&file.path)),
+            (Err(error), Place::Memory) => self.health.ill(&error),
+        }
     }
 
     async fn try_transact<T>(
@@ -212,6 +232,18 @@ impl Job {
         let answer = answer.unwrap_or_else(|| oneshot::channel().0);
         Self::change(Keep::Yes, |db| Box::pin(rewrite_version(db)), answer)
     }
+}
+
+/// Takes [`ROOM_BYTES`] of the disk. Pages that are given back within their transaction are never written.
+async fn take_room(db: &mut AnyConnection) -> Result<(), StoreError> {
+    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS room (taken BLOB)").execute(&mut *db).await?;
+    sqlx::query("INSERT INTO room (taken) VALUES (zeroblob($1))").bind(ROOM_BYTES).execute(db).await?;
+    Ok(())
+}
+
+async fn give_room_back(db: &mut AnyConnection) -> Result<(), StoreError> {
+    sqlx::raw_sql("DROP TABLE room").execute(db).await?;
+    Ok(())
 }
 
 async fn rewrite_version(db: &mut AnyConnection) -> Result<(), StoreError> {
