@@ -98,8 +98,8 @@ pub(super) async fn work_on(
     }
 }
 
-/// Puts work back to the queue, unless newer work has come for its environment. What is not put back is never taken again before the next start: hence the
-/// journal is waited for, without which nothing else could go on either.
+/// Puts work back to the queue, unless newer work has come for its environment. What is not put back is never
+/// taken again before the next start: hence the journal is waited for, without which nothing else could go on.
 async fn put_back(shared: &Shared, work: &Work, stop: &CancellationToken, verdict: Verdict) -> Verdict {
     loop {
         match shared.store.put_back(work.id, shared.clock.now(), &wording::superseded).await {

@@ -14,7 +14,16 @@ pub(crate) struct Repository {
 impl Repository {
     /// An empty origin whose main branch is `main`.
     pub(crate) fn new() -> Self {
-        let repository = Self { folder: tempfile::tempdir().unwrap() };
+        Self::made_in(tempfile::tempdir().unwrap())
+    }
+
+    /// The same in memory, where the machine has files there: for stories of which there are many.
+    pub(crate) fn in_memory() -> Self {
+        Self::made_in(tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap()))
+    }
+
+    fn made_in(folder: TempDir) -> Self {
+        let repository = Self { folder };
         repository.git_in(repository.folder.path(), &["init", "-q", "--bare", "-b", "main", "origin.git"]);
         repository.git_in(repository.folder.path(), &["init", "-q", "-b", "main", "clone"]);
         repository.git(&["remote", "add", "origin", "../origin.git"]);
