@@ -3,7 +3,7 @@
 //! The `select!` only names what happened; [`Dispatcher::handle`] is synchronous and says what to do;
 //! [`run`] does it. A task that panics is a bug that costs its own piece of work, nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -26,6 +26,7 @@ use super::sweep::sweep;
 use super::tally::Counted;
 use super::wellness::Part;
 use super::worker::{Verdict, give_up, tell_queued, work_on};
+use crate::clock::Instant;
 use crate::forge::Class;
 use crate::reconcile::apply::RunKind;
 use crate::store::{Accepted, StoreError, Work, WorkId};
@@ -45,6 +46,9 @@ const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// How often it is looked what waits in the queue, and the age from which that is told.
 const REVIEW: Duration = Duration::from_secs(30);
+
+/// How long what was told stands, before it is told that something else is in the way: statuses are counted.
+const TOLD_AGAIN: Duration = Duration::from_secs(2 * 60);
 
 /// What the loop must do next.
 #[derive(Debug, PartialEq)]
@@ -106,8 +110,8 @@ struct Dispatcher {
     /// Whether the next try of a failed look is on its way. There is never more than one.
     is_retry_due: bool,
     is_sweeping: bool,
-    /// What waited in the queue at the last review.
-    told: BTreeSet<WorkId>,
+    /// What was told of what waits in the queue, and when.
+    told: BTreeMap<WorkId, (Obstacle, Instant)>,
 }
 
 impl Dispatcher {
@@ -123,7 +127,7 @@ impl Dispatcher {
             late_looks: 0,
             is_retry_due: false,
             is_sweeping: false,
-            told: BTreeSet::new(),
+            told: BTreeMap::new(),
         }
     }
 
@@ -304,17 +308,22 @@ impl Dispatcher {
         }
     }
 
-    /// What has waited in the queue for long and was not told yet.
+    /// What has waited in the queue for long and was not told yet, or waits for something else than was told.
     fn untold(&mut self, shared: &Shared) -> Vec<(Work, Obstacle)> {
-        let old = |work: &Work| shared.clock.age(work.queued_at, REVIEW) >= REVIEW;
-        let waiting: Vec<(Work, Obstacle)> = self
-            .queue
-            .held_up()
-            .filter(|(work, _)| old(work))
-            .map(|(work, why)| (work.clone(), why))
-            .collect();
-        let told = std::mem::replace(&mut self.told, waiting.iter().map(|(work, _)| work.id).collect());
-        waiting.into_iter().filter(|(work, _)| !told.contains(&work.id)).collect()
+        let (clock, now) = (&shared.clock, shared.clock.monotonic());
+        let old = |work: &Work| clock.age(work.queued_at, REVIEW) >= REVIEW;
+        let waiting = self.queue.held_up().filter(|(work, _)| old(work));
+        let (mut told, mut untold) = (BTreeMap::new(), Vec::new());
+        for (work, why) in waiting {
+            let known = self.told.remove(&work.id);
+            let stands = known.filter(|(known, at)| *known == why || now.duration_since(*at) < TOLD_AGAIN);
+            if stands.is_none() {
+                untold.push((work.clone(), why.clone()));
+            }
+            told.insert(work.id, stands.unwrap_or((why, now)));
+        }
+        self.told = told;
+        untold
     }
 
     fn next(&mut self) -> Option<(Work, u32)> {

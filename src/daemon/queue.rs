@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::git::CommitId;
 use crate::reconcile::apply::RunKind;
 use crate::resources::EnvironmentName;
 use crate::store::{Work, WorkId};
@@ -13,16 +14,32 @@ pub struct Queue {
     limit: usize,
     waiting: BTreeMap<(Urgency, WorkId), Work>,
     resting: BTreeMap<WorkId, Work>,
-    running: BTreeMap<WorkId, EnvironmentName>,
+    running: BTreeMap<WorkId, Running>,
+}
+
+/// A piece of work that is with a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// What for.
+    pub kind: RunKind,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The commit.
+    pub commit: CommitId,
 }
 
 /// Why a piece of work does not start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// Another piece of work on its environment runs.
-    Environment,
+    /// This runs on its environment.
+    Environment(Running),
     /// As much runs as may run at once.
-    Limit(usize),
+    Limit {
+        /// Its place among those that wait, from 1.
+        place: usize,
+        /// What runs: as much as may.
+        running: Vec<Running>,
+    },
 }
 
 /// Applies go first: they are what production waits for.
@@ -66,10 +83,11 @@ impl Queue {
         if self.running.len() >= self.limit {
             return None;
         }
-        let busy: BTreeSet<&EnvironmentName> = self.running.values().collect();
+        let busy: BTreeSet<&EnvironmentName> = self.running.values().map(|one| &one.environment).collect();
         let key = *self.waiting.iter().find(|(_, work)| !busy.contains(&work.environment))?.0;
         let work = self.waiting.remove(&key)?;
-        self.running.insert(work.id, work.environment.clone());
+        let (kind, environment, commit) = (work.kind, work.environment.clone(), work.commit);
+        self.running.insert(work.id, Running { kind, environment, commit });
         Some(work)
     }
 
@@ -99,10 +117,11 @@ impl Queue {
 
     /// What waits, and why.
     pub fn held_up(&self) -> impl Iterator<Item = (&Work, Obstacle)> {
-        let busy: BTreeSet<&EnvironmentName> = self.running.values().collect();
-        self.waiting.values().map(move |work| match busy.contains(&work.environment) {
-            true => (work, Obstacle::Environment),
-            false => (work, Obstacle::Limit(self.limit)),
+        let busy: BTreeMap<&EnvironmentName, &Running> =
+            self.running.values().map(|one| (&one.environment, one)).collect();
+        self.waiting.values().zip(1..).map(move |(work, place)| match busy.get(&work.environment) {
+            Some(ahead) => (work, Obstacle::Environment((*ahead).clone())),
+            None => (work, Obstacle::Limit { place, running: self.running.values().cloned().collect() }),
         })
     }
 
@@ -151,8 +170,11 @@ mod tests {
             queue.add(work);
         }
         assert!(queue.start_next().is_some());
+        let ahead =
+            Running { kind: RunKind::Apply, environment: "a".parse().unwrap(), commit: apply(1, "a").commit };
         let why: Vec<(i64, Obstacle)> = queue.held_up().map(|(work, why)| (work.id.0, why)).collect();
-        assert_eq!(why, [(2, Obstacle::Environment), (3, Obstacle::Limit(1))]);
+        let full = Obstacle::Limit { place: 2, running: vec![ahead.clone()] };
+        assert_eq!(why, [(2, Obstacle::Environment(ahead)), (3, full)]);
     }
 
     #[test]

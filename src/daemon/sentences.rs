@@ -4,8 +4,9 @@
 use jiff::Timestamp;
 
 use super::asking;
-use super::queue::Obstacle;
+use super::queue::{Obstacle, Running};
 use crate::definitions::Diagnostic;
+use crate::reconcile::apply::RunKind;
 use crate::reconcile::deeds::Deeds;
 use crate::reconcile::plan::{Blocker, Plan, summary_line};
 
@@ -56,11 +57,38 @@ pub(super) fn waiting(stage: &str, what: &str, why: &str, since: Timestamp) -> S
 }
 
 /// Work that has waited in the queue for half a minute.
-pub(super) fn queued(why: Obstacle) -> String {
+pub(super) fn queued(why: &Obstacle) -> String {
     match why {
-        Obstacle::Environment => "Queued: waits for the run before it on this environment".to_owned(),
-        Obstacle::Limit(limit) => format!("Queued: waits for one of the {limit} runs at once to end"),
+        Obstacle::Environment(ahead) => {
+            format!("Queued: waits for the {} on this environment", errand(ahead))
+        }
+        Obstacle::Limit { place, running } => {
+            let named: Vec<String> = running
+                .iter()
+                .take(MAX_NAMED_RUNS)
+                .map(|one| format!("{} ({})", one.environment, errand(one)))
+                .collect();
+            let more = match running.len().saturating_sub(MAX_NAMED_RUNS) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let (named, limit) = (named.join(", "), running.len());
+            format!("Queued at place {place} behind what runs ({limit} at once): {named}{more}")
+        }
     }
+}
+
+/// Most runs that one sentence names.
+const MAX_NAMED_RUNS: usize = 3;
+
+/// What work that runs is for.
+fn errand(work: &Running) -> String {
+    let what = match work.kind {
+        RunKind::Apply => "apply",
+        RunKind::Plan => "plan",
+        RunKind::Drift => "comparison",
+    };
+    format!("{what} of {}", work.commit.short())
 }
 
 /// Work on an environment whose lease somebody else has.
@@ -220,6 +248,28 @@ mod tests {
             because: "a very long reason, ".repeat(20),
             id: None,
         }
+    }
+
+    #[test]
+    fn work_in_the_queue_says_its_place_and_who_runs() {
+        let running = |name: &str| Running {
+            kind: RunKind::Apply,
+            environment: name.parse().unwrap(),
+            commit: super::super::fixture::commit(),
+        };
+        let of = running("dev").commit.short();
+        let same = Obstacle::Environment(running("dev"));
+        assert_eq!(queued(&same), format!("Queued: waits for the apply of {of} on this environment"));
+        let names = ["dev", "test", "staging", "one", "two"];
+        let full = Obstacle::Limit { place: 4, running: names.map(running).to_vec() };
+        assert_eq!(
+            queued(&full),
+            format!(
+                "Queued at place 4 behind what runs (5 at once): dev (apply of {of}), test (apply of {of}), \
+                 staging (apply of {of}) and 2 more"
+            )
+        );
+        assert_eq!(Description::new(&queued(&full)).as_str(), queued(&full));
     }
 
     #[test]

@@ -134,7 +134,7 @@ pub(super) async fn give_up(
 pub(super) async fn tell_queued(shared: Arc<Shared>, waiting: Vec<(Work, Obstacle)>) {
     for (work, why) in waiting {
         let pass = Pass::new(&shared, &work, Fence(0), CancellationToken::new());
-        let text = sentences::queued(why);
+        let text = sentences::queued(&why);
         log::waiting_to_begin(&work, &text, &shared.clock);
         pass.tell_before(&text).await;
     }

@@ -91,14 +91,40 @@ async fn work_that_rests_says_why_and_until_when() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn work_that_waits_in_the_queue_says_for_what() {
+async fn work_that_waits_in_the_queue_says_its_place_and_behind_what() {
     let mut world = DaemonWorld::with(Setup { latency: Latency::REALISTIC, parallel: 1, ..Setup::new() });
-    world.repository.write("environments/dev.yaml", &small(1));
-    world.repository.write("environments/other.yaml", &small(1));
+    for name in ["dev", "other", "third"] {
+        world.repository.write(&format!("environments/{name}.yaml"), &small(1));
+    }
     world.start().await;
     let commit = world.repository.push("first");
-    let told = "other: pending: Queued: waits for one of the 1 runs at once to end";
-    world.until("it is told", async || world.repository.note(&commit).contains(told)).await;
+    let note = || world.repository.note(&commit);
+    let ahead = format!("behind what runs (1 at once): dev (apply of {})", commit.short());
+    for (name, place) in [("other", 1), ("third", 2)] {
+        let told = format!("{name}: pending: Queued at place {place} {ahead}");
+        world.until(&told, async || note().contains(&told)).await;
+    }
+    let next = format!(
+        "third: pending: Queued at place 1 behind what runs (1 at once): other (apply of {})",
+        commit.short()
+    );
+    world.until(&next, async || note().contains(&next)).await;
     world.settled("main", &commit).await;
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_behind_another_commit_of_its_environment_names_that() {
+    let mut world = realistic();
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    let first = world.repository.push("first");
+    let vault = format!("{}/providers/Microsoft.KeyVault/vaults/kv-dev", group_of("dev"));
+    world.until("the vault is being made", async || world.exists(&vault)).await;
+    world.repository.write("environments/dev.yaml", &small(2));
+    let second = world.repository.push("second");
+    let told = format!("pending: Queued: waits for the apply of {} on this environment", first.short());
+    world.until(&told, async || world.repository.note(&second).contains(&told)).await;
+    world.settled("main", &second).await;
     world.finish().await;
 }
