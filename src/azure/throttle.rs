@@ -6,10 +6,12 @@
 //! beamline slows down by itself before Azure slows it down.
 //!
 //! Guarantees: first come, first served within a class; after a 429 nobody sends in that class before
-//! its `Retry-After` has passed; a waiter that is dropped has spent nothing; a wall clock that is set
+//! its `Retry-After` has passed; a waiter that is dropped has spent nothing, and one that is not polled
+//! keeps nobody waiting but for the one request that stays reserved for it; a wall clock that is set
 //! forward or back changes nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::payload;
@@ -42,12 +44,23 @@ pub struct Budget {
     pace: Option<Arc<Lane>>,
 }
 
-/// A bucket and the queue before it.
+/// A bucket and the queue before it. Waiting holds nothing but a place in the queue.
 #[derive(Debug)]
-struct Lane {
-    /// Held by the waiter whose turn it is.
-    turn: tokio::sync::Mutex<()>,
-    bucket: Mutex<Bucket>,
+struct Lane(Mutex<Queue>);
+
+#[derive(Debug)]
+struct Queue {
+    bucket: Bucket,
+    /// The numbers of those who wait, the first one first.
+    waiting: VecDeque<u64>,
+    /// The number that was given out last.
+    last: u64,
+}
+
+/// A place in the queue of a lane, until it is dropped.
+struct Place<'a> {
+    lane: &'a Lane,
+    number: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +108,8 @@ impl Budget {
         response: &wire::Response,
         retry_after: Option<Duration>,
     ) {
-        let mut bucket = self.lane(class).bucket();
+        let mut queue = self.lane(class).queue();
+        let bucket = &mut queue.bucket;
         if let Some(remaining) = remaining(class, response) {
             bucket.refill(self.clock.monotonic());
             bucket.tokens = bucket.tokens.min(remaining);
@@ -117,37 +131,62 @@ impl Budget {
 impl Lane {
     fn new(capacity: f64, per_second: f64, now: Instant) -> Self {
         let bucket = Bucket { capacity, per_second, tokens: capacity, at: now };
-        Self { turn: tokio::sync::Mutex::new(()), bucket: Mutex::new(bucket) }
+        Self(Mutex::new(Queue { bucket, waiting: VecDeque::new(), last: 0 }))
     }
 
     async fn acquire(&self, clock: &Clock) {
-        // tokio's mutex is fair: this is the queue.
-        let _turn = self.turn.lock().await;
-        loop {
-            let wait = self.bucket().take(clock.monotonic());
-            match wait {
-                None => return,
-                Some(wait) => clock.sleep(wait).await,
-            }
+        let place = self.line_up();
+        while let Some(wait) = place.go(clock.monotonic()) {
+            clock.sleep(wait).await;
         }
     }
 
-    fn bucket(&self) -> std::sync::MutexGuard<'_, Bucket> {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
+    fn line_up(&self) -> Place<'_> {
+        let mut queue = self.queue();
+        queue.last += 1;
+        let number = queue.last;
+        queue.waiting.push_back(number);
+        Place { lane: self, number }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place<'_> {
+    /// Spends one token, or says how long to wait before asking again.
+    fn go(&self, now: Instant) -> Option<Duration> {
+        let mut queue = self.lane.queue();
+        let before = queue.waiting.partition_point(|number| *number < self.number);
+        queue.bucket.take(now, before)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut queue = self.lane.queue();
+        if let Ok(at) = queue.waiting.binary_search(&self.number) {
+            queue.waiting.remove(at);
+        }
     }
 }
 
 impl Bucket {
-    /// Spends one token, or says how long to wait before asking again.
-    fn take(&mut self, now: Instant) -> Option<Duration> {
+    /// Spends one token, when there is one beside those of the `before` who came earlier; else says how long
+    /// to wait.
+    fn take(&mut self, now: Instant, before: usize) -> Option<Duration> {
         self.refill(now);
+        // What is reserved for the earlier ones does not count: else as many of them as the bucket holds could
+        // stop everybody by not being polled.
+        self.tokens = self.tokens.min(self.capacity + count(before));
         if now < self.at {
             return Some(self.at.duration_since(now));
         }
-        if self.tokens < 1.0 {
+        let missing = count(before) + 1.0 - self.tokens;
+        if missing > 0.0 {
             // Rounded up to the timer's millisecond, so that a wait is never followed by a hot loop.
-            let seconds = (1.0 - self.tokens) / self.per_second;
-            return Some(Duration::from_secs_f64(seconds) + Duration::from_millis(1));
+            return Some(Duration::from_secs_f64(missing / self.per_second) + Duration::from_millis(1));
         }
         self.tokens -= 1.0;
         None
@@ -156,7 +195,7 @@ impl Bucket {
     fn refill(&mut self, now: Instant) {
         if now > self.at {
             let gained = now.duration_since(self.at).as_secs_f64() * self.per_second;
-            self.tokens = (self.tokens + gained).min(self.capacity);
+            self.tokens += gained;
             self.at = now;
         }
     }
@@ -166,6 +205,10 @@ impl Bucket {
         self.tokens = 0.0;
         self.at = self.at.max(moment);
     }
+}
+
+fn count(places: usize) -> f64 {
+    u32::try_from(places).map_or(f64::from(u32::MAX), f64::from)
 }
 
 /// The smallest of the counters that Azure reports for `class`.
@@ -186,6 +229,7 @@ fn remaining(class: OperationClass, response: &wire::Response) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use futures::FutureExt as _;
     use futures::future::join_all;
     use jiff::{SignedDuration, Timestamp};
 
@@ -278,5 +322,45 @@ mod tests {
         assert!(waiter.await.is_err());
         let seconds = seconds_for(&budget, OperationClass::Write, 1).await;
         assert!(seconds < 0.1, "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiters_that_are_not_polled_keep_nobody_waiting() {
+        let budget = Budget::new(clock());
+        seconds_for(&budget, OperationClass::Write, 200).await;
+        // More than the bucket holds.
+        let mut held: Vec<_> = (0..300).map(|_| Box::pin(budget.acquire(OperationClass::Write))).collect();
+        for waiter in &mut held {
+            assert!(waiter.as_mut().now_or_never().is_none());
+        }
+        // Their requests stay reserved, everybody else's come after them.
+        let seconds = seconds_for(&budget, OperationClass::Write, 100).await;
+        assert!((40.0..40.5).contains(&seconds), "{seconds}");
+        let seconds = seconds_for(&budget, OperationClass::Write, 100).await;
+        assert!((9.9..10.5).contains(&seconds), "{seconds}");
+        // When they are polled again, no more of them go at once than the bucket holds.
+        let start = budget.clock.monotonic();
+        join_all(held).await;
+        assert!((9.9..10.5).contains(&start.elapsed().as_secs_f64()), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn first_come_first_served_also_after_a_silence() {
+        let budget = Budget::new(clock());
+        seconds_for(&budget, OperationClass::Write, 200).await;
+        let served = Mutex::new(Vec::new());
+        let waiters = join_all((0..50).map(async |number| {
+            budget.acquire(OperationClass::Write).await;
+            served.lock().unwrap().push(number);
+        }));
+        let refusal = async {
+            budget.clock.sleep(Duration::from_millis(1_250)).await;
+            budget.learn(OperationClass::Write, &response(429, &[]), Some(Duration::from_secs(20)));
+            assert_eq!(served.lock().unwrap().len(), 12);
+            budget.clock.sleep(Duration::from_secs(20)).await;
+            assert_eq!(served.lock().unwrap().len(), 12);
+        };
+        futures::join!(waiters, refusal);
+        assert_eq!(*served.lock().unwrap(), (0..50).collect::<Vec<_>>());
     }
 }
