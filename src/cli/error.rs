@@ -16,12 +16,16 @@ use crate::forge::OptionsError;
 use crate::git::GitError;
 use crate::reconcile::ReconcileError;
 use crate::resources::EnvironmentName;
-use crate::store::{LockError, StoreError};
+use crate::store::{Holding, LockError, StoreError};
 use crate::wire::WireError;
 use beamline_simulator::SimulatorError;
 
 /// The exit code after a closed pipe, as a shell reports a program that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 141;
+
+fn by(holding: Option<&Holding>) -> String {
+    holding.map_or_else(|| "another process".to_owned(), Holding::to_string)
+}
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,10 +123,12 @@ pub(super) enum CliError {
         source: ReconcileError,
     },
     /// Somebody else works on the environment.
-    #[error("{environment} is being worked on by another beamline that uses the same journal")]
+    #[error("{environment} is being worked on by {}, which uses the same journal", by(holding.as_ref()))]
     Leased {
         /// Which one.
         environment: EnvironmentName,
+        /// By whom; `None` when that one has just let go.
+        holding: Option<Holding>,
     },
     /// The `git` program failed.
     #[error("`git {arguments}` failed: {message}")]

@@ -9,7 +9,7 @@ use super::error::CliError;
 use crate::clock::Clock;
 use crate::reconcile::apply::{Fence, LEASE_DURATION};
 use crate::resources::EnvironmentName;
-use crate::store::{Store, environment_lease};
+use crate::store::{Store, environment_lease, this_process};
 
 /// A lease that renews itself until it is released or dropped.
 pub(super) struct Lease {
@@ -29,9 +29,12 @@ impl Lease {
         lost: &CancellationToken,
     ) -> Result<Self, CliError> {
         let key = environment_lease(environment);
-        let holder = clock.uuid().to_string();
+        let holder = this_process(clock.uuid());
         let taken = store.acquire_lease(&key, &holder, clock.now(), LEASE_DURATION).await?;
-        let fence = taken.ok_or_else(|| CliError::Leased { environment: environment.clone() })?;
+        let Some(fence) = taken else {
+            let environment = environment.clone();
+            return Err(CliError::Leased { environment, holding: store.holding(&key).await? });
+        };
         let renewal = renew(store.clone(), clock.clone(), key.clone(), holder, fence, lost.clone());
         Ok(Self { store: store.clone(), key, fence, renewal: tokio::spawn(renewal) })
     }

@@ -9,6 +9,7 @@ use crate::definitions::Diagnostic;
 use crate::reconcile::apply::RunKind;
 use crate::reconcile::deeds::Deeds;
 use crate::reconcile::plan::{Blocker, Plan, summary_line};
+use crate::store::Holding;
 
 /// A plan that changes nothing. What differs and stays so is not as declared.
 pub(super) fn as_declared(plan: &Plan) -> String {
@@ -92,8 +93,11 @@ fn errand(work: &Running) -> String {
 }
 
 /// Work on an environment whose lease somebody else has.
-pub(super) fn held() -> String {
-    "Waits for another process that works on this environment".to_owned()
+pub(super) fn held(holding: Option<&Holding>) -> String {
+    match holding {
+        Some(holding) => format!("Waits for {holding}, which works on this environment"),
+        None => "Waits for another process that works on this environment".to_owned(),
+    }
 }
 
 /// Work that rests until `again`, because nothing could be done about it now.

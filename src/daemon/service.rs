@@ -31,7 +31,7 @@ use crate::azure::Arm;
 use crate::clock::Clock;
 use crate::forge::{Forge, Renewable, Repository, Status};
 use crate::git::{BranchName, Mirror, RepoPath};
-use crate::store::{FolderLock, Store, StoreError};
+use crate::store::{FolderLock, Store, StoreError, this_process};
 
 /// Events that may wait. More than this means that a look is due anyway.
 const EVENTS: usize = 256;
@@ -384,7 +384,7 @@ fn share(parts: Parts) -> Shared {
         ForgeChoice::Forge(forge) => forge,
         ForgeChoice::Notes => super::notes::outlet(mirror.clone(), clock.clone()),
     };
-    let holder = clock.uuid().to_string();
+    let holder = this_process(clock.uuid());
     let walking =
         estate.accounts.iter().map(|(alias, account)| (alias.clone(), account.arm.paced(WALKING_PACE)));
     let walking = walking.collect();

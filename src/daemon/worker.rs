@@ -153,7 +153,11 @@ async fn with_lease(
         Ok(Some(fence)) => fence,
         Ok(None) => {
             let pass = Pass::new(shared, work, Fence(0), stop.child_token());
-            let text = sentences::held();
+            let holding = match shared.store.holding(&key).await {
+                Ok(holding) => holding,
+                Err(error) => return unstored(shared, work, tries, &error),
+            };
+            let text = sentences::held(holding.as_ref());
             if shared.tell_trouble(format!("{}: {text}", work.environment)) {
                 log::waiting_to_begin(work, &text, &shared.clock);
             }

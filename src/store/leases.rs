@@ -5,16 +5,54 @@
 //! somebody else takes it, and is worthless from that moment on. Whoever has the lock of the journal's
 //! folder need not wait for it: all holders before are dead.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
+use uuid::Uuid;
 
-use super::column::micros;
+use super::column::{Columns, micros};
 use super::{FolderLock, Store, StoreError};
 use crate::reconcile::apply::Fence;
 use crate::resources::EnvironmentName;
+
+/// What stands between what people are told of a holder and what tells it from every other one.
+const APART: &str = " #";
+
+/// What the leases of this process are held as: its number and its machine, for people, and an `id` that no other
+/// process has.
+#[must_use]
+pub fn this_process(id: Uuid) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let place = match host.trim() {
+        "" => String::new(),
+        host => format!(" on {host}"),
+    };
+    format!("process {}{place}{APART}{id}", std::process::id())
+}
+
+/// Who has a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    holder: String,
+    /// Since when; unknown of a version that did not note it.
+    since: Option<Timestamp>,
+}
+
+impl fmt::Display for Holding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.holder.split_once(APART) {
+            Some((process, _)) => f.write_str(process)?,
+            None => f.write_str("another process")?,
+        }
+        match self.since {
+            Some(since) => write!(f, " since {}", since.strftime("%H:%M UTC")),
+            None => Ok(()),
+        }
+    }
+}
 
 /// The key of the lease under which runs of an environment are written to the journal.
 #[must_use]
@@ -39,9 +77,10 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 let taken = sqlx::query(
-                    "INSERT INTO leases (lease_key, holder, fence, expires_at) VALUES ($1, $2, 1, $3)
+                    "INSERT INTO leases (lease_key, holder, fence, expires_at, since) VALUES ($1, $2, 1, $3, $4)
              ON CONFLICT (lease_key) DO UPDATE
-             SET holder = excluded.holder, fence = leases.fence + 1, expires_at = excluded.expires_at
+             SET holder = excluded.holder, fence = leases.fence + 1, expires_at = excluded.expires_at,
+                 since = excluded.since
              WHERE leases.holder IS NULL OR leases.holder = excluded.holder OR leases.expires_at <= $4
              RETURNING fence",
                 )
@@ -52,6 +91,26 @@ impl Store {
                 .fetch_optional(&mut *db)
                 .await?;
                 Ok(taken.map(|row| row.try_get("fence").map(Fence)).transpose()?)
+            })
+        })
+        .await
+    }
+
+    /// Who has the lease of `key`, for people; `None` when nobody has.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn holding(&self, key: &str) -> Result<Option<Holding>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |db| {
+            Box::pin(async move {
+                let query = "SELECT holder, since FROM leases WHERE lease_key = $1 AND holder IS NOT NULL";
+                let Some(row) = sqlx::query(query).bind(key).fetch_optional(db).await? else {
+                    return Ok(None);
+                };
+                let columns = Columns::of("leases", &row);
+                let (holder, since) = (columns.text("holder")?, columns.optional_time("since")?);
+                Ok(Some(Holding { holder, since }))
             })
         })
         .await
@@ -205,6 +264,24 @@ mod tests {
         let fence = store.acquire_lease(KEY, "heir", now(), TTL).await.unwrap().unwrap();
         assert!(fence > dead);
         assert!(!store.renew_lease(KEY, "dead", dead, now(), TTL).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_told_who_has_it_and_since_when() {
+        let store = Store::in_memory().await.unwrap();
+        let said = async || store.holding(KEY).await.unwrap().map(|holding| holding.to_string());
+        assert_eq!(said().await, None);
+        let holder = this_process(Uuid::nil());
+        let fence = store.acquire_lease(KEY, &holder, now(), TTL).await.unwrap().unwrap();
+        assert!(store.renew_lease(KEY, &holder, fence, later(50), TTL).await.unwrap());
+        let text = said().await.unwrap();
+        assert!(text.starts_with(&format!("process {}", std::process::id())), "{text}");
+        let since = format!(" since {}", now().strftime("%H:%M UTC"));
+        assert!(text.ends_with(&since) && !text.contains(&Uuid::nil().to_string()), "{text}");
+        store.release_lease(KEY, fence).await.unwrap();
+        assert_eq!(said().await, None);
+        store.acquire_lease(KEY, "3f2c", now(), TTL).await.unwrap().unwrap();
+        assert_eq!(said().await.unwrap(), format!("another process{since}"));
     }
 
     #[tokio::test]

@@ -58,7 +58,7 @@ pub use environments::{Applied, Attempt, Claim, ClaimHolder, EnvironmentRecord};
 pub use error::StoreError;
 pub use heads::{Acceptance, Accepted, Arrival};
 pub use inbox::{About, AboutError, Delivery, DeliveryNumber, Inbox, PendingDelivery, Stored};
-pub use leases::environment_lease;
+pub use leases::{Holding, environment_lease, this_process};
 pub use line::{Line, LineError};
 pub use lock::{FolderLock, LockError, Occupant};
 pub use messages::{Message, OutgoingMessage};

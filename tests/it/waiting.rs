@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use beamline_simulator::{Fault, FaultEffect, Latency};
 
+use beamline::reconcile::apply::LEASE_DURATION;
+use beamline::store::{environment_lease, this_process};
+
 use crate::support::{DaemonWorld, Setup, group_of, small};
 
 /// Ten seconds until it is noticed, half a minute, what a look takes, and the steps in which stories look.
@@ -126,5 +129,24 @@ async fn work_behind_another_commit_of_its_environment_names_that() {
     let told = format!("pending: Queued: waits for the apply of {} on this environment", first.short());
     world.until(&told, async || world.repository.note(&second).contains(&told)).await;
     world.settled("main", &second).await;
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_whose_environment_another_process_has_names_that_process_and_since_when() {
+    let mut world = DaemonWorld::new();
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    let key = environment_lease(&"dev".parse().unwrap());
+    let (store, holder) = (world.store().clone(), this_process(world.clock.uuid()));
+    let fence =
+        store.acquire_lease(&key, &holder, world.clock.now(), 10 * LEASE_DURATION).await.unwrap().unwrap();
+    let commit = world.repository.push("first");
+    let (process, _) = holder.split_once(" #").unwrap();
+    assert!(process.starts_with("process ") && process.contains(" on "), "{process}");
+    let told = format!("pending: Waits for {process} since 00:00 UTC, which works on this environment");
+    world.until(&told, async || world.repository.note(&commit).contains(&told)).await;
+    store.release_lease(&key, fence).await.unwrap();
+    world.settled("main", &commit).await;
     world.finish().await;
 }
