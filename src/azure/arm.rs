@@ -34,7 +34,6 @@ const MAX_ITEMS: usize = 100_000;
 /// Who is waited for, and for what, where it is not known better.
 const AZURE: &str = "Azure";
 const NO_ANSWER: &str = "no answer yet";
-const BUDGET: &str = "the limit of requests to the subscription is used up";
 
 /// POST requests that change nothing, by the end of their path: name availability, and queries to
 /// Azure Resource Graph.
@@ -229,7 +228,7 @@ impl Arm {
         let waiting = self.waiting(WaitKind::Trouble, AZURE, NO_ANSWER);
         loop {
             let outgoing = self.outgoing(method.clone(), url, body.clone(), Purpose::Read);
-            let error = match self.exchange(&outgoing, OperationClass::Read).await {
+            let error = match self.exchange_during(&outgoing, OperationClass::Read, &waiting).await {
                 Ok(response) if response.status().is_success() => {
                     return body_of(&response).map(Option::unwrap_or_default);
                 }
@@ -239,7 +238,8 @@ impl Arm {
             let passes = matches!(error.class(), ErrorClass::Throttled | ErrorClass::Transient);
             let delay = Backoff::for_class(error.class()).delay(attempt, error.retry_after(), self.clock());
             let Some(delay) = delay.filter(|_| passes) else { return Err(error) };
-            waiting.goes_on(&error.message_for_people(), Some(self.clock().after(delay)));
+            let why = error.class().why_to_wait(&error.message_for_people());
+            waiting.goes_on(&why, Some(self.clock().after(delay)));
             self.clock().sleep(delay).await;
             attempt += 1;
         }

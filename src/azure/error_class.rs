@@ -30,6 +30,19 @@ pub enum ErrorClass {
     Fatal,
 }
 
+impl ErrorClass {
+    /// What an attempt waits for after `message`, as a clause: Azure's words alone read like a final refusal.
+    #[must_use]
+    pub fn why_to_wait(self, message: &str) -> String {
+        match self {
+            Self::Throttled => format!("Azure limits requests: {message}"),
+            Self::Propagating => format!("new access is not known everywhere yet: {message}"),
+            Self::NotRegistered => format!("the subscription is being registered: {message}"),
+            Self::Busy | Self::Transient | Self::NotFound | Self::Fatal => message.to_owned(),
+        }
+    }
+}
+
 use ErrorClass::{Busy, Fatal, NotFound, NotRegistered, Propagating, Throttled, Transient};
 
 /// Codes whose meaning does not depend on the status they arrive with.

@@ -35,6 +35,25 @@ pub enum OperationClass {
     Delete,
 }
 
+impl OperationClass {
+    fn plural(self) -> &'static str {
+        match self {
+            Self::Read => "reads",
+            Self::Write => "writes",
+            Self::Delete => "deletions",
+        }
+    }
+}
+
+/// Why a request does not leave yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scarcity {
+    /// Azure has refused an earlier one, and asked for silence.
+    Silence,
+    /// What may be sent was sent, and so many came earlier.
+    UsedUp { ahead: usize },
+}
+
 /// The request budget of one subscription. Clones and paced views share the buckets.
 #[derive(Clone, Debug)]
 pub struct Budget {
@@ -95,10 +114,26 @@ impl Budget {
 
     /// Waits until one request of `class` may be sent, and spends it.
     pub async fn acquire(&self, class: OperationClass) {
+        self.acquire_telling(class, |_, _| {}).await;
+    }
+
+    /// The same; while it waits `tell` hears why, as a clause, and until when at least.
+    pub(crate) async fn acquire_telling(&self, class: OperationClass, tell: impl Fn(&str, Instant)) {
         if let (OperationClass::Read, Some(pace)) = (class, &self.pace) {
-            pace.acquire(&self.clock).await;
+            let why = "reads of environments that were never applied go slowly, to leave room for others";
+            pace.acquire(&self.clock, |_, until| tell(why, until)).await;
         }
-        self.lane(class).acquire(&self.clock).await;
+        let what = class.plural();
+        let tell = |scarcity, until| match scarcity {
+            Scarcity::Silence => tell(&format!("Azure limits requests and takes no {what} for now"), until),
+            Scarcity::UsedUp { ahead: 0 } => {
+                tell(&format!("the {what} of the subscription are used up"), until)
+            }
+            Scarcity::UsedUp { ahead } => {
+                tell(&format!("the {what} of the subscription are used up, {ahead} wait before it"), until);
+            }
+        };
+        self.lane(class).acquire(&self.clock, tell).await;
     }
 
     /// Learns from an answer: what Azure says remains, and how long it wants silence.
@@ -134,9 +169,10 @@ impl Lane {
         Self(Mutex::new(Queue { bucket, waiting: VecDeque::new(), last: 0 }))
     }
 
-    async fn acquire(&self, clock: &Clock) {
+    async fn acquire(&self, clock: &Clock, tell: impl Fn(Scarcity, Instant)) {
         let place = self.line_up();
-        while let Some(wait) = place.go(clock.monotonic()) {
+        while let Some((wait, scarcity)) = place.go(clock.monotonic()) {
+            tell(scarcity, clock.after(wait));
             clock.sleep(wait).await;
         }
     }
@@ -155,11 +191,13 @@ impl Lane {
 }
 
 impl Place<'_> {
-    /// Spends one token, or says how long to wait before asking again.
-    fn go(&self, now: Instant) -> Option<Duration> {
+    /// Spends one token, or says how long to wait before asking again, and why.
+    fn go(&self, now: Instant) -> Option<(Duration, Scarcity)> {
         let mut queue = self.lane.queue();
-        let before = queue.waiting.partition_point(|number| *number < self.number);
-        queue.bucket.take(now, before)
+        let ahead = queue.waiting.partition_point(|number| *number < self.number);
+        let wait = queue.bucket.take(now, ahead)?;
+        let is_silent = now < queue.bucket.at;
+        Some((wait, if is_silent { Scarcity::Silence } else { Scarcity::UsedUp { ahead } }))
     }
 }
 
@@ -273,6 +311,22 @@ mod tests {
         assert!(seconds_for(&budget, OperationClass::Read, 200).await < 0.001);
         let seconds = scan.await.unwrap();
         assert!((14.5..16.5).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_told_why_and_until_when() {
+        let budget = Budget::new(clock());
+        let told = Mutex::new(Vec::new());
+        let tell = |why: &str, until: Instant| {
+            told.lock().unwrap().push((why.to_owned(), budget.clock.left(until).as_secs()));
+        };
+        budget.acquire_telling(OperationClass::Write, tell).await;
+        assert_eq!(*told.lock().unwrap(), []);
+        budget.learn(OperationClass::Write, &response(429, &[]), Some(Duration::from_secs(40)));
+        budget.acquire_telling(OperationClass::Write, tell).await;
+        let told = std::mem::take(&mut *told.lock().unwrap());
+        let silence = "Azure limits requests and takes no writes for now".to_owned();
+        assert_eq!(told, [(silence, 40), ("the writes of the subscription are used up".to_owned(), 0)]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -52,9 +52,16 @@ pub(super) fn applying(plan: &Plan, done: usize) -> String {
     }
 }
 
-/// An attempt at `stage` that waits for something since `since`.
-pub(super) fn waiting(stage: &str, what: &str, why: &str, since: Timestamp) -> String {
-    format!("{stage}; waits since {} for {what}: {why}", since.strftime("%H:%M UTC"))
+/// An attempt at `stage` that waits for something since `since`, and tries again at `next`.
+pub(super) fn waiting(
+    stage: &str,
+    what: &str,
+    why: &str,
+    since: Timestamp,
+    next: Option<Timestamp>,
+) -> String {
+    let next = next.map(|next| format!(", next at {}", next.strftime("%H:%M:%S UTC"))).unwrap_or_default();
+    format!("{stage}; waits since {} for {what}{next}: {why}", since.strftime("%H:%M UTC"))
 }
 
 /// Work that has waited in the queue for half a minute.

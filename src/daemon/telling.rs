@@ -2,7 +2,7 @@
 //!
 //! Guarantees: trouble that lasts half a minute is told within five seconds of that, or half a minute after
 //! the trouble that was told last; that a run begins is told at once; other statuses are at least half a minute
-//! apart; nothing is told twice. A status that cannot be stored is no reason to stop applying.
+//! apart; nothing is told twice, and a wait that only changes its words at most every five minutes. A status that cannot be stored is no reason to stop applying.
 
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
@@ -22,11 +22,21 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// How often it is looked whether there is something to tell.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// A wait that goes on is logged again after this long.
-const LOGGED_AGAIN: Duration = Duration::from_secs(5 * 60);
+/// A wait that goes on is logged again after this long, and told again when its words have changed.
+const TOLD_AGAIN: Duration = Duration::from_secs(5 * 60);
+
+/// The next try is told when it is at least this far away: a nearer one is over before anybody reads of it.
+const FAR: Duration = Duration::from_secs(30);
 
 /// Which wait it is: the same one may change its words.
 type Key = (WaitKind, String, Instant);
+
+/// What was told last.
+struct Told {
+    state: (Option<usize>, Option<Key>),
+    text: String,
+    at: Instant,
+}
 
 impl Pass<'_> {
     /// Tells for as long as it is polled: first half a minute after the commit got its first status.
@@ -35,7 +45,7 @@ impl Pass<'_> {
         // Progress and trouble have turns of their own: news of the one does not put off that of the other.
         let first = clock.after(INTERVAL - clock.age(self.work.queued_at, INTERVAL));
         let (mut due, mut trouble_due) = (first, first);
-        let (mut told, mut logged, mut has_spoken) = (None, None, false);
+        let (mut told, mut logged, mut has_spoken) = (None::<Told>, None, false);
         loop {
             let wait = self.waits.longest(clock.monotonic(), INTERVAL);
             if let Some(wait) = &wait {
@@ -45,7 +55,14 @@ impl Pass<'_> {
             let turn = if is_trouble { trouble_due } else { due };
             let done = self.plan.get().map(|_| self.done.load(Ordering::Relaxed));
             let state = (done, wait.as_ref().map(key));
-            let is_news = told.as_ref().map_or(state != (None, None), |told| *told != state);
+            let text = self.progress(wait.as_ref());
+            let is_news = match &told {
+                None => state != (None, None),
+                Some(told) => {
+                    let is_old = clock.monotonic().duration_since(told.at) >= TOLD_AGAIN;
+                    told.state != state || (is_old && wait.is_some() && told.text != text)
+                }
+            };
             if is_news && clock.left(turn).is_zero() {
                 let wait = if wait.is_some() && self.has_last_word().await { None } else { wait };
                 if wait.is_some() || done.is_some() || has_spoken {
@@ -54,7 +71,7 @@ impl Pass<'_> {
                         tracing::warn!(%error, "a status could not be stored");
                     }
                 }
-                told = Some(state);
+                told = Some(Told { state, text, at: clock.monotonic() });
                 due = clock.after(INTERVAL);
                 if is_trouble {
                     trouble_due = due;
@@ -127,7 +144,10 @@ impl Pass<'_> {
         };
         match wait {
             Some(wait) => {
-                sentences::waiting(&stage, &wait.what, &wait.why, date_of(wait.since, &self.shared.clock))
+                let clock = &self.shared.clock;
+                let next = wait.next.map(|next| clock.left(next)).filter(|left| *left >= FAR);
+                let next = next.and_then(|left| clock.now().checked_add(left).ok());
+                sentences::waiting(&stage, &wait.what, &wait.why, date_of(wait.since, clock), next)
             }
             None => stage,
         }
@@ -136,7 +156,7 @@ impl Pass<'_> {
     fn log(&self, wait: &Wait, logged: &mut Option<(Key, Instant)>) {
         let (clock, key) = (&self.shared.clock, key(wait));
         let now = clock.monotonic();
-        let is_known = |(known, at): &(Key, Instant)| *known == key && now.duration_since(*at) < LOGGED_AGAIN;
+        let is_known = |(known, at): &(Key, Instant)| *known == key && now.duration_since(*at) < TOLD_AGAIN;
         if logged.as_ref().is_some_and(is_known) {
             return;
         }

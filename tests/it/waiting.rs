@@ -72,7 +72,8 @@ async fn a_plan_says_that_azure_limits_its_requests() {
     world.until("it is told", told).await;
     assert!(began.elapsed() <= TOLD_WITHIN, "{:?}", began.elapsed());
     let note = world.repository.note(&commit);
-    assert!(note.contains("for Azure: ") && note.contains("Too many"), "{note}");
+    let why = " UTC: Azure limits requests: TooManyRequests: Too many.";
+    assert!(note.contains("for Azure, next at 00:01:4") && note.contains(why), "{note}");
     world.settled("feature", &commit).await;
     world.stop().await;
     world.start().await;

@@ -7,9 +7,10 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
-use super::{AZURE, Arm, BUDGET, NO_ANSWER};
+use super::{AZURE, Arm, NO_ANSWER};
 use crate::azure::auth::Freshness;
 use crate::azure::count::Purpose;
+use crate::azure::waits::Waiting;
 use crate::azure::{ArmError, OperationClass, WaitKind, payload, retry_after};
 use crate::wire;
 
@@ -29,8 +30,18 @@ impl Arm {
         outgoing: &Outgoing<'_>,
         class: OperationClass,
     ) -> Result<wire::Response, ArmError> {
-        let waiting = self.waiting(WaitKind::Trouble, AZURE, BUDGET);
-        self.budget.acquire(class).await;
+        let waiting = self.waiting(WaitKind::Trouble, AZURE, NO_ANSWER);
+        self.exchange_during(outgoing, class, &waiting).await
+    }
+
+    /// The same, as a part of a wait that goes on.
+    pub(super) async fn exchange_during(
+        &self,
+        outgoing: &Outgoing<'_>,
+        class: OperationClass,
+        waiting: &Waiting,
+    ) -> Result<wire::Response, ArmError> {
+        self.budget.acquire_telling(class, |why, until| waiting.goes_on(why, Some(until))).await;
         waiting.goes_on(NO_ANSWER, None);
         let token = self.inner.tokens.token().await?;
         let response = self.attempt(outgoing, class, &token).await?;

@@ -72,7 +72,7 @@ impl StepRun<'_, '_> {
                     .unwrap_or(BLIND_WAIT);
                 self.blind_looks = self.blind_looks.saturating_add(1);
                 let (step, message) = (self.step.ordinal, error.message_for_people());
-                self.waits(WaitKind::Trouble, &message, Some(clock.after(wait)));
+                self.waits(WaitKind::Trouble, &class.why_to_wait(&message), Some(clock.after(wait)));
                 self.shared.record.tell(&Progress::Retrying { step, message, wait });
                 self.live = Some((operation, clock.after(wait)));
                 Ok(())

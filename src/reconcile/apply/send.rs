@@ -218,7 +218,7 @@ impl StepRun<'_, '_> {
         let wait = Backoff::for_class(class).delay(self.failures, retry_after, self.shared.clock());
         self.failures = self.failures.saturating_add(1);
         let Some(wait) = wait else { return Err(self.exhausted(message)) };
-        self.waits(WaitKind::Trouble, &message, Some(self.shared.clock().after(wait)));
+        self.waits(WaitKind::Trouble, &class.why_to_wait(&message), Some(self.shared.clock().after(wait)));
         self.shared.record.tell(&Progress::Retrying { step: self.step.ordinal, message, wait });
         self.pause(wait).await
     }
