@@ -57,6 +57,26 @@ impl Store {
         Ok(Self::start(Some(file), None))
     }
 
+    /// Opens the store at `path` to look at it, beside whoever works with it; `None` where there is none. It is
+    /// not made, not brought up to date and not written to: whatever writes fails with [`StoreError::Closed`].
+    ///
+    /// # Errors
+    /// [`StoreError::OlderSchema`] and [`StoreError::NewerSchema`]; [`StoreError::Database`] when it cannot be
+    /// read.
+    pub async fn open_for_reading(path: &Path) -> Result<Option<Self>, StoreError> {
+        let Some(file) = JournalFile::found(path)? else { return Ok(None) };
+        let _awake = Awake::new();
+        let mut connection = file.connect(Role::Reader).await.map_err(|error| error.at(path))?;
+        let checked = schema::check(&mut connection.db, path).await;
+        connection.discard().await;
+        checked.map_err(|error| error.at(path))?;
+        let file = Arc::new(file);
+        // Nobody takes what is put into it.
+        let (jobs, _) = mpsc::unbounded_channel();
+        let (readers, health) = (Some(Arc::new(Readers::new(file.clone()))), Health::new(Clock::system()));
+        Ok(Some(Self { jobs, readers, file: Some(file), health }))
+    }
+
     /// A store that lasts as long as its last clone.
     ///
     /// # Errors
@@ -214,6 +234,35 @@ mod tests {
             Store::open(&path).await.unwrap();
             assert!(path.metadata().unwrap().len() > 0, "{odd}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_store_is_looked_at_beside_whoever_works_with_it_and_never_made() {
+        let folder = folder();
+        let path = folder.path().join("journal.db");
+        assert!(Store::open_for_reading(&path).await.unwrap().is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let store = Store::open(&path).await.unwrap();
+        let looking = Store::open_for_reading(&path).await.unwrap().unwrap();
+        store.save_environment(&environment_record("production")).await.unwrap();
+        let found = looking.environment(&name("production")).await.unwrap();
+        assert_eq!(found, Some(environment_record("production")));
+        let refused = looking.save_environment(&environment_record("dev")).await;
+        assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
+        looking.close().await;
+        store.close().await;
+        let looking = Store::open_for_reading(&path).await.unwrap().unwrap();
+        assert!(looking.environment(&name("dev")).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_store_of_another_version_is_not_looked_at() {
+        let folder = folder();
+        let path = folder.path().join("journal.db");
+        let store = Store::open(&path).await.unwrap();
+        store.write(|db| Box::pin(run(db, "DELETE FROM schema_versions WHERE version > 5"))).await.unwrap();
+        let error = Store::open_for_reading(&path).await.unwrap_err();
+        assert!(matches!(error, StoreError::OlderSchema { .. }), "{error:?}");
     }
 
     #[tokio::test]

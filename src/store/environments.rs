@@ -7,7 +7,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::column::{Columns, micros, word};
-use super::{Store, StoreError};
+use super::{EnvironmentChange, Store, StoreError};
 use crate::definitions::InputDigest;
 use crate::git::CommitId;
 use crate::reconcile::apply::RunEnd;
@@ -197,6 +197,14 @@ impl Store {
         self.write(move |db| Box::pin(async move { delete_environment(db, &name).await })).await
     }
 
+    /// Makes of the memory of an environment what an attempt has left of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn change_environment(&self, change: EnvironmentChange) -> Result<(), StoreError> {
+        self.write(move |db| Box::pin(change_environment(db, change))).await
+    }
+
     /// Who has which of `claims`.
     ///
     /// # Errors
@@ -225,6 +233,21 @@ impl Store {
         }
         Ok(holders)
         }) }).await
+    }
+}
+
+pub(super) async fn change_environment(
+    db: &mut AnyConnection,
+    change: EnvironmentChange,
+) -> Result<(), StoreError> {
+    match change {
+        EnvironmentChange::None => Ok(()),
+        EnvironmentChange::Save(record) => upsert_environment(db, &record).await,
+        EnvironmentChange::Rename { from, record } => {
+            delete_environment(db, &from).await?;
+            upsert_environment(db, &record).await
+        }
+        EnvironmentChange::Remove(name) => delete_environment(db, &name).await,
     }
 }
 

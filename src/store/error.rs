@@ -48,6 +48,15 @@ pub enum StoreError {
         /// The newest that this program knows.
         known: i64,
     },
+    /// The file has the tables of an older version, and is only looked at.
+    #[error(
+        "the journal {} was written by an older beamline: `beamline apply` or `beamline daemon` bring it up to date",
+        path.display()
+    )]
+    OlderSchema {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process kept the write right for too long.
     #[error(
         "another process is writing to the journal {} and does not stop: is a second daemon using the same file?",
@@ -168,6 +177,7 @@ impl StoreError {
             | Self::Database(_) => true,
             Self::Path { .. }
             | Self::NewerSchema { .. }
+            | Self::OlderSchema { .. }
             | Self::Closed
             | Self::Unreadable { .. }
             | Self::NotUnderWay { .. } => false,

@@ -90,6 +90,20 @@ impl JournalFile {
         })
     }
 
+    /// The file, to be read only; `None` where there is none. Nothing is made or changed.
+    pub(super) fn found(path: &Path) -> Result<Option<Self>, StoreError> {
+        let found = identity_of(path);
+        let known = found.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        let Some(known) = known else { return Ok(None) };
+        Ok(Some(Self {
+            path: path.to_owned(),
+            options: connect_options(&format!("{}?mode=ro", url_of(path)?))?,
+            device: known.device,
+            known: Mutex::new(known),
+            room: AtomicU32::new(0),
+        }))
+    }
+
     /// Whether the file that is worked with no longer stands at its path.
     pub(super) fn has_moved(&self) -> bool {
         !matches!(identity_of(&self.path), Ok(Some(found)) if found == self.known())

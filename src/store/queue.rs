@@ -11,11 +11,11 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::column::{Columns, micros, word};
-use super::environments::{delete_environment, upsert_environment};
+use super::environments::change_environment;
 use super::heads::supersede;
 use super::line::Line;
 use super::pull_requests::put_section;
-use super::work::{Aggregate, Ending, EnvironmentChange, NewWork, Work, WorkId, WorkState, work_of};
+use super::work::{Aggregate, Ending, NewWork, Work, WorkId, WorkState, work_of};
 use super::{Store, StoreError, outbox};
 use crate::git::CommitId;
 use crate::reconcile::apply::{RunEnd, RunId, RunKind};
@@ -209,15 +209,7 @@ impl Store {
                 let Some(work) = close(db, id, ending.end, &ending.summary, ending.now).await? else {
                     return Ok(None);
                 };
-                match ending.environment {
-                    EnvironmentChange::None => {}
-                    EnvironmentChange::Save(record) => upsert_environment(db, &record).await?,
-                    EnvironmentChange::Rename { from, record } => {
-                        delete_environment(db, &from).await?;
-                        upsert_environment(db, &record).await?;
-                    }
-                    EnvironmentChange::Remove(name) => delete_environment(db, &name).await?,
-                }
+                change_environment(db, ending.environment).await?;
                 if let Some(section) = &ending.section {
                     put_section(db, &work, section).await?;
                 }
@@ -454,6 +446,7 @@ mod tests {
 
     use uuid::Uuid;
 
+    use super::super::EnvironmentChange;
     use super::*;
     use crate::forge::{Context, State, Status};
 

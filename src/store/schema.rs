@@ -26,12 +26,7 @@ pub(super) async fn migrate(db: &mut AnyConnection, path: &Path) -> Result<(), S
     sqlx::query("CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT NOT NULL PRIMARY KEY)")
         .execute(&mut *db)
         .await?;
-    let newest = sqlx::query("SELECT COALESCE(MAX(version), 0) AS newest FROM schema_versions");
-    let found: i64 = newest.fetch_one(&mut *db).await?.try_get("newest")?;
-    let known = i64::try_from(MIGRATIONS.len()).expect("a handful of migrations");
-    if found > known {
-        return Err(StoreError::NewerSchema { path: path.to_owned(), found, known });
-    }
+    let found = version(db, path).await?;
     for (script, version) in MIGRATIONS.into_iter().zip(1..).filter(|(_, version)| *version > found) {
         sqlx::raw_sql(script).execute(&mut *db).await?;
         sqlx::query("INSERT INTO schema_versions (version) VALUES ($1)")
@@ -40,4 +35,27 @@ pub(super) async fn migrate(db: &mut AnyConnection, path: &Path) -> Result<(), S
             .await?;
     }
     Ok(())
+}
+
+/// Looks whether the tables are those of this program. `path` is for errors.
+pub(super) async fn check(db: &mut AnyConnection, path: &Path) -> Result<(), StoreError> {
+    let found = version(db, path).await?;
+    if found < known() {
+        return Err(StoreError::OlderSchema { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// The version of the tables, which this program knows.
+async fn version(db: &mut AnyConnection, path: &Path) -> Result<i64, StoreError> {
+    let newest = sqlx::query("SELECT COALESCE(MAX(version), 0) AS newest FROM schema_versions");
+    let found: i64 = newest.fetch_one(db).await?.try_get("newest")?;
+    if found > known() {
+        return Err(StoreError::NewerSchema { path: path.to_owned(), found, known: known() });
+    }
+    Ok(found)
+}
+
+fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("a handful of migrations")
 }
