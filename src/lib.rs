@@ -3,12 +3,13 @@
 //! *A commit is fetched ([`git`]), its files become a typed environment ([`definitions`],
 //! [`resources`]), compared with Azure and turned into a plan, which is applied step by step
 //! ([`reconcile`], [`azure`]); everything that happened is remembered ([`store`]) and reported
-//! ([`forge`]). [`daemon`] decides when, [`cli`] lets a person do the same by hand,
+//! ([`forge`]). [`attempt`] is all of that for one environment, [`daemon`] decides when, [`cli`] lets a person do the same by hand,
 //! [`beamline_simulator`] plays Azure.*
 //!
 //! ```text
 //! cli          commands for people                       → everything below
-//! daemon       when: triggers, queue, workers, http      → reconcile, definitions, git, forge, store, azure
+//! daemon       when: triggers, queue, workers, http      → attempt, reconcile, definitions, git, forge, store, azure
+//! attempt      one attempt at one environment            → store, reconcile, definitions, git, azure
 //! store        what survives a restart                   → reconcile, forge, git (types)
 //! reconcile    observe → plan → check → apply → report   → definitions, resources, azure
 //! azure | git | forge    three edges that do not know each other   → wire (forge also: git's ids)
@@ -25,6 +26,7 @@
 //!
 //! Start reading at [`reconcile`]; `docs/ARCHITECTURE.md` has the map.
 
+pub mod attempt;
 pub mod azure;
 pub mod cli;
 pub mod config;

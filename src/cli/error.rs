@@ -9,9 +9,10 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::attempt::EstateError;
 use crate::azure::{CloudError, TokenError};
 use crate::config::ConfigError;
-use crate::daemon::{DaemonError, EstateError};
+use crate::daemon::DaemonError;
 use crate::forge::OptionsError;
 use crate::git::GitError;
 use crate::reconcile::ReconcileError;

@@ -1,26 +1,21 @@
-//! The lease of an environment, held for as long as a person's apply takes.
-//!
-//! The same lease as the daemon's, in the same store: whoever has it is the only one who writes to the
-//! journal of that environment; the fence in every event proves it.
+//! The leases that a command holds, one for each environment, for as long as it runs.
 
 use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
+use crate::attempt::{Lease, Taken};
 use crate::clock::Clock;
-use crate::reconcile::apply::{Fence, LEASE_DURATION};
+use crate::reconcile::apply::Fence;
 use crate::resources::EnvironmentName;
-use crate::store::{Store, environment_lease, this_process};
+use crate::store::{Store, this_process};
 
 /// A lease that renews itself until it is released or dropped.
-pub(super) struct Lease {
-    store: Store,
-    key: String,
-    /// Its number.
-    pub(super) fence: Fence,
+pub(super) struct Held {
+    lease: Lease,
     renewal: tokio::task::JoinHandle<()>,
 }
 
-impl Lease {
+impl Held {
     /// Takes the lease of `environment`. When somebody else takes it over, `lost` is cancelled.
     pub(super) async fn take(
         store: &Store,
@@ -28,48 +23,34 @@ impl Lease {
         environment: &EnvironmentName,
         lost: &CancellationToken,
     ) -> Result<Self, CliError> {
-        let key = environment_lease(environment);
         let holder = this_process(clock.uuid());
-        let taken = store.acquire_lease(&key, &holder, clock.now(), LEASE_DURATION).await?;
-        let Some(fence) = taken else {
-            let environment = environment.clone();
-            return Err(CliError::Leased { environment, holding: store.holding(&key).await? });
+        let lease = match Lease::take(store, clock, environment, &holder).await? {
+            Taken::Ours(lease) => lease,
+            Taken::Theirs(holding) => {
+                return Err(CliError::Leased { environment: environment.clone(), holding });
+            }
         };
-        let renewal = renew(store.clone(), clock.clone(), key.clone(), holder, fence, lost.clone());
-        Ok(Self { store: store.clone(), key, fence, renewal: tokio::spawn(renewal) })
+        let (kept, lost) = (lease.clone(), lost.clone());
+        let renewal = tokio::spawn(async move {
+            kept.keep().await;
+            lost.cancel();
+        });
+        Ok(Self { lease, renewal })
+    }
+
+    pub(super) fn fence(&self) -> Fence {
+        self.lease.fence()
     }
 
     /// Gives it back.
-    pub(super) async fn release(self) -> Result<(), CliError> {
+    pub(super) async fn release(self) {
         self.renewal.abort();
-        Ok(self.store.release_lease(&self.key, self.fence).await?)
+        self.lease.clone().release().await;
     }
 }
 
-impl Drop for Lease {
+impl Drop for Held {
     fn drop(&mut self) {
         self.renewal.abort();
-    }
-}
-
-async fn renew(
-    store: Store,
-    clock: Clock,
-    key: String,
-    holder: String,
-    fence: Fence,
-    lost: CancellationToken,
-) {
-    loop {
-        clock.sleep(LEASE_DURATION / 3).await;
-        match store.renew_lease(&key, &holder, fence, clock.now(), LEASE_DURATION).await {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::error!(key, "the lease was taken over: stopping");
-                lost.cancel();
-                return;
-            }
-            Err(error) => tracing::warn!(%error, key, "the lease could not be renewed; tried again"),
-        }
     }
 }

@@ -1,34 +1,34 @@
-//! One environment's apply by hand: lease, finish what was interrupted, plan, carry out, remember.
-//!
-//! The steps are the daemon's worker's, with the same functions; only who decides differs.
+//! One environment's apply by hand: an `attempt`, with what a person sees of it.
 
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
-use super::lease::Lease;
+use super::lease::Held;
 use super::live::Live;
 use super::sources::{Place, Sources};
-use super::subject::Subject;
+use super::subject::{Journal, Knowledge, plan_of};
+use crate::attempt::{About, Attempt, AttemptError, Estate, Subject, Tried, remembered};
 use crate::clock::Clock;
-use crate::daemon::Estate;
 use crate::definitions::Environment;
-use crate::reconcile::apply::{Fence, Journal as _, RunEnd, RunKind, RunRecord};
+use crate::git::BranchName;
+use crate::reconcile::Planned;
+use crate::reconcile::apply::{Fence, RunEnd, RunRecord};
 use crate::reconcile::plan::Plan;
 use crate::reconcile::report::{Progress, Report};
-use crate::reconcile::{Means, Planned, ReconcileError, carry_out, resume, run_record};
 use crate::resources::EnvironmentName;
-use crate::store::{Applied, Attempt, EnvironmentRecord, Store};
+use crate::store::Store;
 
 /// What all applies of one command share.
 pub(super) struct Runner {
-    sources: Sources,
-    estate: Estate,
-    store: Store,
-    clock: Clock,
+    pub(super) sources: Sources,
+    pub(super) estate: Estate,
+    pub(super) store: Store,
+    pub(super) branch: BranchName,
+    pub(super) clock: Clock,
     pub(super) live: Live,
     pub(super) stop: CancellationToken,
-    leases: Mutex<Vec<Lease>>,
+    pub(super) leases: Mutex<Vec<Held>>,
 }
 
 /// An environment that has its lease and its plan.
@@ -36,7 +36,6 @@ pub(super) struct Turn {
     subject: Subject,
     planned: Planned,
     fence: Fence,
-    record: Option<EnvironmentRecord>,
     /// What came of the run that was interrupted before, where there was one.
     resumed: Option<Report>,
 }
@@ -59,81 +58,68 @@ impl Turn {
 }
 
 impl Runner {
-    pub(super) fn new(
-        sources: Sources,
-        estate: Estate,
-        store: Store,
-        clock: Clock,
-        live: Live,
-        stop: CancellationToken,
-    ) -> Self {
-        Self { sources, estate, store, clock, live, stop, leases: Mutex::new(Vec::new()) }
-    }
-
     /// Takes the lease, finishes an interrupted run, and plans.
     pub(super) async fn prepare(&self, environment: Environment) -> Result<Turn, CliError> {
         let name = environment.name.clone();
-        let lease = Lease::take(&self.store, &self.clock, &name, &self.stop).await?;
-        let fence = lease.fence;
-        self.leases.lock().await.push(lease);
+        let held = Held::take(&self.store, &self.clock, &name, &self.stop).await?;
+        let fence = held.fence();
+        self.leases.lock().await.push(held);
         let resumed = match self.store.unfinished_run_of(&name).await? {
             Some(open) => self.finish(&open, fence).await?,
             None => None,
         };
-        let record = self.store.environment(&name).await?;
-        let subject = Subject::new(environment, &self.sources, &self.estate, record.as_ref()).await?;
-        let planned = subject.plan().await?;
-        Ok(Turn { subject, planned, fence, record, resumed })
+        let subject = self.knowledge().subject(environment, &self.sources).await?;
+        let planned = plan_of(&subject).await?;
+        let turn = Turn { subject, planned, fence, resumed };
+        if !turn.plan().blockers.is_empty() {
+            self.remember(&turn, RunEnd::Blocked).await?;
+        } else if !turn.has_steps() {
+            self.remember(&turn, RunEnd::Complete).await?;
+        }
+        Ok(turn)
     }
 
     /// Carries out the plan of `turn`.
     pub(super) async fn apply(&self, turn: &Turn) -> Result<Report, CliError> {
-        let wanted = turn.subject.wanted();
-        let arm = &turn.subject.account.arm;
-        let run = run_record(&wanted, turn.plan(), RunKind::Apply, arm);
-        self.live.begin(turn.plan());
         let name = &turn.subject.environment.name;
         let observer = |progress: &Progress| self.live.progress(name, progress);
-        let carried =
-            carry_out(&wanted, &turn.planned, &run, self.means(&turn.subject, turn.fence, &observer)).await;
+        let attempt = self.attempt(turn.fence, &observer);
+        let run = attempt.run(&turn.subject, &turn.planned, None);
+        self.live.begin(turn.plan());
+        let way = (&turn.subject, &turn.subject.account.arm);
+        let carried = attempt.carry_out(way, &turn.planned, &run).await;
         self.live.end(name);
-        let report = carried.map_err(|source| failed(name, "applied", source))?;
-        self.store.save_report(&report).await?;
-        self.remember(turn, &report).await?;
+        let report = carried.map_err(|error| failed(name, "applied", error))?;
+        self.remember(turn, report.end).await?;
         Ok(report)
     }
 
     /// Gives everything back that others may wait for.
     pub(super) async fn close(&self) {
-        for lease in self.leases.lock().await.drain(..) {
-            if let Err(error) = lease.release().await {
-                tracing::warn!(%error, "a lease stays until it expires");
-            }
+        for held in self.leases.lock().await.drain(..) {
+            held.release().await;
         }
         self.store.close().await;
     }
 
-    /// Finishes a run that was interrupted, with the definition of its own commit, because its plan was
-    /// made from that one.
+    /// Finishes a run that was interrupted, with the definition of its own commit.
     async fn finish(&self, run: &RunRecord, fence: Fence) -> Result<Option<Report>, CliError> {
         let name = &run.environment;
-        let Some(subject) = self.subject_of(run).await? else {
-            // What its steps did is found by the next plan.
-            let ended = self.store.finish(run.id, fence, self.clock.now(), RunEnd::Interrupted).await;
-            ended.map_err(|source| failed(name, "resumed", source.into()))?;
-            return Ok(None);
-        };
-        self.live.event(&format!("{name}: going on with a run that was interrupted"));
-        self.live.begin(&run.plan);
         let observer = |progress: &Progress| self.live.progress(name, progress);
-        let resumed = resume(&subject.wanted(), run, self.means(&subject, fence, &observer)).await;
+        let attempt = self.attempt(fence, &observer);
+        let subject = self.subject_of(run).await?;
+        if subject.is_some() {
+            self.live.event(&format!("{name}: going on with a run that was interrupted"));
+            self.live.begin(&run.plan);
+        }
+        let way = subject.as_ref().map(|subject| (subject, &subject.account.arm));
+        let resumed = attempt.finish(run, way).await;
         self.live.end(name);
-        let report = resumed.map_err(|source| failed(name, "resumed", source))?;
-        self.store.save_report(&report).await?;
-        if self.stop.is_cancelled() {
+        let report = resumed.map_err(|error| failed(name, "resumed", error))?;
+        if report.is_some() && self.stop.is_cancelled() {
             return Err(CliError::Other(format!("{name}: interrupted; run the same command again to go on")));
         }
-        Ok(Some(report))
+        Ok(report)
     }
 
     /// What an interrupted run was about; `None` when its commit or its definition cannot be had any more.
@@ -145,41 +131,34 @@ impl Runner {
         let mut environments = sources.estate.environments.iter();
         let found = environments.find(|environment| environment.name == run.environment).cloned();
         let Some(environment) = found else { return Ok(None) };
-        Subject::new(environment, &sources, &self.estate, None).await.map(Some)
+        self.knowledge().subject(environment, &sources).await.map(Some)
     }
 
-    fn means<'a>(
-        &'a self,
-        subject: &'a Subject,
-        fence: Fence,
-        observer: &'a (dyn Fn(&Progress) + Send + Sync),
-    ) -> Means<'a> {
-        Means { arm: &subject.account.arm, journal: &self.store, fence, stop: &self.stop, observer }
+    fn knowledge(&self) -> Knowledge<'_> {
+        let journal = Journal { store: &self.store, branch: &self.branch };
+        Knowledge { estate: &self.estate, journal: Some(journal) }
     }
 
-    /// So that the next plan knows which consents are spent.
-    async fn remember(&self, turn: &Turn, report: &Report) -> Result<(), CliError> {
-        let Some(commit) = self.sources.commit else { return Ok(()) };
+    fn attempt<'a>(&'a self, fence: Fence, observer: &'a (dyn Fn(&Progress) + Send + Sync)) -> Attempt<'a> {
+        Attempt { store: &self.store, clock: &self.clock, fence, stop: &self.stop, observer }
+    }
+
+    /// So that the next plan, the daemon's too, knows what has become of the environment.
+    async fn remember(&self, turn: &Turn, end: RunEnd) -> Result<(), CliError> {
+        let Some(commit) = &self.sources.commit else { return Ok(()) };
         let environment = &turn.subject.environment;
-        let digest = turn.subject.digest.clone();
-        let before = turn.record.as_ref();
-        let complete = digest.clone().filter(|_| report.end == RunEnd::Complete);
-        let applied = complete.map(|input_digest| Applied { commit, input_digest });
-        let record = EnvironmentRecord {
-            environment: environment.name.clone(),
-            path: environment.path.clone(),
-            subscription: environment.subscription.clone(),
-            resource_group: environment.resource_group.clone(),
-            last_complete: applied.or_else(|| before.and_then(|record| record.last_complete.clone())),
-            last_attempt: Some(Attempt { commit, input_digest: digest, end: report.end }),
-            // Whoever looks after a whole repository keeps these.
-            claims: before.map(|record| record.claims.clone()).unwrap_or_default(),
-            updated_at: self.clock.now(),
-        };
-        Ok(self.store.save_environment(&record).await?)
+        let (about, path) = (About::Subject(&turn.subject), environment.path.as_str());
+        let tried = Tried { environment: &environment.name, path, commit, about };
+        let change = remembered(&self.store, tried, end, self.clock.now()).await?;
+        Ok(self.store.change_environment(change).await?)
     }
 }
 
-fn failed(environment: &EnvironmentName, verb: &'static str, source: ReconcileError) -> CliError {
-    CliError::Reconcile { environment: environment.clone(), verb, source }
+fn failed(environment: &EnvironmentName, verb: &'static str, error: AttemptError) -> CliError {
+    match error {
+        AttemptError::Store(error) => error.into(),
+        AttemptError::Reconcile(source) => {
+            CliError::Reconcile { environment: environment.clone(), verb, source }
+        }
+    }
 }

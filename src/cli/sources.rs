@@ -9,7 +9,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use crate::daemon::source::unreadable;
+use crate::attempt::source::unreadable;
 use crate::definitions::{
     Estate, InputDigest, MAX_FILE_BYTES, Role, SourceFile, Unreadable, defaults_for, load_all, role,
 };

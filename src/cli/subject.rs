@@ -1,21 +1,16 @@
-//! An environment and everything that a plan of it needs: what the command line and the daemon both
-//! hand to `reconcile`.
+//! Which environments a command is about, and what it knows of each: the subject of an `attempt`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use super::error::CliError;
 use super::sources::Sources;
+use crate::attempt::{Estate, Memory, Messages, Subject, expired};
 use crate::config::{Config, ForgeKind};
-use crate::daemon::{Account, Estate};
-use crate::definitions::{Diagnostic, Environment, InputDigest, Role, defaults_for, role};
-use crate::git::{CommitId, CommitInfo, GitError, Local};
-use crate::reconcile::plan::{Blocker, Consents, Globs, Plan, Reach, Revision};
-use crate::reconcile::{Planned, Wanted, make_plan};
-use crate::resources::Site;
-use crate::resources::id::ResourceId;
-use crate::store::EnvironmentRecord;
+use crate::definitions::{Diagnostic, Environment, Role, defaults_for, role};
+use crate::git::{BranchName, CommitId, GitError, Local};
+use crate::reconcile::Planned;
+use crate::reconcile::plan::{Blocker, Consents, Plan};
+use crate::store::{Arrivals, Store};
 
 /// The environments that a command is about.
 #[derive(Debug, Default)]
@@ -74,98 +69,92 @@ fn unknown(sources: &Sources, name: &str) -> CliError {
     )
 }
 
-/// An environment that can be planned.
-#[derive(Clone)]
-pub(super) struct Subject {
-    /// Its definition.
-    pub(super) environment: Environment,
-    /// Its subscription.
-    pub(super) account: Account,
-    site: Site,
-    consents: Consents,
-    revision: Option<Revision>,
-    pub(super) digest: Option<InputDigest>,
-    former_groups: Vec<ResourceId>,
+/// What a command knows beside the definitions.
+#[derive(Clone, Copy)]
+pub(super) struct Knowledge<'a> {
+    /// The subscriptions.
+    pub(super) estate: &'a Estate,
+    /// The journal, where there is one.
+    pub(super) journal: Option<Journal<'a>>,
 }
 
-impl Subject {
-    /// Everything that belongs to `environment`, which is one of `sources`. `record` is what a journal
-    /// remembers of it.
-    pub(super) async fn new(
+/// What is remembered.
+#[derive(Clone, Copy)]
+pub(super) struct Journal<'a> {
+    /// Where.
+    pub(super) store: &'a Store,
+    /// The branch that is applied.
+    pub(super) branch: &'a BranchName,
+}
+
+impl Knowledge<'_> {
+    /// Everything that belongs to `environment`, which is one of `sources`.
+    pub(super) async fn subject(
+        &self,
         environment: Environment,
         sources: &Sources,
-        estate: &Estate,
-        record: Option<&EnvironmentRecord>,
-    ) -> Result<Self, CliError> {
-        let account = estate.account(&environment.subscription);
-        let failed = |source| CliError::Estate { environment: environment.name.clone(), source };
-        let account = account.map_err(failed)?.clone();
-        let since = record.and_then(|record| record.last_complete.as_ref()).map(|applied| applied.commit);
-        let former_groups = record
-            .filter(|record| {
-                record.subscription == environment.subscription
-                    && record.resource_group != environment.resource_group
-            })
-            .map(|record| ResourceId::resource_group(account.subscription, &record.resource_group));
-        Ok(Self {
-            site: environment.site(&estate.owner, account.subscription, account.tenant),
-            consents: consents(sources, estate.globs, since, account.arm.clock().now()).await?,
-            revision: sources.commit.map(|commit| Revision(commit.to_string())),
-            digest: sources.digests.get(&environment.path).cloned(),
-            former_groups: former_groups.into_iter().collect(),
-            environment,
-            account,
-        })
+    ) -> Result<Subject, CliError> {
+        let memory = match self.journal {
+            Some(journal) => Memory::of(journal.store, &environment).await?,
+            None => Memory::default(),
+        };
+        let name = environment.name.clone();
+        let digest = sources.digests.get(&environment.path).cloned();
+        let subject = Subject::new(environment, sources.commit, digest, &memory, self.estate);
+        let mut subject = subject.map_err(|source| CliError::Estate { environment: name, source })?;
+        subject.consents = self.consents(&subject, sources).await?;
+        Ok(subject)
     }
 
-    /// What is to be reconciled.
-    pub(super) fn wanted(&self) -> Wanted<'_> {
-        Wanted {
-            environment: &self.environment,
-            site: &self.site,
-            former_groups: &self.former_groups,
-            consents: &self.consents,
-            commit: self.revision.as_ref(),
-            input_digest: self.digest.as_ref(),
+    /// What the messages of the commits since the last complete apply consent to; of a working tree those up to
+    /// its HEAD.
+    async fn consents(&self, subject: &Subject, sources: &Sources) -> Result<Consents, CliError> {
+        let now = subject.account.arm.clock().now();
+        let mut names: Vec<String> =
+            sources.estate.environments.iter().map(|environment| environment.name.to_string()).collect();
+        let mut heads = Arrivals::default();
+        if let Some(Journal { store, branch }) = self.journal {
+            names.extend(store.environments().await?.iter().map(|record| record.environment.to_string()));
+            heads = store.arrivals(branch, expired(now)).await?;
         }
+        let consents = Consents::new(self.estate.globs).among(names);
+        let Some(repository) = sources.repository.clone() else { return Ok(consents) };
+        let (commit, since) = (sources.commit, subject.since);
+        let read = move || {
+            let Some(to) = commit.map_or_else(|| head_of(&repository), |commit| Ok(Some(commit)))? else {
+                return Ok(consents);
+            };
+            // Nobody has seen when a commit arrived: it is as old as it says, and one of tomorrow is of now.
+            heads.first.get_or_insert((to, now));
+            let messages = Messages { from: since, to, main: None, heads, now };
+            messages.read(&repository.reader()?, consents)
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        Ok(read.map_err(|error| CliError::Other(format!("reading was cut short: {error}")))??)
     }
+}
 
-    /// Observes and plans. Sends reads only.
-    pub(super) async fn plan(&self) -> Result<Planned, CliError> {
-        make_plan(&self.wanted(), &self.account.arm).await.map_err(|source| CliError::Reconcile {
-            environment: self.environment.name.clone(),
-            verb: "planned",
-            source,
-        })
+/// The commit of a working tree; `None` while nothing is committed.
+fn head_of(repository: &Local) -> Result<Option<CommitId>, GitError> {
+    match repository.head() {
+        Ok(head) => Ok(Some(head)),
+        Err(GitError::UnknownRevision { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+/// Observes and plans. Sends reads only.
+pub(super) async fn plan_of(subject: &Subject) -> Result<Planned, CliError> {
+    subject.plan(&subject.account.arm).await.map_err(|source| CliError::Reconcile {
+        environment: subject.environment.name.clone(),
+        verb: "planned",
+        source,
+    })
 }
 
 /// The subscriptions that environments name.
 pub(super) fn aliases(environments: &[Environment]) -> BTreeSet<String> {
     environments.iter().map(|environment| environment.subscription.clone()).collect()
-}
-
-/// Of a commit: what its message, and those since the last complete apply, consent to. Of a working
-/// tree: what the message of its HEAD does. When a commit reached the main branch is not known here: it
-/// is as old as it says, and one that says it is of tomorrow is of now.
-async fn consents(
-    sources: &Sources,
-    globs: Globs,
-    since: Option<CommitId>,
-    now: Timestamp,
-) -> Result<Consents, CliError> {
-    let names = sources.estate.environments.iter().map(|environment| environment.name.to_string());
-    let mut consents = Consents::new(globs).among(names);
-    let Some(repository) = sources.repository.clone() else { return Ok(consents) };
-    let commit = sources.commit;
-    let read = tokio::task::spawn_blocking(move || commits(&repository, commit, since));
-    let commits =
-        read.await.map_err(|error| CliError::Other(format!("reading was cut short: {error}")))??;
-    for commit in commits {
-        let reach = Reach::since(commit.committed.min(now), now);
-        consents.read_message(&commit.id.to_string(), &commit.author, &commit.message, &reach);
-    }
-    Ok(consents)
 }
 
 /// What is said where consent is missing and may have been given where this cannot look.
@@ -180,23 +169,6 @@ pub(super) fn unknown_comments<'a>(
         "note: only commit messages count here; a consent that was given in a comment on a pull request is \
          known to the daemon alone",
     )
-}
-
-fn commits(
-    repository: &Local,
-    commit: Option<CommitId>,
-    since: Option<CommitId>,
-) -> Result<Vec<CommitInfo>, GitError> {
-    let to = match commit {
-        Some(commit) => commit,
-        None => match repository.head() {
-            Ok(head) => head,
-            // Nothing is committed yet.
-            Err(GitError::UnknownRevision { .. }) => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        },
-    };
-    repository.reader()?.commits_between(since.as_ref(), &to)
 }
 
 /// What a resource tells pipelines: `compute_clusters.cpu-cluster.name` → its value in `body`.

@@ -14,10 +14,11 @@ use uuid::Uuid;
 
 use super::error::CliError;
 use super::forges;
+use crate::attempt::{Account, Estate};
 use crate::azure::{Arm, Budget, Cloud, Credential, Tokens};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, CredentialKind, ForkPolicy};
-use crate::daemon::{Account, Estate, ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Tally};
+use crate::daemon::{ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Tally};
 use crate::git::{
     BranchName, Credentials, Mirror, PasswordSource, Patience, Remote, RepoPath, register_transports,
 };
@@ -176,10 +177,7 @@ pub(super) async fn parts(
         return Err(ConfigError::Setting { key: "repository.url".to_owned(), problem }.into());
     }
     let invalid = |key: &str, problem: String| ConfigError::Setting { key: key.to_owned(), problem };
-    let branch: BranchName = repository
-        .branch
-        .parse()
-        .map_err(|error| invalid("repository.branch", format!("is wrong: {error}")))?;
+    let branch = branch(config)?;
     let root: RepoPath = repository
         .definitions
         .parse()
@@ -210,6 +208,14 @@ pub(super) async fn parts(
         tally: Tally::default(),
         rhythm: Rhythm::default(),
         supervisor: None,
+    })
+}
+
+/// The branch that is applied.
+pub(super) fn branch(config: &Config) -> Result<BranchName, CliError> {
+    config.repository.branch.parse().map_err(|error| {
+        let (key, problem) = ("repository.branch".to_owned(), format!("is wrong: {error}"));
+        ConfigError::Setting { key, problem }.into()
     })
 }
 

@@ -11,12 +11,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::consent::{arrival, expired, line_of, was_for};
+use super::consent::{line_of, was_for};
 use super::delivery::complain;
 use super::look::LookError;
 use super::pull_requests::{Stands, hear, stands};
 use super::service::Shared;
 use super::worker::WorkError;
+use crate::attempt::{arrival, expired};
 use crate::forge::{Class, Comment, Ending, Merged, Permission, PullRequestNumber};
 use crate::git::{CommitId, CommitInfo};
 use crate::reconcile::plan::{Blocker, ConsentLine, Plan, Reach};

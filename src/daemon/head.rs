@@ -15,7 +15,6 @@ use super::orphans::orphans;
 use super::service::Shared;
 use super::touched::{Candidate, Extent, Found, touched};
 use super::wording;
-use crate::definitions::Environment;
 use crate::git::{BranchName, CommitId, GitError, Lasting};
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
@@ -218,14 +217,4 @@ pub(super) fn again(record: &EnvironmentRecord) -> NewWork {
         removed: false,
         input_digest: None,
     }
-}
-
-/// An environment whose file is gone, as far as the store remembers it.
-pub(super) fn removed_environment(record: &EnvironmentRecord) -> Environment {
-    Environment::removed(
-        record.environment.clone(),
-        record.path.clone(),
-        record.subscription.clone(),
-        record.resource_group.clone(),
-    )
 }

@@ -15,11 +15,9 @@
 //! - One run per environment at a time; a newer commit supersedes a queued older one, which says so.
 //! - Applying happens for commits of the main branch only.
 
-pub mod estate;
 pub mod event;
 pub mod happening;
 pub mod queue;
-pub mod source;
 pub mod wording;
 
 mod absent;
@@ -60,7 +58,6 @@ mod worker;
 mod fixture;
 
 pub use beat::Rhythm;
-pub use estate::{Account, Estate, EstateError};
 pub use happening::Happening;
 pub use pull_requests::Forks;
 pub use service::{DaemonError, ForgeChoice, HttpOptions, Parts, Supervisor, run, watchers};

@@ -1,8 +1,8 @@
 //! One pass over a piece of work, under its lease: read, finish what was interrupted, plan, apply, and
 //! say how it ended.
 //!
-//! It decides nothing about Azure: it calls the same `reconcile` functions as the command line and turns
-//! their outcome into an end, a sentence and what is remembered.
+//! It decides nothing about Azure: it makes the same `attempt` as the command line and turns its outcome into an
+//! end and a sentence.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,17 +17,18 @@ use super::happening::Happening;
 use super::log;
 use super::sentences;
 use super::service::Shared;
-use super::subject::{Reading, Subject, read, stored_claims};
+use super::subject::{Reading, read};
 use super::worker::WorkError;
-use crate::azure::{Arm, Waits};
+use crate::attempt::{About, Attempt, Subject, Tried, remembered};
+use crate::azure::Waits;
 use crate::definitions::Diagnostic;
 use crate::git::CommitId;
 use crate::reconcile::apply::{Event, Fence, Journal as _, RunEnd, RunKind, RunRecord};
-use crate::reconcile::plan::{Blocker, Plan, Revision};
+use crate::reconcile::plan::{Blocker, Plan};
 use crate::reconcile::report::{Progress, StepEnd};
 use crate::reconcile::review::Section;
-use crate::reconcile::{Means, Planned, ReconcileError, carry_out, make_plan, resume, run_record};
-use crate::store::{Applied, Attempt, Claim, EnvironmentChange, EnvironmentRecord, StoreError, Work};
+use crate::reconcile::{Planned, ReconcileError};
+use crate::store::{Claim, EnvironmentChange, StoreError, Work};
 
 /// A commit that is about more environments than this plans those that were never applied at a walking
 /// pace: with an empty journal that is every environment there is.
@@ -51,16 +52,6 @@ pub(super) struct Outcome {
     pub(super) change: EnvironmentChange,
     /// What is said of it where it was proposed.
     pub(super) section: Option<Box<Section>>,
-}
-
-/// What an attempt has found out about its environment.
-pub(super) enum About<'a> {
-    /// Nothing: what was known stays.
-    Unread,
-    /// What its definition claims, although that has errors.
-    Claims(&'a [Claim]),
-    /// Everything.
-    Subject(&'a Subject),
 }
 
 /// A worker's hold on a piece of work.
@@ -104,7 +95,7 @@ impl Pass<'_> {
             correct_superseded(self.shared, self.work).await?;
         }
         let outcome = match read(self.shared, self.work, &self.work.reads).await? {
-            Reading::Subject(subject) => return self.reconcile(*subject).await,
+            Reading::Subject { subject, neighbours } => return self.reconcile(*subject, neighbours).await,
             Reading::Invalid { diagnostics, claims } => self.invalid(&diagnostics, &claims).await?,
             Reading::Nothing => {
                 let change = EnvironmentChange::Remove(self.work.environment.clone());
@@ -130,7 +121,7 @@ impl Pass<'_> {
         let commit = run.commit.as_ref().and_then(|commit| commit.0.parse::<CommitId>().ok());
         let subject = match commit {
             Some(commit) => match read(self.shared, self.work, &commit).await {
-                Ok(Reading::Subject(subject)) => Some(subject),
+                Ok(Reading::Subject { subject, .. }) => Some(subject),
                 Ok(Reading::Invalid { .. } | Reading::Nothing | Reading::Renamed(_)) => None,
                 Err(WorkError::Git(error)) => {
                     tracing::warn!(%error, run = %run.id, "the commit of an interrupted run cannot be read");
@@ -140,24 +131,21 @@ impl Pass<'_> {
             },
             None => None,
         };
+        let observer = |progress: &Progress| self.observe(progress);
+        let attempt = self.attempt(&observer);
         let Some(subject) = subject else {
-            // What its steps did is found by the next plan.
-            let (journal, now) = (&self.shared.store, self.shared.clock.now());
-            let finished = journal.finish(run.id, self.fence, now, RunEnd::Interrupted).await;
-            finished.map_err(ReconcileError::from)?;
+            attempt.finish(run, None).await?;
             return Ok(None);
         };
         let done = self.done_of(run).await?;
         log::run_resumed(run, done);
         self.tell_begun(&sentences::resuming(&run.plan, done)).await;
-        let site = subject.site(&self.shared.estate.owner);
-        let observer = |progress: &Progress| self.observe(progress);
-        let wanted = subject.wanted(&site, run.commit.as_ref());
         let arm = subject.account.arm.with_waits(self.waits.clone());
-        let report = self.watched(resume(&wanted, run, self.means(&arm, &observer))).await?;
+        let Some(report) = self.watched(attempt.finish(run, Some((&subject, &arm)))).await? else {
+            return Ok(None);
+        };
         self.done.store(0, Ordering::Relaxed);
         log::run_ended(run, &report, &self.shared.clock);
-        self.shared.store.save_report(&report).await?;
         if self.stop.is_cancelled() {
             return Ok(Some(Passed::Stopped));
         }
@@ -165,14 +153,16 @@ impl Pass<'_> {
         Ok(is_open.then(|| Passed::Waiting("an interrupted run is still under way".to_owned())))
     }
 
-    async fn reconcile(&self, mut subject: Subject) -> Result<Passed, WorkError> {
-        let Some(mut planned) = self.plan(&subject).await? else { return Ok(Passed::Stopped) };
+    async fn reconcile(&self, mut subject: Subject, neighbours: usize) -> Result<Passed, WorkError> {
+        let Some(mut planned) = self.plan(&subject, neighbours).await? else { return Ok(Passed::Stopped) };
         if self.work.kind == RunKind::Apply {
             match self.watched(spoken(self.shared, self.work, &planned.plan, subject.since)).await? {
                 Spoken::Lines(lines) if lines.is_empty() => {}
                 Spoken::Lines(lines) => {
                     lines.into_iter().for_each(|(line, reach)| subject.consents.add(line, reach));
-                    let Some(again) = self.plan(&subject).await? else { return Ok(Passed::Stopped) };
+                    let Some(again) = self.plan(&subject, neighbours).await? else {
+                        return Ok(Passed::Stopped);
+                    };
                     planned = again;
                 }
                 Spoken::NotYet(why) => {
@@ -185,23 +175,17 @@ impl Pass<'_> {
     }
 
     /// `None` when the service stops.
-    async fn plan(&self, subject: &Subject) -> Result<Option<Planned>, WorkError> {
-        let site = subject.site(&self.shared.estate.owner);
-        let revision = Revision(self.work.commit.to_string());
-        let wanted = subject.wanted(&site, Some(&revision));
+    async fn plan(&self, subject: &Subject, neighbours: usize) -> Result<Option<Planned>, WorkError> {
         let arm = match self.shared.walking(&subject.environment.subscription) {
-            Some(paced) if subject.since.is_none() && subject.neighbours > MANY_ENVIRONMENTS => paced,
+            Some(paced) if subject.since.is_none() && neighbours > MANY_ENVIRONMENTS => paced,
             Some(_) | None => &subject.account.arm,
         };
         let arm = &arm.with_waits(self.waits.clone());
-        Ok(self.stop.run_until_cancelled(self.watched(make_plan(&wanted, arm))).await.transpose()?)
+        Ok(self.stop.run_until_cancelled(self.watched(subject.plan(arm))).await.transpose()?)
     }
 
     /// Does what a plan comes to.
     async fn go_by(&self, subject: &Subject, planned: &Planned) -> Result<Passed, WorkError> {
-        let site = subject.site(&self.shared.estate.owner);
-        let revision = Revision(self.work.commit.to_string());
-        let wanted = subject.wanted(&site, Some(&revision));
         let plan = &planned.plan;
         self.log_consents(plan);
         self.shared.tell(Happening::Planned { work: self.work.clone(), plan: Box::new(plan.clone()) });
@@ -223,11 +207,7 @@ impl Pass<'_> {
                     if is_nothing { sentences::as_declared(plan) } else { sentences::applied(plan, &deeds) };
                 (RunEnd::Complete, text)
             }
-            RunKind::Apply => {
-                let run = run_record(&wanted, plan, self.work.kind, &subject.account.arm);
-                let run = RunRecord { asked_by: Some(self.work.id.0), ..run };
-                return self.apply(subject, planned, &run).await;
-            }
+            RunKind::Apply => return self.apply(subject, planned).await,
         };
         let section = self.is_kept().then(|| Box::new(Section::of_plan(plan)));
         let summary = asking::with_consents(summary, plan);
@@ -252,30 +232,16 @@ impl Pass<'_> {
         self.work.kind == RunKind::Plan
     }
 
-    async fn apply(
-        &self,
-        subject: &Subject,
-        planned: &Planned,
-        run: &RunRecord,
-    ) -> Result<Passed, WorkError> {
-        // Whatever happens from here on, the environment is touched and its group known.
-        match self.change(RunEnd::Interrupted, About::Subject(subject)).await? {
-            EnvironmentChange::Save(record) | EnvironmentChange::Rename { record, .. } => {
-                self.shared.store.save_environment(&record).await?;
-            }
-            EnvironmentChange::None | EnvironmentChange::Remove(_) => {}
-        }
-        let site = subject.site(&self.shared.estate.owner);
-        let wanted = subject.wanted(&site, run.commit.as_ref());
+    async fn apply(&self, subject: &Subject, planned: &Planned) -> Result<Passed, WorkError> {
         let observer = |progress: &Progress| self.observe(progress);
+        let attempt = self.attempt(&observer);
+        let run = &attempt.run(subject, planned, Some(self.work.id.0));
         let arm = subject.account.arm.with_waits(self.waits.clone());
-        let means = self.means(&arm, &observer);
         let _ = self.plan.set(planned.plan.clone());
         log::run_started(run);
         self.tell_begun(&sentences::applying(&planned.plan, 0)).await;
-        let report = self.watched(carry_out(&wanted, planned, run, means)).await?;
+        let report = self.watched(attempt.carry_out((subject, &arm), planned, run)).await?;
         log::run_ended(run, &report, &self.shared.clock);
-        self.shared.store.save_report(&report).await?;
         self.shared.tell(Happening::Reported(Box::new(report.clone())));
         if report.end == RunEnd::Interrupted {
             return Ok(match self.stop.is_cancelled() {
@@ -288,8 +254,9 @@ impl Pass<'_> {
         Ok(Passed::Ended(self.outcome(subject, report.end, summary).await?))
     }
 
-    fn means<'b>(&'b self, arm: &'b Arm, observer: &'b (dyn Fn(&Progress) + Send + Sync)) -> Means<'b> {
-        Means { arm, journal: &self.shared.store, fence: self.fence, stop: &self.stop, observer }
+    fn attempt<'b>(&'b self, observer: &'b (dyn Fn(&Progress) + Send + Sync)) -> Attempt<'b> {
+        let Shared { store, clock, .. } = self.shared.as_ref();
+        Attempt { store, clock, fence: self.fence, stop: &self.stop, observer }
     }
 
     /// How many steps of an interrupted run are done.
@@ -350,60 +317,8 @@ impl Pass<'_> {
         if self.work.kind != RunKind::Apply {
             return Ok(EnvironmentChange::None);
         }
-        let name = &self.work.environment;
-        let now = self.shared.clock.now();
-        let mut record = self.shared.store.environment(name).await?;
-        let former = match &about {
-            About::Subject(subject) => subject.environment.renamed_from.clone(),
-            About::Unread | About::Claims(_) => None,
-        };
-        if let Some(former) = &former
-            && let Some(mut parked) = self.shared.store.environment(former).await?
-        {
-            // It goes on under its new name; under the old one nothing is to be done any more.
-            record.get_or_insert_with(|| EnvironmentRecord { environment: name.clone(), ..parked.clone() });
-            parked.last_attempt = None;
-            self.shared.store.save_environment(&parked).await?;
-        }
-        let mut record = record.unwrap_or_else(|| EnvironmentRecord::new(name, &self.work.path, now));
-        let mut input_digest = None;
-        match about {
-            About::Unread => {}
-            About::Claims(claims) => {
-                if !claims.is_empty() {
-                    record.claims = claims.to_vec();
-                }
-            }
-            About::Subject(subject) if subject.is_removed() => {
-                if end == RunEnd::Complete {
-                    return Ok(EnvironmentChange::Remove(name.clone()));
-                }
-            }
-            About::Subject(subject) => {
-                input_digest.clone_from(&subject.digest);
-                note_subject(&mut record, subject, end, &self.work.commit);
-            }
-        }
-        record.last_attempt = Some(Attempt { commit: self.work.commit, input_digest, end });
-        record.updated_at = now;
-        let record = Box::new(record);
-        Ok(match former {
-            Some(from) if end == RunEnd::Complete => EnvironmentChange::Rename { from, record },
-            Some(_) | None => EnvironmentChange::Save(record),
-        })
-    }
-}
-
-fn note_subject(record: &mut EnvironmentRecord, subject: &Subject, end: RunEnd, commit: &CommitId) {
-    let environment = &subject.environment;
-    record.path.clone_from(&environment.path);
-    // Where it lived before stays known until everything there is gone.
-    if end == RunEnd::Complete || record.resource_group.is_empty() {
-        record.subscription.clone_from(&environment.subscription);
-        record.resource_group.clone_from(&environment.resource_group);
-    }
-    record.claims = stored_claims(environment);
-    if let (RunEnd::Complete, Some(digest)) = (end, &subject.digest) {
-        record.last_complete = Some(Applied { commit: *commit, input_digest: digest.clone() });
+        let Work { environment, path, commit, .. } = self.work;
+        let tried = Tried { environment, path, commit, about };
+        remembered(&self.shared.store, tried, end, self.shared.clock.now()).await
     }
 }

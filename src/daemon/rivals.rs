@@ -9,8 +9,8 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::service::Shared;
-use super::source::load_at;
 use super::worker::WorkError;
+use crate::attempt::source::load_at;
 use crate::definitions::{Claim, Diagnostic, claims, collisions};
 use crate::git::{CommitId, GitError};
 use crate::reconcile::apply::RunKind;

@@ -5,24 +5,25 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::consent::consents;
-use super::estate::{Account, EstateError};
-use super::head::removed_environment;
 use super::rivals::claims_at;
 use super::service::Shared;
-use super::source::{Definition, load_at};
 use super::worker::WorkError;
-use crate::definitions::{self, Code, Diagnostic, Environment, InputDigest, claims, collisions};
+use crate::attempt::source::{Definition, load_at};
+use crate::attempt::{EstateError, Memory, Subject, removed_environment, stored_claims};
+use crate::definitions::{Code, Diagnostic, Environment, claims, collisions};
 use crate::git::{CommitId, GitError};
-use crate::reconcile::Wanted;
-use crate::reconcile::plan::{Consents, Revision};
-use crate::resources::id::ResourceId;
-use crate::resources::{EnvironmentName, Severity, Site};
+use crate::resources::{EnvironmentName, Severity};
 use crate::store::{Claim, EnvironmentRecord, Work};
 
 /// What a piece of work comes to.
 pub(super) enum Reading {
     /// Something to reconcile.
-    Subject(Box<Subject>),
+    Subject {
+        /// What.
+        subject: Box<Subject>,
+        /// How many environments its commit is about.
+        neighbours: usize,
+    },
     /// Definitions with errors.
     Invalid {
         /// The errors, and advice.
@@ -34,41 +35,6 @@ pub(super) enum Reading {
     Nothing,
     /// It has another name now.
     Renamed(EnvironmentName),
-}
-
-/// A definition that can be reconciled, with everything that belongs to it.
-pub(super) struct Subject {
-    pub(super) environment: Environment,
-    pub(super) digest: Option<InputDigest>,
-    pub(super) account: Account,
-    pub(super) consents: Consents,
-    pub(super) former_groups: Vec<ResourceId>,
-    /// The commit of its last complete apply, as far as the store remembers.
-    pub(super) since: Option<CommitId>,
-    /// How many environments its commit is about.
-    pub(super) neighbours: usize,
-}
-
-impl Subject {
-    pub(super) fn site(&self, owner: &str) -> Site {
-        self.environment.site(owner, self.account.subscription, self.account.tenant)
-    }
-
-    pub(super) fn wanted<'a>(&'a self, site: &'a Site, commit: Option<&'a Revision>) -> Wanted<'a> {
-        Wanted {
-            environment: &self.environment,
-            site,
-            former_groups: &self.former_groups,
-            consents: &self.consents,
-            commit,
-            input_digest: self.digest.as_ref(),
-        }
-    }
-
-    /// Whether its file is gone.
-    pub(super) fn is_removed(&self) -> bool {
-        self.digest.is_none()
-    }
 }
 
 /// Reads what `work` is about, as `commit` has it.
@@ -99,47 +65,20 @@ pub(super) async fn read(shared: &Arc<Shared>, work: &Work, commit: &CommitId) -
         diagnostics.dedup();
         return Ok(Reading::Invalid { diagnostics, claims: stored_claims(&environment) });
     }
-    let account = match shared.estate.account(&environment.subscription) {
-        Ok(account) => account.clone(),
+    let memory = Memory::of(&shared.store, &environment).await?;
+    // What a pull request would merge is said of its head.
+    let named = if *commit == work.reads { work.commit } else { *commit };
+    let is_removed = digest.is_none();
+    let subject = match Subject::new(environment.clone(), Some(named), digest, &memory, &shared.estate) {
+        Ok(subject) => subject,
         Err(error) => {
             let diagnostics = vec![unknown_subscription(&environment, &error)];
             return Ok(Reading::Invalid { diagnostics, claims: Vec::new() });
         }
     };
-    let record = match (record, &environment.renamed_from) {
-        (None, Some(former)) => shared.store.environment(former).await?,
-        (record, _) => record,
-    };
-    let since =
-        record.as_ref().and_then(|record| record.last_complete.as_ref()).map(|applied| applied.commit);
-    let consents = consents(shared, work, commit, since.as_ref()).await?;
-    let moved = record.iter().filter(|record| {
-        !record.resource_group.is_empty()
-            && record.subscription == environment.subscription
-            && record.resource_group != environment.resource_group
-    });
-    let former_groups = moved
-        .map(|record| ResourceId::resource_group(account.subscription, &record.resource_group))
-        .collect();
-    let neighbours = rivals.environments;
-    Ok(Reading::Subject(Box::new(Subject {
-        environment,
-        digest,
-        account,
-        consents,
-        former_groups,
-        since,
-        neighbours,
-    })))
-}
-
-/// What a definition claims, as it is stored.
-pub(super) fn stored_claims(environment: &Environment) -> Vec<Claim> {
-    claims(environment).iter().map(stored_claim).collect()
-}
-
-fn stored_claim(claim: &definitions::Claim) -> Claim {
-    Claim { kind: claim.kind.as_str().to_owned(), key: claim.key.clone() }
+    let mut subject = if is_removed { subject.gone() } else { subject };
+    subject.consents = consents(shared, work, commit, subject.since.as_ref()).await?;
+    Ok(Reading::Subject { subject: Box::new(subject), neighbours: rivals.environments })
 }
 
 /// The files that define an environment.

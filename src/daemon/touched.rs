@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::daemon::source::{environment_files, is_environment, load_at};
+use crate::attempt::source::{environment_files, is_environment, load_at};
 use crate::definitions::{InputDigest, Role, Touched, misnamed, overlooked, role, touched_by};
 use crate::git::{self, CommitId, GitError, Lasting, Reader, RepoPath, Snapshot};
 use crate::resources::EnvironmentName;

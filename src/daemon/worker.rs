@@ -15,17 +15,18 @@ use super::beat::Beating;
 use super::happening::Happening;
 use super::log;
 use super::outage::{JOURNAL_WAIT, Outage, is_of_the_journal, outlast};
-use super::pass::{About, Outcome, Pass, Passed};
+use super::pass::{Outcome, Pass, Passed};
 use super::pull_requests;
 use super::queue::Obstacle;
 use super::sentences;
 use super::service::Shared;
 use super::wording;
+use crate::attempt::{About, AttemptError, Lease, Taken};
 use crate::azure::ErrorClass;
 use crate::git::{GitError, Lasting};
 use crate::reconcile::ReconcileError;
-use crate::reconcile::apply::{Fence, JournalError, LEASE_DURATION, RunEnd, RunKind};
-use crate::store::{Ending, StoreError, Work, WorkState, environment_lease};
+use crate::reconcile::apply::{Fence, RunEnd, RunKind};
+use crate::store::{Ending, StoreError, Work, WorkState};
 
 /// How often work is tried before it counts as failed for this commit. With the waits below that is
 /// about a quarter of an hour; the sweep tries again later.
@@ -63,6 +64,15 @@ pub(super) enum WorkError {
     /// A task was cancelled by the runtime.
     #[error("the work was cut short")]
     Cut(#[from] tokio::task::JoinError),
+}
+
+impl From<AttemptError> for WorkError {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::Store(error) => error.into(),
+            AttemptError::Reconcile(error) => error.into(),
+        }
+    }
 }
 
 impl WorkError {
@@ -147,16 +157,10 @@ async fn with_lease(
     stop: &CancellationToken,
     beating: &Beating,
 ) -> Verdict {
-    let key = environment_lease(&work.environment);
-    let now = shared.clock.now();
-    let fence = match shared.store.acquire_lease(&key, &shared.holder, now, LEASE_DURATION).await {
-        Ok(Some(fence)) => fence,
-        Ok(None) => {
+    let lease = match Lease::take(&shared.store, &shared.clock, &work.environment, &shared.holder).await {
+        Ok(Taken::Ours(lease)) => lease,
+        Ok(Taken::Theirs(holding)) => {
             let pass = Pass::new(shared, work, Fence(0), stop.child_token());
-            let holding = match shared.store.holding(&key).await {
-                Ok(holding) => holding,
-                Err(error) => return unstored(shared, work, tries, &error),
-            };
             let text = sentences::held(holding.as_ref());
             if shared.tell_trouble(format!("{}: {text}", work.environment)) {
                 log::waiting_to_begin(work, &text, &shared.clock);
@@ -166,12 +170,12 @@ async fn with_lease(
         }
         Err(error) => return unstored(shared, work, tries, &error),
     };
-    let pass = Pass { beating: Some(beating), ..Pass::new(shared, work, fence, stop.child_token()) };
+    let pass = Pass { beating: Some(beating), ..Pass::new(shared, work, lease.fence(), stop.child_token()) };
     let passed = tokio::select! {
         passed = pass.run() => passed,
         never = pass.announce() => match never {},
         // Whoever holds the lease now does the work.
-        lost = keep(shared, work, &key, fence) => Err(lost),
+        lost = lease.keep() => Err(ReconcileError::Journal(lost).into()),
     };
     let verdict = match passed {
         Ok(Passed::Ended(outcome)) => record(&pass, outcome).await,
@@ -198,9 +202,7 @@ async fn with_lease(
             Verdict::Again(wait)
         }
     };
-    if let Err(error) = shared.store.release_lease(&key, fence).await {
-        tracing::warn!(%error, key, "the lease stays until it expires");
-    }
+    lease.release().await;
     verdict
 }
 
@@ -346,21 +348,4 @@ fn cause(error: &WorkError) -> String {
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-/// Prolongs the lease for as long as it is ours.
-async fn keep(shared: &Shared, work: &Work, key: &str, fence: Fence) -> WorkError {
-    loop {
-        shared.clock.sleep(LEASE_DURATION / 3).await;
-        let now = shared.clock.now();
-        match shared.store.renew_lease(key, &shared.holder, fence, now, LEASE_DURATION).await {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::error!(key, "the lease was taken over");
-                let environment = work.environment.clone();
-                return ReconcileError::Journal(JournalError::LeaseLost { environment }).into();
-            }
-            Err(error) => tracing::warn!(%error, key, "the lease could not be renewed; tried again"),
-        }
-    }
 }

@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 
 /// What each module may use, by the name that it is used under. Everybody may use `clock`; the names and ids in `resources` are words that
 /// everybody speaks, except `git`, `wire` and `clock`, which know nothing of Azure.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
+    ("attempt", &["store", "reconcile", "definitions", "git", "azure", "resources"]),
     ("azure", &["wire", "resources"]),
     (
         "cli",
         &[
             "config",
+            "attempt",
             "daemon",
             "store",
             "reconcile",
@@ -31,7 +33,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
         "config",
         &["daemon", "store", "reconcile", "azure", "git", "forge", "definitions", "resources", "wire"],
     ),
-    ("daemon", &["reconcile", "definitions", "git", "forge", "store", "azure", "resources"]),
+    ("daemon", &["attempt", "reconcile", "definitions", "git", "forge", "store", "azure", "resources"]),
     ("definitions", &["resources"]),
     ("forge", &["wire", "git", "resources"]),
     ("git", &["wire"]),

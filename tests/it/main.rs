@@ -33,6 +33,7 @@ mod many_webhooks;
 mod names_of_files;
 mod night_log;
 mod ownership;
+mod plan_is_apply;
 mod plan_properties;
 mod plan_text;
 mod provisioning_states;

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::Args;
 use futures::StreamExt as _;
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use crate::cli::arguments::Global;
 use crate::cli::commands::plan::print_errors;
@@ -69,7 +70,7 @@ pub(in crate::cli) struct Apply {
     /// End with exit code 2 when changes were applied
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Print a JSON document: {\"format\": 1, \"plans\": [...], \"reports\": [...], \"errors\": [...]}
+    /// Print a JSON document: {"format": 1, "plans": [...], "reports": [...], "errors": [...]}
     #[arg(long)]
     json: bool,
 }
@@ -99,7 +100,8 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
     let (store, _lock) = wiring::state(&config.personal_state_dir(), "beamline apply", &clock).await?;
     let stream = if arguments.json { Stream::Stderr } else { Stream::Stdout };
     let live = Live::new(stream, &clock);
-    let runner = Runner::new(sources, estate, store, clock, live.clone(), stop);
+    let (branch, leases) = (wiring::branch(&config)?, Mutex::default());
+    let runner = Runner { sources, estate, store, branch, clock, live: live.clone(), stop, leases };
     let outcome = tokio::select! {
         outcome = plan_and_apply(&runner, environments, &config, &arguments) => outcome,
         never = tick(&live) => match never {},

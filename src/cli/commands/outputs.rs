@@ -10,7 +10,7 @@ use crate::cli::commands::plan::print_errors;
 use crate::cli::error::{CliError, End};
 use crate::cli::output;
 use crate::cli::sources::Place;
-use crate::cli::subject::{Selection, Subject, aliases, outputs_of, select};
+use crate::cli::subject::{Knowledge, Selection, aliases, outputs_of, plan_of, select};
 use crate::cli::wiring;
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
@@ -39,7 +39,7 @@ pub(in crate::cli) struct Outputs {
     /// Read this commit instead of the working tree
     #[arg(long, value_name = "REV")]
     commit: Option<String>,
-    /// Print a JSON document: {\"format\": 1, \"environment\": …, \"outputs\": {…}}
+    /// Print a JSON document: {"format": 1, "environment": …, "outputs": {…}}
     #[arg(long)]
     json: bool,
 }
@@ -55,7 +55,8 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Outputs) -> Result<E
         return Ok(End::Failed);
     };
     let estate = wiring::estate(&config, &Clock::system(), Some(&aliases(&environments))).await?;
-    let observed = Subject::new(environment, &sources, &estate, None).await?.plan().await?.observed;
+    let knowledge = Knowledge { estate: &estate, journal: None };
+    let observed = plan_of(&knowledge.subject(environment, &sources).await?).await?.observed;
     let all = outputs_of(observed.present.iter().map(|(address, found)| (address, &found.body)));
     let inside = |name: &str, wanted: &str| {
         name == wanted || name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.'))

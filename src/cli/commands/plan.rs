@@ -7,9 +7,10 @@ use serde_json::json;
 
 use crate::cli::arguments::Global;
 use crate::cli::error::{CliError, End};
+use crate::cli::memory::Recalled;
 use crate::cli::output::{self, Colours};
 use crate::cli::sources::Place;
-use crate::cli::subject::{Selection, Subject, aliases, select, unknown_comments};
+use crate::cli::subject::{Journal, Knowledge, Selection, aliases, plan_of, select, unknown_comments};
 use crate::cli::wiring;
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
@@ -20,7 +21,8 @@ use crate::reconcile::plan::{Plan as MadePlan, render};
 ///
 /// Reads the definitions of the working tree (or of a commit), asks Azure what is there, and prints what
 /// an apply would create (+), change (~), replace (-/+) and delete (-), through exactly the code that the
-/// daemon uses. It sends reads only. Deleting or replacing what is protected needs a line
+/// daemon uses. It sends reads only, and looks into the journal of the settings, as apply does: what was
+/// applied last decides which consents still count and where an environment lived before. Deleting or replacing what is protected needs a line
 /// `Beamline-Consent: destroy ADDRESS` in the commit's message; for the working tree that of HEAD counts.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -45,7 +47,8 @@ pub(in crate::cli) struct Plan {
     /// End with exit code 2 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Print a JSON document: {\"format\": 1, \"plans\": [...], \"errors\": [...]}
+    /// Print a JSON document: {"format": 1, "memory": …, "plans": [...], "errors": [...]}; `memory` is null when
+    /// the journal was read, and says otherwise why not
     #[arg(long)]
     json: bool,
 }
@@ -61,17 +64,23 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End,
     }
     let clock = Clock::system();
     let estate = wiring::estate(&config, &clock, Some(&aliases(&environments))).await?;
+    let (recalled, branch) = (Recalled::of(&config).await, wiring::branch(&config)?);
+    let journal = recalled.store().map(|store| Journal { store, branch: &branch });
+    let knowledge = Knowledge { estate: &estate, journal };
     let mut plans = Vec::new();
     for environment in environments {
-        let subject = Subject::new(environment, &sources, &estate, None).await?;
-        let plan = subject.plan().await?.plan;
+        let subject = knowledge.subject(environment, &sources).await?;
+        let plan = plan_of(&subject).await?.plan;
         if !arguments.json {
+            if let Some(remark) = recalled.remark().filter(|_| plans.is_empty()) {
+                output::print(&format!("{remark}\n\n"))?;
+            }
             output::print(&format!("{}\n", shown(&plan)))?;
         }
         plans.push(plan);
     }
     if arguments.json {
-        output::print_json(json!({ "plans": plans, "errors": errors }))?;
+        output::print_json(json!({ "memory": recalled.remark(), "plans": plans, "errors": errors }))?;
     } else {
         print_errors(&errors);
         if let Some(remark) = unknown_comments(&config, plans.iter()) {

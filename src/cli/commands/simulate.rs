@@ -93,7 +93,7 @@ pub(in crate::cli) struct Simulate {
     /// Where the certificate authority is written (PEM)
     #[arg(long, value_name = "FILE", default_value = "simulator-ca.pem")]
     ca_file: PathBuf,
-    /// Print a JSON document: {\"format\": 1, \"resource_manager\": …, \"ca_file\": …, \"forge\": …, …}
+    /// Print a JSON document: {"format": 1, "resource_manager": …, "ca_file": …, "forge": …, …}
     #[arg(long)]
     json: bool,
     #[command(flatten)]

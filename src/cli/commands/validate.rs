@@ -39,7 +39,7 @@ pub(in crate::cli) struct Validate {
     /// Read this commit instead of the working tree
     #[arg(long, value_name = "REV")]
     commit: Option<String>,
-    /// Print a JSON document: {\"format\": 1, \"valid\": …, \"environments\": […], \"diagnostics\": […]}
+    /// Print a JSON document: {"format": 1, "valid": …, "environments": […], "diagnostics": […]}
     #[arg(long)]
     json: bool,
 }

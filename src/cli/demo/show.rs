@@ -19,7 +19,7 @@ use crate::cli::logging::{self, Destination};
 use crate::cli::output::{Tone, paint};
 use crate::cli::signals::stop_on_signals;
 use crate::cli::sources::Place;
-use crate::cli::subject::{Subject, outputs_of, select};
+use crate::cli::subject::{Knowledge, outputs_of, plan_of, select};
 use crate::clock::Clock;
 use crate::forge::State;
 use crate::reconcile::apply::RunEnd;
@@ -177,9 +177,10 @@ impl Show {
         let mut empty = true;
         let mut outputs = String::new();
         title("Planned again");
+        let knowledge = Knowledge { estate: &self.stage.estate, journal: None };
         for environment in select(&sources, &[])?.environments {
             let name = environment.name.clone();
-            let planned = Subject::new(environment, &sources, &self.stage.estate, None).await?.plan().await?;
+            let planned = plan_of(&knowledge.subject(environment, &sources).await?).await?;
             empty &= planned.plan.is_empty();
             live.say(&format!("  {name}: plan again: {}\n", summary_line(&planned.plan)));
             let present = planned.observed.present.iter().map(|(address, found)| (address, &found.body));

@@ -8,11 +8,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::Folder;
+use crate::attempt::Estate;
 use crate::cli::error::CliError;
 use crate::cli::wiring;
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
-use crate::daemon::{self, DaemonError, Estate, Happening};
+use crate::daemon::{self, DaemonError, Happening};
 use beamline_simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, Server, World, WorldOptions};
 
 /// The alias that the shipped definitions name.

@@ -11,12 +11,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
+use beamline::attempt::{Account, Estate};
 use beamline::azure::{Arm, Budget, Cloud, Tokens};
 use beamline::clock::Clock;
 use beamline::daemon::event::Event;
 use beamline::daemon::{
-    Account, Estate, ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Supervisor, Tally, Wellness,
-    run, watchers,
+    ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Supervisor, Tally, Wellness, run, watchers,
 };
 use beamline::definitions::{SourceFile, defaults_for, load};
 use beamline::forge::{Check, State, Status};

@@ -92,7 +92,8 @@ pub fn environment_files(
 }
 
 /// Whether an entry is an environment file, or hides some.
-pub(super) fn is_environment(path: &str, kind: EntryKind, root: &RepoPath) -> bool {
+#[must_use]
+pub fn is_environment(path: &str, kind: EntryKind, root: &RepoPath) -> bool {
     match role(path, root.as_str()) {
         Role::Environment { .. } => true,
         Role::Defaults { .. } => false,

@@ -1,0 +1,114 @@
+//! `plan` says what `apply` does: through the binary, with the journal that both look into (rules.md 19).
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::cli::{Simulator, commit, definitions};
+use crate::support::small;
+
+/// What `beamline plan --json` says of the only environment.
+fn planned(azure: &Simulator, dir: &Path) -> Value {
+    let output = azure.command(dir).args(["plan", "--commit", "HEAD", "--json"]).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What `beamline apply --json` does, planned and reported.
+fn applied(azure: &Simulator, dir: &Path) -> Value {
+    let output = azure.command(dir).args(["apply", "--yes", "--json"]).output().unwrap();
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// What of a plan decides what is done: steps with their reasons, blockers, consents.
+fn essence(plan: &Value) -> Value {
+    let parts = ["steps", "blockers", "consents"].map(|part| (part.to_owned(), plan[part].clone()));
+    Value::Object(parts.into_iter().collect())
+}
+
+/// Plans, applies, and sees that both were the same and that nothing is left.
+fn plan_and_apply(azure: &Simulator, dir: &Path) -> Value {
+    let promised = planned(azure, dir);
+    assert_eq!(promised["memory"], Value::Null);
+    let done = applied(azure, dir);
+    assert_eq!(essence(&promised["plans"][0]), essence(&done["plans"][0]));
+    let report = done["reports"][0].clone();
+    if report["end"] == "complete" {
+        let again = planned(azure, dir);
+        assert_eq!(again["plans"][0]["steps"], serde_json::json!([]), "planned again");
+    }
+    done
+}
+
+fn write(dir: &Path, text: &str) {
+    std::fs::write(dir.join("environments/dev.yaml"), text).unwrap();
+}
+
+/// A small environment with a second account, which nothing uses.
+fn with_data() -> String {
+    let data = "  data: { name: stdevdata001, account_tier: Standard, account_replication_type: LRS }\n";
+    let with_data = small(1).replacen("key_vaults:\n", &format!("{data}key_vaults:\n"), 1);
+    with_data.replacen("sku_name: standard,", "sku_name: standard, on_delete: purge,", 1)
+}
+
+const CONSENT: &str = "Without it\n\nBeamline-Consent: destroy dev/storage_accounts/data";
+
+/// A repository whose environment with a second account is applied.
+fn begun() -> (tempfile::TempDir, Simulator) {
+    let dir = definitions(&[("dev.yaml", &with_data())]);
+    std::fs::write(dir.path().join(".gitignore"), "state\n*.toml\n*.pem\n").unwrap();
+    let azure = Simulator::start(dir.path());
+    commit(dir.path(), "begin");
+    let first = planned(&azure, dir.path());
+    assert!(first["memory"].as_str().unwrap().contains("there is no journal at"), "{first}");
+    assert_eq!(applied(&azure, dir.path())["reports"][0]["end"], "complete");
+    (dir, azure)
+}
+
+#[test]
+fn a_consent_of_the_commit_before_the_last_counts_for_both() {
+    let (dir, azure) = begun();
+    write(dir.path(), &small(1));
+    commit(dir.path(), CONSENT);
+    std::fs::write(dir.path().join("README"), "more").unwrap();
+    commit(dir.path(), "Something else");
+    let done = plan_and_apply(&azure, dir.path());
+    assert_eq!(done["reports"][0]["end"], "complete");
+}
+
+#[test]
+fn a_consent_is_spent_for_both_by_an_apply_that_had_nothing_to_do() {
+    let (dir, azure) = begun();
+    std::fs::write(dir.path().join("README"), "more").unwrap();
+    commit(dir.path(), CONSENT);
+    // There is nothing to destroy here, and from now on it is in the past.
+    let done = plan_and_apply(&azure, dir.path());
+    assert_eq!(done["plans"][0]["steps"], serde_json::json!([]));
+    write(dir.path(), &small(1));
+    commit(dir.path(), "Without it, and nobody agreed");
+    let done = plan_and_apply(&azure, dir.path());
+    assert_eq!(done["reports"], serde_json::json!([]));
+    assert_ne!(done["plans"][0]["blockers"], serde_json::json!([]));
+}
+
+#[test]
+fn a_renamed_group_is_known_to_both_until_nothing_is_left_of_it() {
+    let (dir, azure) = begun();
+    let elsewhere = with_data().replace("rg-${environment}", "rg-new-${environment}");
+    write(dir.path(), &elsewhere);
+    commit(dir.path(), "Another group");
+    let done = plan_and_apply(&azure, dir.path());
+    let blockers = done["plans"][0]["blockers"].as_array().unwrap();
+    let lines: Vec<String> = blockers
+        .iter()
+        .filter_map(|blocker| blocker["address"].as_str())
+        .map(|address| format!("Beamline-Consent: destroy {address}"))
+        .collect();
+    assert!(lines.len() > 3, "{blockers:#?}");
+    // Refused once, it is still known where it lived.
+    assert_eq!(essence(&planned(&azure, dir.path())["plans"][0]), essence(&done["plans"][0]));
+    std::fs::write(dir.path().join("README"), "agreed").unwrap();
+    commit(dir.path(), &format!("Agreed\n\n{}", lines.join("\n")));
+    let done = plan_and_apply(&azure, dir.path());
+    assert_eq!(done["reports"][0]["end"], "complete", "{done:#}");
+}
