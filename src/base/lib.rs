@@ -1,10 +1,11 @@
 //! What every part of beamline shares and none owns: time and randomness that are passed in, whether something
-//! still moves, and the ids of ARM.
+//! still moves, work that nobody can stop half-way, and the ids of ARM.
 //!
 //! A package of its own, so that the simulator can be one too: it stands on the far side of the wire and
 //! must not be able to import what it is there to judge. Nothing here does I/O or knows what beamline is
 //! for; what is added must be needed on both sides.
 
 pub mod clock;
+pub mod errand;
 pub mod id;
 pub mod pulse;

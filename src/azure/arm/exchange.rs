@@ -46,7 +46,7 @@ impl Arm {
         let token = self.inner.tokens.token().await?;
         let response = self.attempt(outgoing, class, &token).await?;
         if response.status() != StatusCode::UNAUTHORIZED
-            || self.inner.tokens.forget(&token).await == Freshness::Same
+            || self.inner.tokens.forget(&token) == Freshness::Same
         {
             return Ok(response);
         }

@@ -1,23 +1,24 @@
 //! The token cache: one per credential and cloud, on the passed-in clock.
 //!
-//! Guarantees: one request for a token however many wait for it; a token is renewed five minutes
+//! Guarantees: one request for a token however many wait for it, made by an errand, so that nobody who is
+//! dropped or not polled keeps others from a token; a token is renewed five minutes
 //! before it expires (or after half of a shorter life); while the old token is valid, a failed
 //! renewal hurts nobody. Lifetimes go by monotonic time: a clock that is set neither ends a token nor
 //! prolongs it. What a machine that slept holds is older than it seems; Azure refuses it, and
 //! [`Tokens::forget`] has another one fetched.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azure_identity::Executor;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Mutex;
 
 use super::entra::{Entra, Fresh};
 use super::{Credential, TokenError};
 use crate::azure::Cloud;
 use crate::clock::{Clock, Instant};
+use crate::errand::errand;
 use crate::wire::{self, Renewable};
 
 /// How long before its end a token is renewed.
@@ -27,14 +28,19 @@ const EARLY: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_secs(20);
 
 /// Where tokens for Azure Resource Manager come from. Share it through an `Arc`.
-pub struct Tokens {
-    source: Source,
-    cached: Mutex<Option<Cached>>,
-}
+pub struct Tokens(Source);
 
 enum Source {
     Fixed(SecretString),
-    Entra(Box<Entra>),
+    Entra(Arc<Renewed>),
+}
+
+/// The token of a credential, renewed when it is time.
+struct Renewed {
+    entra: Entra,
+    cached: Mutex<Option<Cached>>,
+    /// Held by the errand that asks for a token.
+    asking: tokio::sync::Mutex<()>,
 }
 
 struct Cached {
@@ -63,8 +69,7 @@ impl Tokens {
     /// A token that never changes, for tests.
     #[must_use]
     pub fn fixed(token: impl Into<String>) -> Self {
-        let source = Source::Fixed(SecretString::from(token.into()));
-        Self { source, cached: Mutex::new(None) }
+        Self(Source::Fixed(SecretString::from(token.into())))
     }
 
     fn with_executor(
@@ -76,7 +81,8 @@ impl Tokens {
         executor: Option<Arc<dyn Executor>>,
     ) -> Result<Self, TokenError> {
         let entra = Entra::new(credential, cloud, wire, clock, imds_endpoint.as_deref(), executor)?;
-        Ok(Self { source: Source::Entra(Box::new(entra)), cached: Mutex::new(None) })
+        let renewed = Renewed { entra, cached: Mutex::new(None), asking: tokio::sync::Mutex::new(()) };
+        Ok(Self(Source::Entra(Arc::new(renewed))))
     }
 
     /// A valid token.
@@ -84,44 +90,35 @@ impl Tokens {
     /// # Errors
     /// [`TokenError`]; its class says whether trying again can help. Failures are not cached.
     pub async fn token(&self) -> Result<SecretString, TokenError> {
-        let entra = match &self.source {
+        let renewed = match &self.0 {
             Source::Fixed(token) => return Ok(token.clone()),
-            Source::Entra(entra) => entra,
+            Source::Entra(renewed) => renewed,
         };
-        let mut cached = self.cached.lock().await;
-        let now = entra.clock.monotonic();
-        if let Some(known) = cached.as_ref().filter(|known| now < known.renew) {
-            return Ok(known.token.clone());
+        if let Some(token) = renewed.fresh() {
+            return Ok(token);
         }
-        match entra.fetch().await {
-            Ok(fresh) => Ok(cached.insert(Cached::new(fresh)).token.clone()),
-            Err(error) => match cached.as_mut().filter(|known| entra.clock.monotonic() < known.expires) {
-                Some(known) => {
-                    tracing::warn!(%error, "a token could not be renewed, the old one is still valid");
-                    known.renew = entra.clock.after(PAUSE).min(known.expires);
-                    Ok(known.token.clone())
-                }
-                None => Err(error),
-            },
-        }
+        let renewed = Arc::clone(renewed);
+        errand(async move { renewed.renew().await }).await
     }
 
     /// Whether another secret stands where ours was read than the one in use.
     pub(crate) fn has_new_credential(&self) -> bool {
-        match &self.source {
+        match &self.0 {
             Source::Fixed(_) => false,
-            Source::Entra(entra) => entra.credential.renewable().is_some_and(Renewable::is_replaced),
+            Source::Entra(renewed) => {
+                renewed.entra.credential.renewable().is_some_and(Renewable::is_replaced)
+            }
         }
     }
 
     /// Forgets `refused`, which Azure did not accept. Answers whether another token can be had: then it
     /// is worth asking once more.
-    pub(crate) async fn forget(&self, refused: &SecretString) -> Freshness {
-        match &self.source {
+    pub(crate) fn forget(&self, refused: &SecretString) -> Freshness {
+        let renewed = match &self.0 {
             Source::Fixed(_) => return Freshness::Same,
-            Source::Entra(_) => {}
-        }
-        let mut cached = self.cached.lock().await;
+            Source::Entra(renewed) => renewed,
+        };
+        let mut cached = renewed.cached();
         if cached.as_ref().is_some_and(|known| known.token.expose_secret() == refused.expose_secret()) {
             *cached = None;
         }
@@ -136,6 +133,39 @@ pub(crate) enum Freshness {
     Renewable,
 }
 
+impl Renewed {
+    /// The token, where it is not time to renew it.
+    fn fresh(&self) -> Option<SecretString> {
+        let now = self.entra.clock.monotonic();
+        self.cached().as_ref().filter(|known| now < known.renew).map(|known| known.token.clone())
+    }
+
+    /// Asks for a token, unless another errand has meanwhile.
+    async fn renew(&self) -> Result<SecretString, TokenError> {
+        let _asking = self.asking.lock().await;
+        if let Some(token) = self.fresh() {
+            return Ok(token);
+        }
+        let fetched = self.entra.fetch().await;
+        let (clock, mut cached) = (&self.entra.clock, self.cached());
+        match fetched {
+            Ok(fresh) => Ok(cached.insert(Cached::new(fresh)).token.clone()),
+            Err(error) => match cached.as_mut().filter(|known| clock.monotonic() < known.expires) {
+                Some(known) => {
+                    tracing::warn!(%error, "a token could not be renewed, the old one is still valid");
+                    known.renew = clock.after(PAUSE).min(known.expires);
+                    Ok(known.token.clone())
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    fn cached(&self) -> MutexGuard<'_, Option<Cached>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Cached {
     fn new(fresh: Fresh) -> Self {
         let Fresh { token, asked, lifetime } = fresh;
@@ -146,9 +176,9 @@ impl Cached {
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let source = match &self.source {
+        let source = match &self.0 {
             Source::Fixed(_) => "fixed",
-            Source::Entra(entra) => entra.credential.name(),
+            Source::Entra(renewed) => renewed.entra.credential.name(),
         };
         f.debug_struct("Tokens").field("source", &source).finish_non_exhaustive()
     }
@@ -168,6 +198,7 @@ mod tests {
     use axum::{Form, Json, Router};
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use futures::FutureExt as _;
     use serde_json::{Value, json};
 
     use super::*;
@@ -281,16 +312,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_asked_first_keeps_nobody_from_a_token_by_not_being_polled() {
+        let issuer = Issuer::default();
+        let tokens = tokens(secret(), &issuer);
+        let mut held: Vec<_> = (0..3).map(|_| Box::pin(tokens.token())).collect();
+        for asked in &mut held {
+            assert!(asked.as_mut().now_or_never().is_none());
+        }
+        let told = tokio::time::timeout(Duration::from_secs(60), text(&tokens)).await;
+        assert_eq!(told.expect("it hangs"), "token-1");
+        drop(held.pop());
+        for asked in held {
+            assert_eq!(asked.await.unwrap().expose_secret(), "token-1");
+        }
+        assert_eq!(issuer.asked(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_refused_token_is_replaced_and_a_newer_one_kept() {
         let issuer = Issuer::default();
         let tokens = tokens(secret(), &issuer);
         let first = tokens.token().await.unwrap();
-        assert_eq!(tokens.forget(&first).await, Freshness::Renewable);
+        assert_eq!(tokens.forget(&first), Freshness::Renewable);
         assert_eq!(text(&tokens).await, "token-2");
-        tokens.forget(&first).await;
+        tokens.forget(&first);
         assert_eq!(text(&tokens).await, "token-2");
         let fixed = Tokens::fixed("t");
-        assert_eq!(fixed.forget(&fixed.token().await.unwrap()).await, Freshness::Same);
+        assert_eq!(fixed.forget(&fixed.token().await.unwrap()), Freshness::Same);
     }
 
     #[tokio::test(start_paused = true)]
@@ -340,7 +388,7 @@ mod tests {
         let first = tokens.token().await.unwrap();
         assert_eq!(issuer.last()["client_assertion"], "federated-1");
         std::fs::write(file.path(), "federated-2").unwrap();
-        tokens.forget(&first).await;
+        tokens.forget(&first);
         text(&tokens).await;
         assert_eq!(issuer.last()["client_assertion"], "federated-2");
     }
