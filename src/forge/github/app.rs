@@ -4,11 +4,13 @@
 //! installation access token"): a JWT signed with RS256, dated 60 s back because clocks differ, valid
 //! for at most 10 minutes, is exchanged for a token of the App's installation, which lives for an hour.
 //!
-//! Guarantees: however many wait, one request for a token is under way; a token is renewed five minutes
+//! Guarantees: however many wait, one request for a token is under way, made by an errand, so that nobody who
+//! is dropped or not polled keeps others from a token; a token is renewed five minutes
 //! before it expires (or after half of a shorter life); while the old one is valid, a failed renewal
 //! hurts nobody; a token is good for this one repository only; neither key nor token is ever printed.
 //! A token's life is GitHub's end of it less GitHub's date of the answer, and goes by monotonic time.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -22,10 +24,10 @@ use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use super::connection::{NAME, headers};
 use crate::clock::Instant;
+use crate::errand::errand;
 use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, Reach, Refused, date_of, secret_header};
 use crate::forge::{Class, ForgeError, Repository};
 use crate::wire::Renewable;
@@ -57,6 +59,8 @@ pub(super) struct App {
     /// `/repos/<owner>/<name>`
     base: String,
     state: Mutex<State>,
+    /// Held by the errand that asks for a token.
+    asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -99,8 +103,9 @@ impl App {
             return Err(OptionsError::AppId { app_id: id.chars().take(MAX_ID_CHARS).collect() });
         }
         key_of(&private_key.current()).map_err(|problem| OptionsError::PrivateKey { problem })?;
-        let (repository, state) = (repository.clone(), Mutex::default());
-        Ok(Self { id, private_key, installation_id, repository, base, state })
+        let (repository, state, asking) =
+            (repository.clone(), Mutex::default(), tokio::sync::Mutex::default());
+        Ok(Self { id, private_key, installation_id, repository, base, state, asking })
     }
 
     /// Its App ID or client ID.
@@ -109,12 +114,12 @@ impl App {
     }
 
     /// A token that is valid now.
-    pub(super) async fn token(&self, api: &Api) -> Result<SecretString, Failure> {
+    pub(super) async fn token(self: &Arc<Self>, api: &Api) -> Result<SecretString, Failure> {
         Ok(self.current(api).await?.token)
     }
 
     /// The header that carries it.
-    pub(super) async fn header(&self, api: &Api) -> Result<HeaderValue, Failure> {
+    pub(super) async fn header(self: &Arc<Self>, api: &Api) -> Result<HeaderValue, Failure> {
         Ok(self.current(api).await?.header)
     }
 
@@ -124,21 +129,36 @@ impl App {
     }
 
     /// Forgets the token of `header`, which GitHub did not accept.
-    pub(super) async fn forget(&self, header: &HeaderValue) {
-        let mut state = self.state.lock().await;
+    pub(super) fn forget(&self, header: &HeaderValue) {
+        let mut state = self.state();
         if state.cached.as_ref().is_some_and(|cached| cached.header == header) {
             state.cached = None;
         }
     }
 
-    async fn current(&self, api: &Api) -> Result<Cached, Failure> {
-        // Held while asking: whoever comes meanwhile waits for the same answer.
-        let mut state = self.state.lock().await;
-        let now = api.clock().monotonic();
-        if let Some(cached) = state.cached.as_ref().filter(|cached| now < cached.renew) {
-            return Ok(cached.clone());
+    async fn current(self: &Arc<Self>, api: &Api) -> Result<Cached, Failure> {
+        if let Some(cached) = self.fresh(api) {
+            return Ok(cached);
         }
-        match self.fetch(api, &mut state).await {
+        let (app, api) = (Arc::clone(self), api.clone());
+        errand(async move { app.renew(&api).await }).await
+    }
+
+    /// The token, where it is not time to renew it.
+    fn fresh(&self, api: &Api) -> Option<Cached> {
+        let now = api.clock().monotonic();
+        self.state().cached.as_ref().filter(|cached| now < cached.renew).cloned()
+    }
+
+    /// Asks for a token, unless another errand has meanwhile.
+    async fn renew(&self, api: &Api) -> Result<Cached, Failure> {
+        let _asking = self.asking.lock().await;
+        if let Some(cached) = self.fresh(api) {
+            return Ok(cached);
+        }
+        let fetched = self.fetch(api).await;
+        let mut state = self.state();
+        match fetched {
             Ok(fresh) => Ok(state.cached.insert(fresh).clone()),
             Err(failure) => match state.cached.as_mut().filter(|old| api.clock().monotonic() < old.expires) {
                 Some(old) => {
@@ -152,13 +172,13 @@ impl App {
     }
 
     /// Once more with another key, when this one is refused and has been replaced.
-    async fn fetch(&self, api: &Api, state: &mut State) -> Result<Cached, Failure> {
+    async fn fetch(&self, api: &Api) -> Result<Cached, Failure> {
         let key = self.private_key.current();
-        let outcome = self.fetch_with(api, state, &key).await;
+        let outcome = self.fetch_with(api, &key).await;
         match outcome {
             Err(failure) if failure.status == Some(StatusCode::UNAUTHORIZED) => {
                 if self.private_key.renew(&key) {
-                    return self.fetch_with(api, state, &self.private_key.current()).await;
+                    return self.fetch_with(api, &self.private_key.current()).await;
                 }
                 let mut failure = failure;
                 if let Some(advice) = self.private_key.advice() {
@@ -170,12 +190,17 @@ impl App {
         }
     }
 
-    async fn fetch_with(&self, api: &Api, state: &mut State, key: &SecretString) -> Result<Cached, Failure> {
+    async fn fetch_with(&self, api: &Api, key: &SecretString) -> Result<Cached, Failure> {
         let asked = api.clock().monotonic();
         let jwt = self.assertion(api.clock().now(), key)?;
-        let id = match self.installation_id.or(state.installation_id) {
+        let known = self.installation_id.or(self.state().installation_id);
+        let id = match known {
             Some(id) => id,
-            None => *state.installation_id.insert(self.look_up(api, &jwt).await?),
+            None => {
+                let found = self.look_up(api, &jwt).await?;
+                self.state().installation_id = Some(found);
+                found
+            }
         };
         let what = "a token for the App's installation";
         let name = self.repository.as_str().rsplit('/').next();
@@ -186,7 +211,7 @@ impl App {
         let outcome = self.ask(api, call, what).await;
         if matches!(&outcome, Err(failure) if failure.status == Some(StatusCode::NOT_FOUND)) {
             // Installed anew, it has another id.
-            state.installation_id = None;
+            self.state().installation_id = None;
         }
         let answer = outcome?;
         let date = date_of(&answer.headers, api.clock());
@@ -215,6 +240,10 @@ impl App {
         // Without a token nothing else can be asked either.
         let everything = |failure| Failure { reach: Reach::Everything, ..failure };
         api.send_advised(call, what, &advice).await.map_err(everything)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The header with a JWT that says who the App is.

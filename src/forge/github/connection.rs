@@ -168,7 +168,7 @@ impl GitHub {
         self.app().is_some()
     }
 
-    pub(super) fn app(&self) -> Option<&App> {
+    pub(super) fn app(&self) -> Option<&Arc<App>> {
         match &self.credential {
             Credential::Token(_) => None,
             Credential::App(app) => Some(app),
@@ -192,7 +192,7 @@ impl GitHub {
         let outcome = self.attempt(request, &authorization).await;
         match &outcome {
             Err(failure) if failure.status == Some(StatusCode::UNAUTHORIZED) => {
-                app.forget(&authorization).await;
+                app.forget(&authorization);
                 self.attempt(request, &app.header(&self.api).await?).await
             }
             Ok(_) | Err(_) => outcome,
