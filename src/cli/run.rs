@@ -1,6 +1,7 @@
 //! One environment's apply by hand: an `attempt`, with what a person sees of it.
 
-use tokio::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
+
 use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
@@ -63,7 +64,7 @@ impl Runner {
         let name = environment.name.clone();
         let held = Held::take(&self.store, &self.clock, &name, &self.stop).await?;
         let fence = held.fence();
-        self.leases.lock().await.push(held);
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner).push(held);
         let resumed = match self.store.unfinished_run_of(&name).await? {
             Some(open) => self.finish(&open, fence).await?,
             None => None,
@@ -96,7 +97,8 @@ impl Runner {
 
     /// Gives everything back that others may wait for.
     pub(super) async fn close(&self) {
-        for held in self.leases.lock().await.drain(..) {
+        let leases = std::mem::take(&mut *self.leases.lock().unwrap_or_else(PoisonError::into_inner));
+        for held in leases {
             held.release().await;
         }
         self.store.close().await;

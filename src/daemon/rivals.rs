@@ -12,6 +12,7 @@ use super::service::Shared;
 use super::worker::WorkError;
 use crate::attempt::source::load_at;
 use crate::definitions::{Claim, Diagnostic, claims, collisions};
+use crate::errand::errand;
 use crate::git::{CommitId, GitError};
 use crate::reconcile::apply::RunKind;
 use crate::store::Work;
@@ -40,18 +41,22 @@ pub(super) struct KnownRivals(Mutex<VecDeque<Known>>);
 
 type Known = ((CommitId, RunKind), Arc<Rivals>);
 
+/// The environments that `work`'s commit is about. One errand works it out, the others wait for it.
+pub(super) async fn rivals_of(shared: &Arc<Shared>, work: &Work) -> Result<Arc<Rivals>, WorkError> {
+    let (shared, key) = (Arc::clone(shared), (work.commit, work.kind));
+    errand(async move { shared.rivals.of(Arc::clone(&shared), key).await }).await
+}
+
 impl KnownRivals {
-    /// The environments that `work`'s commit is about. One worker works it out, the others wait for it.
-    pub(super) async fn of(&self, shared: &Arc<Shared>, work: &Work) -> Result<Arc<Rivals>, WorkError> {
-        let key = (work.commit, work.kind);
+    async fn of(&self, shared: Arc<Shared>, key: (CommitId, RunKind)) -> Result<Arc<Rivals>, WorkError> {
         let mut known = self.0.lock().await;
         if let Some((_, rivals)) = known.iter().find(|(other, _)| *other == key) {
             return Ok(rivals.clone());
         }
-        let all = shared.store.work_of_commit(&work.commit, work.kind).await?;
+        let (commit, kind) = key;
+        let all = shared.store.work_of_commit(&commit, kind).await?;
         let environments = all.len();
         let paths: BTreeSet<String> = all.into_iter().map(|work| work.path).collect();
-        let (shared, commit) = (shared.clone(), work.commit);
         let claims = tokio::task::spawn_blocking(move || claims_at(&shared, &commit, &paths)).await??;
         let mut problems: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
         for found in collisions(&claims) {

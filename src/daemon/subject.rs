@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::consent::consents;
-use super::rivals::claims_at;
+use super::rivals::{claims_at, rivals_of};
 use super::service::Shared;
 use super::worker::WorkError;
 use crate::attempt::source::{Definition, load_at};
@@ -57,7 +57,7 @@ pub(super) async fn read(shared: &Arc<Shared>, work: &Work, commit: &CommitId) -
             (None, Some(_) | None) => return Ok(Reading::Nothing),
         },
     };
-    let rivals = shared.rivals.of(shared, work).await?;
+    let rivals = rivals_of(shared, work).await?;
     let mut diagnostics = rivals.problems_of(&environment.path).to_vec();
     diagnostics.extend(collisions_with_others(shared, commit, &environment).await?);
     diagnostics.retain(Diagnostic::is_error);

@@ -195,6 +195,35 @@ fn single_files_have_what_nobody_else_may_have() {
     }
 }
 
+/// Where tokio's turns and permits are held, all of them in a task or a thread of its own or for a bounded time:
+/// `docs/ARCHITECTURE.md` says of each why it goes on.
+const HELD: [&str; 7] = [
+    "azure/auth/tokens.rs",
+    "daemon/http/bodies.rs",
+    "daemon/http/connections.rs",
+    "daemon/pull_requests/listing.rs",
+    "daemon/rivals.rs",
+    "forge/github/app.rs",
+    "store/readers.rs",
+];
+
+#[test]
+fn what_others_wait_for_is_held_where_it_is_known_to_go_on() {
+    const HOLDS: [&str; 5] =
+        ["sync::Mutex::", "tokio::sync::Mutex", "Semaphore", "tokio::sync::RwLock", "OnceCell"];
+    let sources = sources();
+    let ours = |source: &&Source| !is_test(&source.path) && module_of(&source.path) != "simulator";
+    let mut holders = BTreeSet::new();
+    for source in sources.iter().filter(ours) {
+        let code = source.code.replace("std::sync::Mutex", "");
+        let is_import = |line: &str| line.contains("use tokio::sync::") && line.contains("Mutex");
+        if HOLDS.iter().any(|word| code.contains(word)) || code.lines().any(is_import) {
+            holders.insert(source.path.as_str());
+        }
+    }
+    assert_eq!(holders, HELD.into_iter().collect(), "say in docs/ARCHITECTURE.md why it goes on");
+}
+
 #[test]
 fn every_file_says_why_it_exists() {
     for source in sources() {

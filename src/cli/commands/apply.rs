@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use clap::Args;
 use futures::StreamExt as _;
 use serde_json::json;
-use tokio::sync::Mutex;
 
 use crate::cli::arguments::Global;
 use crate::cli::commands::plan::print_errors;

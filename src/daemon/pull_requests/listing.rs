@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::errand::errand;
 use crate::forge::{Forge, ForgeError, PullRequest, PullRequestNumber, PullRequests, Validator};
 use crate::git::{BranchName, CommitId};
 
 /// What the forge said last, kept for as long as it says that nothing has changed.
 #[derive(Debug, Default)]
-pub(in crate::daemon) struct Listed(tokio::sync::Mutex<Option<(Validator, Arc<Listing>)>>);
+pub(in crate::daemon) struct Listed(Arc<tokio::sync::Mutex<Known>>);
+
+type Known = Option<(Validator, Arc<Listing>)>;
 
 /// The open pull requests.
 #[derive(Debug, Default)]
@@ -20,28 +23,29 @@ pub(in crate::daemon) struct Listing {
 }
 
 impl Listed {
-    /// Asks the forge; where it has no pull requests, nothing is asked and none are open.
+    /// Asks the forge, one errand at a time; where it has no pull requests, nothing is asked and none are open.
     pub(in crate::daemon) async fn ask(&self, forge: &Forge) -> Result<Arc<Listing>, ForgeError> {
         if !forge.has_pull_requests() {
             return Ok(Arc::default());
         }
-        let mut known = self.0.lock().await;
-        let answer = forge.open_pull_requests(known.as_ref().map(|(validator, _)| validator)).await?;
-        match (answer, known.as_ref()) {
-            (PullRequests::Unchanged, Some((_, listing))) => Ok(listing.clone()),
-            (PullRequests::Unchanged, None) => Ok(Arc::default()),
-            (PullRequests::Open { pull_requests, truncated, validator }, _) => {
-                if truncated {
-                    tracing::warn!(
-                        read = pull_requests.len(),
-                        "more pull requests are open than are looked at"
-                    );
-                }
-                let open = pull_requests.into_iter().map(|one| (one.number, one)).collect();
-                let listing = Arc::new(Listing { open, is_whole: !truncated });
-                *known = validator.map(|validator| (validator, listing.clone()));
-                Ok(listing)
+        let (known, forge) = (Arc::clone(&self.0), forge.clone());
+        errand(async move { list(&mut *known.lock().await, &forge).await }).await
+    }
+}
+
+async fn list(known: &mut Known, forge: &Forge) -> Result<Arc<Listing>, ForgeError> {
+    let answer = forge.open_pull_requests(known.as_ref().map(|(validator, _)| validator)).await?;
+    match (answer, known.as_ref()) {
+        (PullRequests::Unchanged, Some((_, listing))) => Ok(listing.clone()),
+        (PullRequests::Unchanged, None) => Ok(Arc::default()),
+        (PullRequests::Open { pull_requests, truncated, validator }, _) => {
+            if truncated {
+                tracing::warn!(read = pull_requests.len(), "more pull requests are open than are looked at");
             }
+            let open = pull_requests.into_iter().map(|one| (one.number, one)).collect();
+            let listing = Arc::new(Listing { open, is_whole: !truncated });
+            *known = validator.map(|validator| (validator, listing.clone()));
+            Ok(listing)
         }
     }
 }
