@@ -48,6 +48,8 @@ mod writer;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod interrupted_tests;
+#[cfg(test)]
 mod tests;
 
 pub use arrivals::Arrivals;

@@ -1,11 +1,8 @@
 //! What a store withstands: callers that are dropped or not polled, full disks, files that go away. Only
 //! compiled for tests.
 
-use std::future::poll_fn;
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -13,6 +10,7 @@ use tempfile::TempDir;
 
 use super::fixture::{branch, commit, delivery, folder, name, new_work, now, run_record, silent};
 use super::{Acceptance, Arrival, Delivery, Line, Store, StoreError, Writability, environment_lease};
+use crate::reconcile::apply::fixture::drop_after;
 use crate::reconcile::apply::{Event, Journal as _, JournalError, RunEnd, RunKind};
 
 const TTL: Duration = Duration::from_secs(60);
@@ -28,21 +26,6 @@ async fn opened() -> (TempDir, Store) {
 
 fn large(id: &str) -> Delivery {
     Delivery { event: "x".repeat(100_000), ..delivery(id) }
-}
-
-/// Polls `future` at most so often, whenever it is woken, and drops it after the last time.
-async fn drop_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let (mut future, mut left) = (pin!(future), polls);
-    poll_fn(|context| {
-        if left > 0
-            && let Poll::Ready(done) = future.as_mut().poll(context)
-        {
-            return Poll::Ready(Some(done));
-        }
-        left = left.saturating_sub(1);
-        if left == 0 { Poll::Ready(None) } else { Poll::Pending }
-    })
-    .await
 }
 
 #[tokio::test(start_paused = true)]

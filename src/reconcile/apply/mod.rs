@@ -34,6 +34,8 @@ mod step_run;
 mod verdict;
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
 
 pub use driver::{Apply, ApplyError, apply};
