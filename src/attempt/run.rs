@@ -9,7 +9,7 @@ use crate::git::CommitId;
 use crate::reconcile::apply::{Fence, Journal as _, RunEnd, RunKind, RunRecord};
 use crate::reconcile::report::{Progress, Report};
 use crate::reconcile::{Means, Planned, ReconcileError, carry_out, make_plan, resume, run_record};
-use crate::store::{EnvironmentChange, Store, StoreError};
+use crate::store::{Applied, EnvironmentChange, EnvironmentRecord, Store, StoreError};
 
 /// Why an attempt cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,20 @@ impl Attempt<'_> {
         };
         let report = resume(&subject.wanted(), run, self.means(arm)).await?;
         self.store.save_report(&report).await?;
+        if report.end == RunEnd::Complete {
+            self.note_complete(subject).await?;
+        }
         Ok(Some(report))
+    }
+
+    /// What a run of an earlier process was allowed to destroy is spent by its end, as by that of any other.
+    async fn note_complete(&self, subject: &Subject) -> Result<(), StoreError> {
+        let record = self.store.environment(&subject.environment.name).await?;
+        let (Some(record), Some(commit), Some(digest)) = (record, &subject.commit, &subject.digest) else {
+            return Ok(());
+        };
+        let last_complete = Some(Applied { commit: *commit, input_digest: digest.clone() });
+        self.store.save_environment(&EnvironmentRecord { last_complete, ..record }).await
     }
 
     /// The record of a run of `kind` that carries out `planned`; `asked_by` is the work that asks for it.

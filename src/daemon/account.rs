@@ -10,21 +10,37 @@ use super::wording;
 use crate::git::CommitId;
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::reconcile::deeds::Deeds;
+use crate::reconcile::plan::ConsentStanding;
 use crate::reconcile::report::Report;
 use crate::store::{Ending, EnvironmentChange, StoreError, StoredRun, Work, WorkId, WorkState};
 
+/// What was done for a piece of work, and by whose leave.
+pub(super) struct Done {
+    pub(super) deeds: Deeds,
+    /// The consents that were in force for its runs. They are spent once a run is complete, and no later plan
+    /// knows of them.
+    pub(super) consents: Vec<ConsentStanding>,
+}
+
 /// What was done for `work`; `latest` is the report of its newest run, whose words the journal does not have.
-pub(super) async fn deeds_of(
+pub(super) async fn done_for(
     shared: &Shared,
     work: &Work,
     latest: Option<&Report>,
-) -> Result<Deeds, StoreError> {
-    let mut reports = shared.store.reports_of(work).await?;
+) -> Result<Done, StoreError> {
+    let runs = shared.store.runs_of(work).await?;
+    let mut reports = shared.store.reports_of(&runs).await?;
     if let Some(latest) = latest {
         reports.retain(|report| report.run != latest.run);
         reports.push(latest.clone());
     }
-    Ok(Deeds::of(&reports))
+    let mut consents: Vec<ConsentStanding> = Vec::new();
+    for consent in runs.into_iter().rev().flat_map(|run| run.record.plan.consents) {
+        if consent.is_in_force() && consents.iter().all(|known| known.line != consent.line) {
+            consents.push(consent);
+        }
+    }
+    Ok(Done { deeds: Deeds::of(&reports), consents })
 }
 
 /// Corrects what is said of the work before `work`, where that was superseded in the middle of its run. A
@@ -35,7 +51,7 @@ pub(super) async fn correct_superseded(shared: &Shared, work: &Work) -> Result<(
     let Some((_, end)) = run.ended else { return Ok(()) };
     let Some(former) = superseded_work_of(shared, &run).await? else { return Ok(()) };
     let WorkState::Ended { summary: before, .. } = &former.state else { return Ok(()) };
-    let deeds = deeds_of(shared, &former, None).await?;
+    let deeds = done_for(shared, &former, None).await?.deeds;
     let (end, summary) = match end {
         RunEnd::Complete => (end, sentences::applied_before(before, &deeds)),
         RunEnd::Failed => (end, sentences::reported(&deeds)),

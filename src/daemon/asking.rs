@@ -27,13 +27,15 @@ fn verb(action: Action) -> &'static str {
     }
 }
 
-/// A status' text with the lines that are in force, and those that do nothing.
-pub(super) fn with_consents(text: String, plan: &Plan) -> String {
-    let idle: Vec<&ConsentStanding> = plan.consents.iter().filter(|one| one.code().is_some()).collect();
-    let in_force: Vec<String> = plan
-        .consents
+/// A status' text with the lines that are in force, those that were for earlier runs of the same work (`spent`),
+/// and those that do nothing.
+pub(super) fn with_consents(text: String, plan: &Plan, spent: &[ConsentStanding]) -> String {
+    let is_spent = |one: &ConsentStanding| spent.iter().any(|spent| spent.line == one.line);
+    let idle: Vec<&ConsentStanding> =
+        plan.consents.iter().filter(|one| one.code().is_some() && !is_spent(one)).collect();
+    let in_force: Vec<String> = spent
         .iter()
-        .filter(|one| one.is_in_force())
+        .chain(plan.consents.iter().filter(|one| one.is_in_force() && !is_spent(one)))
         .map(|one| format!("{} ({})", one.line.target, one.line.origin()))
         .collect();
     let text = match in_force.is_empty() {
@@ -125,9 +127,19 @@ mod tests {
             ("production/key_vaults/mian", nothing()),
         ]);
         assert_eq!(
-            with_consents("Applied: 1 deleted".to_owned(), &plan),
+            with_consents("Applied: 1 deleted".to_owned(), &plan, &[]),
             "Applied: 1 deleted; consent: production/workspace (b4c0045 by Ada); consent line \
              production/key_vaults/mian (b4c0045 by Ada) matches nothing"
+        );
+    }
+
+    #[test]
+    fn a_line_that_an_earlier_run_of_the_work_used_is_in_force_and_not_idle() {
+        let before = plan(&[("production/workspace", Standing::InForce { addresses: Vec::new() })]);
+        let now = plan(&[("production/workspace", nothing())]);
+        assert_eq!(
+            with_consents("Applied: 1 deleted".to_owned(), &now, &before.consents),
+            "Applied: 1 deleted; consent: production/workspace (b4c0045 by Ada)"
         );
     }
 
@@ -137,7 +149,7 @@ mod tests {
         let asking = needs_consent(&[(&address, Action::Delete)]);
         let line = "Beamline-Consent: destroy production/key_vaults/main";
         for target in ["production/key_vaults/mian", &format!("production/{}", "x".repeat(100))] {
-            let text = with_consents(asking.clone(), &plan(&[(target, nothing())]));
+            let text = with_consents(asking.clone(), &plan(&[(target, nothing())]), &[]);
             let text = Description::new(&text);
             assert!(text.as_str().contains("matches nothing") && text.as_str().ends_with(line), "{text}");
         }

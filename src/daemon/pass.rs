@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-use super::account::{correct_superseded, deeds_of};
+use super::account::{correct_superseded, done_for};
 use super::asking;
 use super::beat::Beating;
 use super::comments::{Spoken, spoken};
@@ -193,6 +193,7 @@ impl Pass<'_> {
         if let Some(busy) = plan.blockers.iter().find(is_busy) {
             return Ok(Passed::Waiting(busy.message()));
         }
+        let mut spent = Vec::new();
         let (end, summary) = match self.work.kind {
             _ if !plan.blockers.is_empty() => (RunEnd::Blocked, self.after(sentences::blocked(plan)).await?),
             RunKind::Plan | RunKind::Drift => (RunEnd::Planned, sentences::planned(plan)),
@@ -201,16 +202,18 @@ impl Pass<'_> {
             }
             RunKind::Apply if plan.steps.is_empty() => {
                 // What was done before an interruption was done for this commit.
-                let deeds = deeds_of(self.shared, self.work, None).await?.settled();
+                let done = done_for(self.shared, self.work, None).await?;
+                let deeds = done.deeds.settled();
                 let is_nothing = deeds.is_nothing();
                 let text =
                     if is_nothing { sentences::as_declared(plan) } else { sentences::applied(plan, &deeds) };
+                spent = done.consents;
                 (RunEnd::Complete, text)
             }
             RunKind::Apply => return self.apply(subject, planned).await,
         };
         let section = self.is_kept().then(|| Box::new(Section::of_plan(plan)));
-        let summary = asking::with_consents(summary, plan);
+        let summary = asking::with_consents(summary, plan, &spent);
         Ok(Passed::Ended(Outcome { section, ..self.outcome(subject, end, summary).await? }))
     }
 
@@ -249,8 +252,9 @@ impl Pass<'_> {
                 false => Passed::Waiting("something else changed the environment meanwhile".to_owned()),
             });
         }
-        let deeds = deeds_of(self.shared, self.work, Some(&report)).await?;
-        let summary = asking::with_consents(sentences::applied(&planned.plan, &deeds), &planned.plan);
+        let done = done_for(self.shared, self.work, Some(&report)).await?;
+        let applied = sentences::applied(&planned.plan, &done.deeds);
+        let summary = asking::with_consents(applied, &planned.plan, &done.consents);
         Ok(Passed::Ended(self.outcome(subject, report.end, summary).await?))
     }
 
@@ -303,7 +307,10 @@ impl Pass<'_> {
     /// What is said at the end of work that may have done something before.
     pub(super) async fn after(&self, text: String) -> Result<String, StoreError> {
         match self.work.kind {
-            RunKind::Apply => Ok(sentences::after(&deeds_of(self.shared, self.work, None).await?, text)),
+            RunKind::Apply => {
+                let done = done_for(self.shared, self.work, None).await?;
+                Ok(sentences::after(&done.deeds, text))
+            }
             RunKind::Plan | RunKind::Drift => Ok(text),
         }
     }

@@ -110,14 +110,13 @@ impl Store {
         }) }).await
     }
 
-    /// The reports of the runs that `work` took, oldest first, made from the journal. Runs that began by hand
-    /// or under an older version count when they are of its commit and ended while it was open.
+    /// The reports of `runs`, which come newest first, the oldest first, made from the journal.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
-    pub async fn reports_of(&self, work: &Work) -> Result<Vec<Report>, StoreError> {
+    pub async fn reports_of(&self, runs: &[StoredRun]) -> Result<Vec<Report>, StoreError> {
         let mut reports = Vec::new();
-        for run in self.runs_of(work).await?.into_iter().rev() {
+        for run in runs.iter().rev() {
             let history = self.events_of(run.record.id).await?;
             match report_of(&run.record, &history, run.ended) {
                 Ok(report) => reports.push(report),
@@ -129,7 +128,8 @@ impl Store {
         Ok(reports)
     }
 
-    /// The runs that `work` took, newest first, as [`Store::reports_of`] counts them.
+    /// The runs that `work` took, newest first. Runs that began by hand or under an older version count when
+    /// they are of its commit and ended while it was open.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.

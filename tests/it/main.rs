@@ -49,6 +49,7 @@ mod refused_heads;
 mod removal;
 mod renames;
 mod replacements;
+mod resumed_by_hand;
 mod retries;
 mod same_instant;
 mod seeds;

@@ -76,7 +76,7 @@ async fn the_log_of_a_night_tells_what_became_of_each_push() {
     let first = first.short();
     log.says("head_accepted", &[&first, "touched=\"dev\""]);
     log.says("run_started", &["environment=dev", &first, "7 to create"]);
-    log.says("run_resumed", &["environment=dev", &first]);
+    log.says("run_resumed", &["an interrupted run goes on", "environment=dev", &first, "done=", "steps=7"]);
     log.says("run_ended", &["environment=dev", &first, "end=\"complete\"", "7 created", "took="]);
     log.says("work_ended", &["environment=dev", &first, "Applied: 7 created"]);
     log.says("status_delivered", &[&first, "context=beamline/apply ", "state=\"success\""]);

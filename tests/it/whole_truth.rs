@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beamline_simulator::Latency;
+use beamline_simulator::{Fault, FaultEffect, Latency};
 
 use beamline::reconcile::plan::{Plan, Style, render};
 use serde_json::json;
@@ -69,6 +69,68 @@ async fn an_older_commit_says_what_its_run_did_and_the_newer_one_what_its_own_di
     assert!(note.contains("beamline/apply: dev: success: Applied: 1 changed"), "{note}");
     let note = world.repository.note(&first);
     assert!(note.contains("beamline/apply: dev: success: Applied: 7 created"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_was_killed_and_resumed_names_the_consent_it_had() {
+    let lake =
+        "  lake: { name: \"stlake${environment}\", account_tier: Standard, account_replication_type: LRS }\n";
+    let mut world = DaemonWorld::with(Setup { latency: REALISTIC, ..Setup::new() });
+    let with_lake = small(1).replace("key_vaults:", &format!("{lake}key_vaults:"));
+    world.repository.write("environments/dev.yaml", &with_lake);
+    world.start().await;
+    world.push("the beginning").await;
+    world.azure.faults().add(Fault {
+        method: Some("DELETE".to_owned()),
+        path_contains: "stlakedev".to_owned(),
+        times: 1,
+        effect: FaultEffect::Slow { ms: 20_000 },
+    });
+    world.repository.write("environments/dev.yaml", &small(1));
+    let commit =
+        world.repository.push("the lake goes\n\nBeamline-Consent: destroy dev/storage_accounts/lake");
+    let account = format!("{}/providers/Microsoft.Storage/storageAccounts/stlakedev", group_of("dev"));
+    world.until("it goes", async || !world.exists(&account)).await;
+    world.kill().await;
+    world.start().await;
+    world.settled("main", &commit).await;
+    let note = world.repository.note(&commit);
+    let truth = "success: Applied: 1 deleted; consent: dev/storage_accounts/lake (";
+    assert!(note.contains(truth) && !note.contains("consent line"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_cannot_be_resumed_says_why_and_what_was_done_before() {
+    let mut world = slow_world();
+    world.start().await;
+    let commit = world.repository.push("first");
+    until_the_vault_is_being_made(&world).await;
+    world.kill().await;
+    let id = world.azure.faults();
+    id.add(Fault {
+        method: Some("PUT".to_owned()),
+        path_contains: "/workspaces/mlw".to_owned(),
+        times: 1000,
+        effect: FaultEffect::Status {
+            code: 409,
+            retry_after_secs: None,
+            error_code: "ScopeLocked".to_owned(),
+            message: "It is locked.".to_owned(),
+        },
+    });
+    world.start().await;
+    let going_on = "beamline/apply: dev: pending: Going on with an interrupted run: ";
+    world.until("it goes on", async || world.repository.note(&commit).contains(going_on)).await;
+    world.settled("main", &commit).await;
+    let note = world.repository.note(&commit);
+    let truth = "dev: failure: 1 of 2 steps failed (1 skipped): workspace: ScopeLocked: It is locked.; done: 5 created";
+    assert!(note.contains(truth), "{note}");
+    world.azure.faults().clear();
+    world.repository.write("environments/dev.yaml", &small(2));
+    let note = world.push("once more").await;
+    assert!(note.contains("dev: success: Applied: 2 created"), "{note}");
     world.finish().await;
 }
 

@@ -138,7 +138,7 @@ fn planned(section: &Section, body: &mut String) {
 /// All runs that the work took, oldest first: of a run that was interrupted and resumed all it did.
 async fn runs(store: &Store, work: &Work, body: &mut String) -> Result<(), StoreError> {
     let runs = store.runs_of(work).await?;
-    let reports = store.reports_of(work).await?;
+    let reports = store.reports_of(&runs).await?;
     let gone = Deeds::of(&reports);
     let mut reports: BTreeMap<RunId, Report> =
         reports.into_iter().map(|report| (report.run, report)).collect();

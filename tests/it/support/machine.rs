@@ -162,12 +162,22 @@ impl Machine {
 
     /// Writes the definition, commits and pushes it; the commit.
     pub(crate) fn push(&self, definition: &str) -> String {
+        self.push_to("environments/production.yaml", definition)
+    }
+
+    /// The same at another place of the repository.
+    pub(crate) fn push_to(&self, path: &str, definition: &str) -> String {
+        self.push_saying(path, definition, "As wanted")
+    }
+
+    /// The same with a commit message.
+    pub(crate) fn push_saying(&self, path: &str, definition: &str, message: &str) -> String {
         let clone = self.path().join("clone");
-        let file = clone.join("environments/production.yaml");
+        let file = clone.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, definition).unwrap();
         self.git(&clone, &["add", "."]);
-        self.git(&clone, &["commit", "-q", "-m", "As wanted"]);
+        self.git(&clone, &["commit", "-q", "-m", message]);
         self.git(&clone, &["push", "-q", "origin", "HEAD:main"]);
         self.git(&clone, &["rev-parse", "HEAD"])
     }
