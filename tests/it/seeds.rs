@@ -1,6 +1,8 @@
 //! A thousand histories, each drawn from a seed: the whole daemon over a real repository and the real store
 //! (SQLite in a file), on virtual time. Faults at the same instants, failed and cancelled operations, lost
-//! answers, a frozen group, stops and deaths at random moments, a full disk, a state folder that goes away.
+//! answers, a frozen group, stops at random moments, a full disk, a state folder that goes away; and deaths: of the
+//! daemon, which lets go of everything in order, and of its whole runtime, between any two polls of any two tasks,
+//! with everything that was under way in it.
 //!
 //! All settle: every status is final and true, no run is left open, no resource was made twice, a second plan is
 //! empty. A seed that fails is named; `BEAMLINE_SEEDS=17..18 cargo test --test it seeds` repeats it alone.
@@ -18,7 +20,9 @@ use beamline::resources::id::ResourceId;
 use beamline_simulator::{DEFAULT_SUBSCRIPTION, Fault, FaultEffect, Latency, Moment};
 use serde_json::json;
 
-use crate::support::{DaemonWorld, Repository, Setup, group_of, in_ci, never_hangs, small};
+use crate::support::{
+    DaemonWorld, Repository, Setup, crashed, ends_within, group_of, in_ci, paused_runtime, small,
+};
 
 /// Real seconds that one seed may take; it takes less than one.
 const PATIENCE_SECS: u64 = 120;
@@ -90,6 +94,7 @@ impl Draw {
 enum Blow {
     Stop,
     Death,
+    Crash,
     FullDisk,
     Unmounted,
     Frozen,
@@ -97,10 +102,12 @@ enum Blow {
     Faults,
 }
 
-const BLOWS: [Blow; 9] = [
+const BLOWS: [Blow; 11] = [
     Blow::Stop,
     Blow::Death,
     Blow::Death,
+    Blow::Crash,
+    Blow::Crash,
     Blow::FullDisk,
     Blow::Unmounted,
     Blow::Frozen,
@@ -119,22 +126,74 @@ fn definition(round: u64, nodes: u32) -> String {
     format!("{}tags: {{ round: \"{round}\" }}\n", small(nodes))
 }
 
+/// What has happened so far.
+struct History {
+    draw: Draw,
+    world: DaemonWorld,
+    commits: Vec<CommitId>,
+    may_repeat: bool,
+    round: u64,
+    rounds: u64,
+}
+
+/// How a part of a history ends.
+enum Part {
+    /// All that was drawn has happened.
+    Last,
+    /// The runtime goes.
+    Crash,
+}
+
 /// One history.
-async fn history(seed: u64) {
-    let mut draw = Draw(fastrand::Rng::with_seed(seed));
-    let latency =
-        draw.one(&[Latency::None, Latency::Realistic { factor: 0.1 }, Latency::Realistic { factor: 1.0 }]);
-    let mut world = DaemonWorld::over(Repository::in_memory(), Setup { latency, ..Setup::new() });
-    world.own_state_folder();
-    let mut commits = vec![push(&world, &mut draw, 0)];
-    world.start().await;
-    let mut may_repeat = false;
-    for round in 1..=draw.0.u64(1..5) {
-        world.clock.sleep(draw.moment()).await;
-        let blow = draw.one(&BLOWS);
-        // Shown when the seed fails.
-        println!("{round}: {blow:?} at {}", world.clock.now());
+fn history(seed: u64) {
+    let mut runtime = paused_runtime();
+    let mut history = runtime.block_on(History::begin(seed));
+    while let Part::Crash = runtime.block_on(history.go_on()) {
+        history.world.lose();
+        runtime = crashed(runtime);
+        runtime.block_on(history.world.start());
+    }
+    runtime.block_on(history.settle());
+}
+
+impl History {
+    async fn begin(seed: u64) -> Self {
+        let mut draw = Draw(fastrand::Rng::with_seed(seed));
+        let latency = draw.one(&[
+            Latency::None,
+            Latency::Realistic { factor: 0.1 },
+            Latency::Realistic { factor: 1.0 },
+        ]);
+        let mut world = DaemonWorld::over(Repository::in_memory(), Setup { latency, ..Setup::new() });
+        world.own_state_folder();
+        let commits = vec![push(&world, &mut draw, 0)];
+        world.start().await;
+        let rounds = draw.0.u64(1..5);
+        Self { draw, world, commits, may_repeat: false, round: 0, rounds }
+    }
+
+    async fn go_on(&mut self) -> Part {
+        while self.round < self.rounds {
+            self.round += 1;
+            self.world.clock.sleep(self.draw.moment()).await;
+            let blow = self.draw.one(&BLOWS);
+            // Shown when the seed fails.
+            println!("{}: {blow:?} at {}", self.round, self.world.clock.now());
+            if let Blow::Crash = blow {
+                for _ in 0..self.draw.0.u16(0..500) {
+                    tokio::task::yield_now().await;
+                }
+                return Part::Crash;
+            }
+            self.strike(blow).await;
+        }
+        Part::Last
+    }
+
+    async fn strike(&mut self, blow: Blow) {
+        let Self { draw, world, commits, may_repeat, round, .. } = self;
         match blow {
+            Blow::Crash => unreachable!("it ends this part of the history"),
             Blow::Stop => {
                 world.stop().await;
                 world.start().await;
@@ -159,11 +218,11 @@ async fn history(seed: u64) {
                 world.clock.sleep(draw.moment()).await;
                 world.azure.remove(&lock_id());
             }
-            Blow::Push | Blow::Frozen => commits.push(push(&world, &mut draw, round)),
+            Blow::Push | Blow::Frozen => commits.push(push(world, draw, *round)),
             Blow::Faults => {
                 for _ in 0..draw.0.u8(1..5) {
                     let fault = draw.fault();
-                    may_repeat |= matches!(
+                    *may_repeat |= matches!(
                         fault.effect,
                         FaultEffect::FailOperation { .. } | FaultEffect::CancelOperation
                     );
@@ -172,7 +231,11 @@ async fn history(seed: u64) {
             }
         }
     }
-    settle(world, commits, &mut draw, may_repeat).await;
+
+    async fn settle(self) {
+        let Self { mut draw, world, commits, may_repeat, .. } = self;
+        settle(world, commits, &mut draw, may_repeat).await;
+    }
 }
 
 fn push(world: &DaemonWorld, draw: &mut Draw, round: u64) -> CommitId {
@@ -223,7 +286,7 @@ fn seeds() -> Range<u64> {
 
 fn lane(number: u64) {
     for seed in seeds().filter(|seed| seed % LANES == number) {
-        let told = std::panic::catch_unwind(|| never_hangs(PATIENCE_SECS, async move || history(seed).await));
+        let told = std::panic::catch_unwind(|| ends_within(PATIENCE_SECS, move || history(seed)));
         assert!(told.is_ok(), "seed {seed} failed: its story is above");
     }
 }

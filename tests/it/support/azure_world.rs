@@ -243,8 +243,26 @@ fn wanted<'a>(
 
 /// Runs a story on virtual time, where the test itself is not one.
 pub(crate) fn block_on<T>(story: impl Future<Output = T>) -> T {
+    paused_runtime().block_on(story)
+}
+
+/// A runtime on virtual time. Between any two polls of its tasks the future that it blocks on is polled, if that is
+/// awake.
+pub(crate) fn paused_runtime() -> tokio::runtime::Runtime {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().start_paused(true).build().unwrap().block_on(story)
+    runtime.enable_all().start_paused(true).event_interval(1).build().unwrap()
+}
+
+/// Drops `runtime` with every task in it, as a dying process does, and makes another one, in which virtual time goes
+/// on where it was.
+pub(crate) fn crashed(runtime: tokio::runtime::Runtime) -> tokio::runtime::Runtime {
+    let then = runtime.block_on(async { tokio::time::Instant::now() });
+    drop(runtime);
+    let next = paused_runtime();
+    next.block_on(async {
+        tokio::time::advance(then.saturating_duration_since(tokio::time::Instant::now())).await;
+    });
+    next
 }
 
 /// Runs a story on virtual time that hangs in real time when it fails: while the store works, virtual time stands
@@ -253,9 +271,14 @@ pub(crate) fn never_hangs<T: Send + 'static>(
     secs: u64,
     story: impl AsyncFnOnce() -> T + Send + 'static,
 ) -> T {
+    ends_within(secs, move || block_on(story()))
+}
+
+/// The same for a story that has runtimes of its own.
+pub(crate) fn ends_within<T: Send + 'static>(secs: u64, story: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, ended) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block_on(story())));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(story));
         // Nobody listens any more when it took too long.
         let _ = done.send(outcome);
     });

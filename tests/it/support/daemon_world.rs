@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -128,6 +129,10 @@ pub(crate) struct DaemonWorld {
 
 struct Running {
     store: Store,
+    /// Everything that those who watch are told from the start on.
+    news: broadcast::Receiver<Happening>,
+    /// How much of it was taken in.
+    heard: Arc<AtomicUsize>,
     stop: CancellationToken,
     task: JoinHandle<()>,
     requests: mpsc::Sender<Event>,
@@ -183,7 +188,8 @@ impl DaemonWorld {
         let lock = self.lock();
         store.void_leases(&lock).await.unwrap();
         let watchers = watchers();
-        tokio::spawn(watch(watchers.subscribe(), self.watched.clone(), self.gate.clone()));
+        let (news, heard) = (watchers.subscribe(), Arc::<AtomicUsize>::default());
+        tokio::spawn(watch(watchers.subscribe(), self.watched.clone(), self.gate.clone(), heard.clone()));
         let stop = CancellationToken::new();
         let (requests, asked) = mpsc::channel(1);
         let port = if self.setup.secrets.is_some() { free_port() } else { 0 };
@@ -224,7 +230,7 @@ impl DaemonWorld {
             run(parts, ended, || ready.send(()).unwrap()).await.unwrap();
         });
         is_ready.await.unwrap();
-        self.running = Some(Running { store, stop, task, requests, port });
+        self.running = Some(Running { store, news, heard, stop, task, requests, port });
     }
 
     fn account(&self) -> Account {
@@ -474,6 +480,15 @@ impl DaemonWorld {
         self.deaths += 1;
     }
 
+    /// The runtime in which it runs is about to go, with all its tasks, and not to be polled again: see
+    /// [`super::crashed`].
+    pub(crate) fn lose(&mut self) {
+        let Running { mut news, heard, .. } = self.running.take().expect("the daemon runs");
+        let mut told = std::iter::from_fn(|| news.try_recv().ok()).skip(heard.load(Ordering::Relaxed));
+        self.watched.lock().unwrap().extend(&mut told);
+        self.deaths += 1;
+    }
+
     /// How often it was killed.
     pub(crate) fn deaths(&self) -> usize {
         self.deaths
@@ -555,9 +570,15 @@ pub(crate) fn slowly(router: Router, delay: Duration) -> Router {
     }))
 }
 
-async fn watch(mut news: broadcast::Receiver<Happening>, watched: Arc<Mutex<Vec<Happening>>>, gate: Gate) {
+async fn watch(
+    mut news: broadcast::Receiver<Happening>,
+    watched: Arc<Mutex<Vec<Happening>>>,
+    gate: Gate,
+    heard: Arc<AtomicUsize>,
+) {
     while let Ok(happening) = news.recv().await {
         watched.lock().unwrap().push(happening);
+        heard.fetch_add(1, Ordering::Relaxed);
         gate.passed_by();
     }
 }

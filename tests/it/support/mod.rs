@@ -21,7 +21,10 @@ pub(crate) mod samples;
 pub(crate) mod shape;
 mod stage;
 
-pub(crate) use azure_world::{AzureWorld, PRODUCTION, block_on, end_of, failures, group, id, never_hangs};
+pub(crate) use azure_world::{
+    AzureWorld, PRODUCTION, block_on, crashed, end_of, ends_within, failures, group, id, never_hangs,
+    paused_runtime,
+};
 pub(crate) use daemon_world::{DaemonWorld, Setup};
 pub(crate) use definition::{Definition, SPARES, address, leaves, other_value};
 pub(crate) use definitions::{consent_to_remove, group_of, small};
