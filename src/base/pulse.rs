@@ -4,6 +4,9 @@
 //! apart: it beats whenever the future that it watches is woken by something of its own (an answer, a
 //! timer, a lock), not when somebody polls it. A wait of the passed-in clock announces its end, so that
 //! an operation that is to be looked at in ten minutes is no silence. It is monotonic time throughout.
+//!
+//! Of parts that go on beside each other ([`part`]) each has a pulse of its own: one that stands still is noticed
+//! although the others move. Whoever watches the whole is told of it by name.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -28,6 +31,8 @@ pub struct Pulse(Arc<Inner>);
 struct Inner {
     /// How long it may be silent beyond its announced waits.
     bound: Duration,
+    /// What it is a part of.
+    whole: Option<Pulse>,
     beats: AtomicU64,
     state: Mutex<State>,
 }
@@ -36,15 +41,30 @@ struct Inner {
 struct State {
     last: Instant,
     waits: BTreeMap<u64, Instant>,
-    next_wait: u64,
+    parts: BTreeMap<u64, (String, Pulse)>,
+    /// The number that was given out last, to a wait or a part.
+    number: u64,
+}
+
+/// Something that has not moved for longer than it may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Which of the parts; `None` for the whole.
+    pub part: Option<String>,
+    /// For how long.
+    pub length: Duration,
 }
 
 impl Pulse {
     /// One that beats now, and must not be silent for longer than `bound`.
     #[must_use]
     pub fn new(bound: Duration) -> Self {
-        let state = State { last: Instant::now(), waits: BTreeMap::new(), next_wait: 0 };
-        Self(Arc::new(Inner { bound, beats: AtomicU64::new(0), state: Mutex::new(state) }))
+        Self::of(bound, None)
+    }
+
+    fn of(bound: Duration, whole: Option<Pulse>) -> Self {
+        let state = State { last: Instant::now(), waits: BTreeMap::new(), parts: BTreeMap::new(), number: 0 };
+        Self(Arc::new(Inner { bound, whole, beats: AtomicU64::new(0), state: Mutex::new(state) }))
     }
 
     /// It moves.
@@ -53,20 +73,34 @@ impl Pulse {
         self.state(|state| state.last = Instant::now());
     }
 
+    /// It, and every part of it, is waiting for something that is known: it has not stood still so far.
+    pub fn excuse(&self) {
+        self.beat();
+        self.parts().iter().for_each(|(_, part)| part.excuse());
+    }
+
     /// How often it has moved.
     #[must_use]
     pub fn beats(&self) -> u64 {
         self.0.beats.load(Ordering::Relaxed)
     }
 
-    /// For how long it has been silent, when that is longer than it may.
+    /// Whether it, or else a part of it, has been silent for longer than it may: of several parts the one that
+    /// has been so for longest.
     #[must_use]
-    pub fn silence(&self) -> Option<Duration> {
-        let silent = self.state(|state| {
+    pub fn silence(&self) -> Option<Silence> {
+        let length = self.state(|state| {
             let last = state.waits.values().copied().max().map_or(state.last, |wait| wait.max(state.last));
             last.elapsed()
         });
-        (silent > self.0.bound).then_some(silent)
+        if length > self.0.bound {
+            return Some(Silence { part: None, length });
+        }
+        let silent = self.parts().into_iter().filter_map(|(name, part)| {
+            let Silence { part, length } = part.silence()?;
+            Some(Silence { part: Some(part.unwrap_or(name)), length })
+        });
+        silent.max_by_key(|silence| silence.length)
     }
 
     /// Carries out `work`, whose own wakes are beats and whose waits are announced.
@@ -79,15 +113,56 @@ impl Pulse {
 
     fn announce(&self, until: Instant) -> Wait {
         let number = self.state(|state| {
-            state.next_wait += 1;
-            state.waits.insert(state.next_wait, until);
-            state.next_wait
+            state.number += 1;
+            state.waits.insert(state.number, until);
+            state.number
         });
-        Wait { pulse: self.clone(), number }
+        // The whole waits as well, if nothing else of it moves.
+        let whole = self.0.whole.as_ref().map(|whole| Box::new(whole.announce(until)));
+        Wait { pulse: self.clone(), number, _whole: whole }
+    }
+
+    fn begin(&self, name: String) -> Part {
+        let pulse = Self::of(self.0.bound, Some(self.clone()));
+        let number = self.state(|state| {
+            state.number += 1;
+            state.parts.insert(state.number, (name, pulse.clone()));
+            state.number
+        });
+        Part { whole: self.clone(), number, pulse }
+    }
+
+    fn parts(&self) -> Vec<(String, Pulse)> {
+        self.state(|state| state.parts.values().cloned().collect())
     }
 
     fn state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Carries out `work` as a part of what is being watched here, if anything is: it has to move by itself.
+pub async fn part<F: Future>(name: impl FnOnce() -> String, work: F) -> F::Output {
+    match WATCHING.try_with(Pulse::clone) {
+        Ok(whole) => {
+            let part = whole.begin(name());
+            part.pulse.watch(work).await
+        }
+        Err(_) => work.await,
+    }
+}
+
+/// A part that is under way, until it is dropped.
+#[derive(Debug)]
+struct Part {
+    whole: Pulse,
+    number: u64,
+    pulse: Pulse,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.whole.state(|state| state.parts.remove(&self.number));
     }
 }
 
@@ -96,6 +171,7 @@ impl Pulse {
 pub(crate) struct Wait {
     pulse: Pulse,
     number: u64,
+    _whole: Option<Box<Wait>>,
 }
 
 impl Drop for Wait {
@@ -174,7 +250,37 @@ mod tests {
             () = stuck => unreachable!(),
             () = polling => {}
         }
-        assert_eq!(pulse.silence(), Some(secs(100)));
+        assert_eq!(pulse.silence(), Some(Silence { part: None, length: secs(100) }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_stands_still_is_named_although_another_one_moves() {
+        let clock = Clock::simulated(jiff::Timestamp::UNIX_EPOCH, 1);
+        let pulse = Pulse::new(BOUND);
+        let moving = async {
+            for _ in 0..20 {
+                tokio::time::sleep(secs(10)).await;
+            }
+        };
+        let work = pulse.watch(async {
+            let stuck = part(|| "stuck".to_owned(), std::future::pending::<()>());
+            let waiting = part(|| "waiting".to_owned(), clock.sleep(secs(3600)));
+            tokio::join!(part(|| "moving".to_owned(), moving), waiting, stuck);
+        });
+        let watching = async {
+            tokio::time::sleep(secs(55)).await;
+            assert_eq!(pulse.silence(), None);
+            tokio::time::sleep(secs(45)).await;
+            let silence = Silence { part: Some("stuck".to_owned()), length: secs(100) };
+            assert_eq!(pulse.silence(), Some(silence));
+            pulse.excuse();
+            assert_eq!(pulse.silence(), None);
+        };
+        tokio::select! {
+            () = work => unreachable!(),
+            () = watching => {}
+        }
+        assert!(pulse.parts().is_empty(), "what was dropped is still watched");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,15 +1,15 @@
 //! Whether the loop that does the work beats: the dispatcher, and everything that it has started.
 //!
 //! Guarantees: whatever the dispatcher starts, and the delivery, has a pulse of its own from its first
-//! moment to its last; one that is silent for longer than its bound is named, although the dispatcher
-//! itself goes on. An idle daemon beats too, by a timer inside the dispatcher's own loop.
+//! moment to its last, and so has every step of a run; one that is silent for longer than its bound is named,
+//! although everything beside it goes on. An idle daemon beats too, by a timer inside the dispatcher's own loop.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::pulse::Pulse;
+use crate::pulse::{Pulse, Silence};
 
 /// How often the loop beats, and how long what may be silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +79,14 @@ impl Beats {
 
     /// What has stood still for longest; the dispatcher before all others.
     pub(super) fn standstill(&self) -> Option<Standstill> {
-        if let Some(silent) = self.dispatcher.silence() {
+        if let Some(Silence { part: _, length: silent }) = self.dispatcher.silence() {
             return Some(Standstill { what: "the loop that gives out the work".to_owned(), silent });
         }
         self.under_way(|under_way| {
             let silent = under_way.pulses.values().filter_map(|(what, pulse)| {
-                Some(Standstill { what: what.clone(), silent: pulse.silence()? })
+                let Silence { part, length: silent } = pulse.silence()?;
+                let what = part.map_or_else(|| what.clone(), |part| format!("{part} of {what}"));
+                Some(Standstill { what, silent })
             });
             silent.max_by_key(|standstill| standstill.silent)
         })
@@ -92,7 +94,7 @@ impl Beats {
 
     /// Whatever is under way is waiting for something else that is known: it has not stood still so far.
     pub(super) fn excuse(&self) {
-        self.under_way(|under_way| under_way.pulses.values().for_each(|(_, pulse)| pulse.beat()));
+        self.under_way(|under_way| under_way.pulses.values().for_each(|(_, pulse)| pulse.excuse()));
     }
 
     fn under_way<T>(&self, look: impl FnOnce(&mut UnderWay) -> T) -> T {

@@ -83,6 +83,24 @@ async fn a_piece_of_work_that_stands_still_is_said_although_the_loop_goes_round(
 }
 
 #[tokio::test]
+async fn a_step_that_stands_still_is_named_although_those_beside_it_move() {
+    let rhythm = Rhythm { work: STILL, ..served().rhythm };
+    let latency = beamline_simulator::Latency::REALISTIC;
+    let mut world = DaemonWorld::with(Setup { rhythm, latency, ..served() });
+    world.gate.fall_silent_about("/vaults/");
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    let commit = world.repository.push("first");
+    world.ask(Event::Look(Because::Webhook)).await;
+    let stuck =
+        format!("the step key_vaults/main of the apply of dev at {} has not moved for", commit.short());
+    becomes(&world, 503, "not ready", &stuck).await;
+    assert!(world.azure.ids().len() > 1, "nothing moves");
+    // A request that is under way is not cut off in order.
+    world.kill().await;
+}
+
+#[tokio::test]
 async fn a_wait_that_is_announced_is_no_standstill() {
     let rhythm = Rhythm { work: STILL, ..served().rhythm };
     let latency = beamline_simulator::Latency::REALISTIC;

@@ -12,9 +12,9 @@ use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,7 @@ use super::verdict;
 use crate::azure::Arm;
 use crate::clock::{Clock, Instant};
 use crate::definitions::Environment;
+use crate::pulse::part;
 use crate::reconcile::plan::{Plan, ReadBack, Step};
 use crate::reconcile::report::{Progress, Report};
 use crate::resources::{self, Address, Kind, Site};
@@ -165,8 +166,9 @@ async fn carry_out(shared: &Shared<'_>) -> Result<(), Fatal> {
             let started =
                 shared.record.take().into_iter().filter_map(|ordinal| shared.input.plan.step(ordinal));
             for step in started {
-                let run = async { Ended::Step(step.ordinal, StepRun::new(shared, step).run().await) };
-                running.push(Box::pin(run));
+                let name = || format!("the step {}", step.address.local());
+                let run = part(name, StepRun::new(shared, step).run());
+                running.push(Box::pin(run.map(|ended| Ended::Step(step.ordinal, ended))));
             }
         }
         let ended = tokio::select! {

@@ -1,11 +1,11 @@
 //! What stands between a daemon and Azure: it can be shut, and it can be the place where a daemon dies.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::Notify;
@@ -31,6 +31,7 @@ pub(crate) struct Gate {
 struct Inner {
     shut: AtomicBool,
     silent: AtomicBool,
+    silent_about: Mutex<Option<String>>,
     requests_left: AtomicI64,
     answers_left: AtomicI64,
     happenings_left: AtomicI64,
@@ -46,6 +47,11 @@ impl Gate {
     /// Azure answers nothing from now on, not even that it cannot.
     pub(crate) fn fall_silent(&self) {
         self.inner.silent.store(true, Ordering::SeqCst);
+    }
+
+    /// Azure does not answer writes to paths that have this in them.
+    pub(crate) fn fall_silent_about(&self, path: &str) {
+        *self.inner.silent_about.lock().unwrap() = Some(path.to_owned());
     }
 
     /// It can again.
@@ -89,6 +95,10 @@ impl Gate {
     async fn pass(self, request: Request, next: Next) -> Response {
         if self.inner.shut.load(Ordering::SeqCst) {
             return (StatusCode::SERVICE_UNAVAILABLE, "the gate is shut").into_response();
+        }
+        let is_meant = |path: &String| request.method() != Method::GET && request.uri().path().contains(path);
+        if self.inner.silent_about.lock().unwrap().as_ref().is_some_and(is_meant) {
+            return std::future::pending().await;
         }
         if self.inner.silent.load(Ordering::SeqCst) || self.inner.count(&self.inner.requests_left) {
             return std::future::pending().await;
