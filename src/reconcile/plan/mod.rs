@@ -14,6 +14,7 @@ mod check;
 mod consent;
 mod dangling;
 mod left_over;
+mod moved;
 mod order;
 mod planner;
 mod render;
@@ -26,6 +27,7 @@ pub use consent::{
     ConsentLine, ConsentSource, ConsentStanding, Consents, Globs, Reach, Standing, VALID_FOR, is_target,
     printable, trailer,
 };
+pub use moved::moved;
 pub use planner::{Input, plan};
 pub(in crate::reconcile) use render::render_step;
 pub use render::{Style, render, summary_line};
