@@ -28,6 +28,10 @@ fn by(holding: Option<&Holding>) -> String {
     holding.map_or_else(|| "another process".to_owned(), Holding::to_string)
 }
 
+fn listed(sentences: &[String]) -> String {
+    sentences.iter().map(|sentence| format!("\n  {sentence}")).collect()
+}
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -131,6 +135,14 @@ pub(super) enum CliError {
         /// By whom; `None` when that one has just let go.
         holding: Option<Holding>,
     },
+    /// A plan that somebody has read is not what would be done now.
+    #[error("{environment} is not applied: something has moved since its plan was made{}", listed(moved))]
+    Moved {
+        /// Which one.
+        environment: EnvironmentName,
+        /// What has moved, a sentence each.
+        moved: Vec<String>,
+    },
     /// The `git` program failed.
     #[error("`git {arguments}` failed: {message}")]
     Program {
@@ -195,6 +207,7 @@ impl CliError {
             | Self::Simulator(_)
             | Self::Reconcile { .. }
             | Self::Leased { .. }
+            | Self::Moved { .. }
             | Self::Program { .. }
             | Self::Io { .. }
             | Self::BrokenPipe
@@ -241,6 +254,9 @@ impl CliError {
                  A daemon applies by itself what is pushed"
                     .to_owned(),
             ),
+            Self::Moved { .. } => {
+                Some("read what would be done now, with: beamline plan --out FILE, and apply that".to_owned())
+            }
             Self::Program { .. } => Some("is git installed? `git --version` should answer".to_owned()),
             Self::Config(_)
             | Self::Git(_)

@@ -3,7 +3,7 @@
 //! Every command is one file in `commands`; it reads definitions, plans and applies through exactly the
 //! functions that the daemon uses. What is shared: `arguments` (one enum), `wiring` (settings →
 //! clients), `sources` (files → environments), `subject` (an environment and everything that a
-//! plan of it needs), `memory` (the journal, to look into), `lease`, `live` (what happens, while it happens), `output`, `error`.
+//! plan of it needs), `memory` (the journal, to look into), `lease`, `live` (what happens, while it happens), `plan_file` (a plan that somebody has read), `output`, `error`.
 //!
 //! Guarantees: results go to standard output and nothing else does; with `--json` they are one versioned
 //! document; no colour without a terminal or with `NO_COLOR`; a closed pipe ends a command quietly; an
@@ -21,6 +21,7 @@ mod live;
 mod logging;
 mod memory;
 mod output;
+mod plan_file;
 mod run;
 mod signals;
 mod sources;

@@ -12,7 +12,7 @@ use crate::definitions::Colour;
 use crate::reconcile::plan::Style;
 
 /// The version of every JSON document that a command prints.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// Whether text for people has colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,12 +72,17 @@ pub(super) fn print_line(text: &str) -> Result<(), CliError> {
 
 /// Prints one versioned document to standard output.
 pub(super) fn print_json(fields: Value) -> Result<(), CliError> {
+    print(&document(fields))
+}
+
+/// One versioned document, as text.
+pub(super) fn document(fields: Value) -> String {
     let mut document = Map::new();
     document.insert("format".to_owned(), Value::from(FORMAT));
     if let Value::Object(fields) = fields {
         document.extend(fields);
     }
-    print_line(&format!("{:#}", Value::Object(document)))
+    format!("{:#}\n", Value::Object(document))
 }
 
 /// Says something beside the result.

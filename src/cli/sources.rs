@@ -60,6 +60,25 @@ impl Place {
         });
         read.await.map_err(|error| CliError::Other(format!("reading was cut short: {error}")))?
     }
+
+    /// Reads everything out of the commit; without one out of HEAD, when no definition has uncommitted changes.
+    pub(super) async fn committed(self) -> Result<Sources, CliError> {
+        let is_named = self.revision.is_some();
+        let head = Self { revision: self.revision.clone().or(Some("HEAD".to_owned())), ..self.clone() };
+        let sources = head.read().await?;
+        if is_named || sources.dir.is_none() {
+            return Ok(sources);
+        }
+        let differing = sources.differing(&self.read().await?);
+        if differing.is_empty() {
+            return Ok(sources);
+        }
+        Err(CliError::usage(
+            format!("uncommitted changes in {}", differing.join(", ")),
+            "commit them, or say with --commit HEAD that the committed state is meant; `beamline plan` shows what \
+             the working tree would do",
+        ))
+    }
 }
 
 impl Sources {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use predicates::str::contains;
 use serde_json::Value;
 
 use crate::cli::{Simulator, commit, definitions};
@@ -111,4 +112,52 @@ fn a_renamed_group_is_known_to_both_until_nothing_is_left_of_it() {
     commit(dir.path(), &format!("Agreed\n\n{}", lines.join("\n")));
     let done = plan_and_apply(&azure, dir.path());
     assert_eq!(done["reports"][0]["end"], "complete", "{done:#}");
+}
+
+#[test]
+fn a_plan_that_was_read_is_applied_without_a_question_and_only_once() {
+    let dir = definitions(&[("dev.yaml", &small(1))]);
+    let azure = Simulator::start(dir.path());
+    commit(dir.path(), "begin");
+    let run = |arguments: &[&str]| azure.command(dir.path()).args(arguments).assert();
+    run(&["plan", "dev", "--out", "read"]).code(0).stderr(contains("beamline apply ./read\n"));
+    // What is committed meanwhile is not what was read.
+    write(dir.path(), &with_data());
+    commit(dir.path(), "meanwhile");
+    run(&["apply", "./read"]).code(0).stdout(contains("dev: applied, 7 of 7 steps done (7 created)"));
+    run(&["apply", "./read"])
+        .code(1)
+        .stderr(contains("dev is not applied: something has moved since its plan was made\n"))
+        .stderr(contains("\n  workspace is not to be created any more\n"))
+        .stderr(contains("hint: read what would be done now"));
+    run(&["plan", "--out", "again.json"]).code(0);
+    run(&["apply", "again.json"]).code(0).stdout(contains("storage_accounts/data"));
+    run(&["plan", "--detailed-exitcode"]).code(0);
+}
+
+#[test]
+fn what_is_no_plan_of_a_commit_is_refused_with_the_command_that_makes_one() {
+    let dir = definitions(&[("dev.yaml", &small(1))]);
+    let azure = Simulator::start(dir.path());
+    commit(dir.path(), "begin");
+    let run = |arguments: &[&str]| azure.command(dir.path()).args(arguments).assert();
+    let tree = run(&["plan", "--json"]).code(0).get_output().stdout.clone();
+    for (content, why) in [
+        (tree.as_slice(), "it is of a working tree, and only commits are applied"),
+        (b"{\"format\": 1, \"plans\": []}", "it has no plan"),
+        (b"{\"format\": 7, \"plans\": []}", "its format is 7"),
+        (b"nonsense", "it is not read"),
+    ] {
+        std::fs::write(dir.path().join("plan.json"), content).unwrap();
+        run(&["apply", "plan.json"])
+            .code(2)
+            .stderr(contains(why))
+            .stderr(contains("beamline plan --out FILE"));
+    }
+    run(&["apply", "gone.json"]).code(1).stderr(contains("cannot read gone.json"));
+    run(&["apply", "plan.json", "dev"]).code(2).stderr(contains("name nothing beside it"));
+    write(dir.path(), &with_data());
+    run(&["plan", "--out", "plan.json"])
+        .code(2)
+        .stderr(contains("uncommitted changes in environments/dev.yaml"));
 }

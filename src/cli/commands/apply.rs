@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use clap::Args;
@@ -18,9 +18,10 @@ use crate::cli::commands::plan::print_errors;
 use crate::cli::error::{CliError, End};
 use crate::cli::live::{Live, Stream, tick};
 use crate::cli::output;
+use crate::cli::plan_file::{Reviewed, is_file_name};
 use crate::cli::run::{Runner, Turn};
 use crate::cli::signals::stop_on_signals;
-use crate::cli::sources::{Place, Sources};
+use crate::cli::sources::Place;
 use crate::cli::subject::{Selection, aliases, select, unknown_comments};
 use crate::cli::wiring;
 use crate::clock::Clock;
@@ -45,6 +46,7 @@ use crate::resources::EnvironmentName;
 #[command(after_long_help = "\
 Examples:
   beamline apply production                    HEAD, after a question
+  beamline apply plan.json                     what `beamline plan --out plan.json` said, or nothing
   beamline apply --commit v1.4 --yes           every environment of a tag, without a question
   beamline apply dev --yes --json              for a script
 
@@ -52,8 +54,9 @@ Exit codes:
   0  everything is as the commit says    1  failed, refused or interrupted    2  the command line is wrong
   with --detailed-exitcode: 0  nothing was to be done    1  as above    2  changes were applied")]
 pub(in crate::cli) struct Apply {
-    /// The environments; all of them when none is named
-    #[arg(value_name = "ENVIRONMENT")]
+    /// The environments, all of them when none is named; or a file of `beamline plan --out`, whose plans are
+    /// applied without a question, and refused if anything moved since
+    #[arg(value_name = "ENVIRONMENT|FILE")]
     environments: Vec<String>,
     /// The repository, or a folder in it
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -81,16 +84,23 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
         state_dir: arguments.state_dir.clone(),
         repository: None,
     })?;
+    let reviewed = reviewed(&arguments)?;
+    let agreed_before = arguments.yes || reviewed.is_some();
     let may_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if !arguments.yes && !may_ask {
+    if !agreed_before && !may_ask {
         return Err(CliError::usage(
             "nobody can be asked: this is no terminal",
             "agree beforehand with --yes",
         ));
     }
     let stop = stop_on_signals("Stopping: nothing new is started. Run the same command again to go on.")?;
-    let sources = committed(&config, &arguments).await?;
-    let Selection { environments, errors } = select(&sources, &arguments.environments)?;
+    let (commit, names) = match &reviewed {
+        Some(reviewed) => (Some(reviewed.commit.to_string()), reviewed.environments()),
+        None => (arguments.commit.clone(), arguments.environments.clone()),
+    };
+    let root = config.repository.definitions.clone();
+    let sources = Place { dir: arguments.dir.clone(), root, revision: commit }.committed().await?;
+    let Selection { environments, errors } = select(&sources, &names)?;
     print_errors(&errors);
     if environments.is_empty() && errors.is_empty() {
         output::remark(&format!("There is no environment in `{}`: nothing to do.", sources.root));
@@ -103,7 +113,7 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
     let (branch, leases) = (wiring::branch(&config)?, Mutex::default());
     let runner = Runner { sources, estate, store, branch, clock, live: live.clone(), stop, leases };
     let outcome = tokio::select! {
-        outcome = plan_and_apply(&runner, environments, &config, &arguments) => outcome,
+        outcome = plan_and_apply(&runner, environments, &config, reviewed.as_ref(), agreed_before) => outcome,
         never = tick(&live) => match never {},
     };
     runner.close().await;
@@ -124,23 +134,18 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
     })
 }
 
-/// The definitions of the commit that is to be applied.
-async fn committed(config: &Config, arguments: &Apply) -> Result<Sources, CliError> {
-    let root = config.repository.definitions.clone();
-    let place = |revision: Option<String>| Place { dir: arguments.dir.clone(), root: root.clone(), revision };
-    let sources = place(Some(arguments.commit.clone().unwrap_or_else(|| "HEAD".to_owned()))).read().await?;
-    if arguments.commit.is_some() || sources.dir.is_none() {
-        return Ok(sources);
+/// The plans that somebody has read, where the command names a file of them.
+fn reviewed(arguments: &Apply) -> Result<Option<Reviewed>, CliError> {
+    let Some(file) = arguments.environments.iter().find(|argument| is_file_name(argument)) else {
+        return Ok(None);
+    };
+    if arguments.environments.len() > 1 || arguments.commit.is_some() {
+        return Err(CliError::usage(
+            format!("`{file}` says which environments and which commit are meant"),
+            "name nothing beside it",
+        ));
     }
-    let differing = sources.differing(&place(None).read().await?);
-    if differing.is_empty() {
-        return Ok(sources);
-    }
-    Err(CliError::usage(
-        format!("uncommitted changes in {}", differing.join(", ")),
-        "commit them, or say with --commit HEAD that the committed state is meant; `beamline plan` shows what \
-         the working tree would do",
-    ))
+    Reviewed::read(Path::new(file)).map(Some)
 }
 
 /// What came of it all.
@@ -157,7 +162,8 @@ async fn plan_and_apply(
     runner: &Runner,
     environments: Vec<Environment>,
     config: &Config,
-    arguments: &Apply,
+    reviewed: Option<&Reviewed>,
+    agreed_before: bool,
 ) -> Result<Outcome, CliError> {
     let mut outcome = Outcome { agreed: true, ..Outcome::default() };
     let mut turns = Vec::new();
@@ -167,13 +173,17 @@ async fn plan_and_apply(
         outcome.plans.push(turn.plan().clone());
         turns.push(turn);
     }
+    // All of them before the first is applied.
+    if let Some(reviewed) = reviewed {
+        outcome.plans.iter().try_for_each(|plan| reviewed.agrees_to(plan))?;
+    }
     if let Some(remark) = unknown_comments(config, outcome.plans.iter()) {
         output::remark(remark);
     }
     let resumed: Vec<Report> = turns.iter().filter_map(|turn| turn.resumed().cloned()).collect();
     let to_do: Vec<Turn> =
         turns.into_iter().filter(|turn| turn.plan().blockers.is_empty() && turn.has_steps()).collect();
-    if !to_do.is_empty() && !arguments.yes && !agreed(runner).await? {
+    if !to_do.is_empty() && !agreed_before && !agreed(runner).await? {
         runner.live.say("Nothing more was changed.\n");
         outcome.agreed = false;
     } else {

@@ -1,6 +1,6 @@
 //! `beamline plan`: what would change in Azure. Sends reads only.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -9,6 +9,7 @@ use crate::cli::arguments::Global;
 use crate::cli::error::{CliError, End};
 use crate::cli::memory::Recalled;
 use crate::cli::output::{self, Colours};
+use crate::cli::plan_file::{self, is_file_name};
 use crate::cli::sources::Place;
 use crate::cli::subject::{Journal, Knowledge, Selection, aliases, plan_of, select, unknown_comments};
 use crate::cli::wiring;
@@ -29,6 +30,7 @@ use crate::reconcile::plan::{Plan as MadePlan, render};
 Examples:
   beamline plan                                   every environment of the working tree
   beamline plan production --commit origin/main   one environment, as it is pushed
+  beamline plan production --out plan.json        to be read, then: beamline apply plan.json
   beamline plan --detailed-exitcode --json        for a script
 
 Exit codes:
@@ -44,6 +46,9 @@ pub(in crate::cli) struct Plan {
     /// Read this commit instead of the working tree
     #[arg(long, value_name = "REV")]
     commit: Option<String>,
+    /// Keep the plan of a commit in this file, for `beamline apply FILE` [commit: HEAD, as apply takes it]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// End with exit code 2 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
@@ -57,7 +62,10 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End,
     let config = Config::load(&Overrides { file: global.config.clone(), ..Overrides::default() })?;
     let root = config.repository.definitions.clone();
     let place = Place { dir: arguments.dir, root, revision: arguments.commit };
-    let sources = place.read().await?;
+    let sources = match arguments.out {
+        Some(_) => place.committed().await?,
+        None => place.read().await?,
+    };
     let Selection { environments, errors } = select(&sources, &arguments.environments)?;
     if environments.is_empty() && errors.is_empty() {
         output::remark(&format!("There is no environment in `{}`: nothing to plan.", sources.root));
@@ -79,8 +87,13 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End,
         }
         plans.push(plan);
     }
+    let document = json!({ "memory": recalled.remark(), "plans": plans, "errors": errors });
+    if let Some(file) = &arguments.out {
+        plan_file::write(file, document.clone())?;
+        output::remark(&format!("Written to {0}; to apply just this: beamline apply {0}", shown_path(file)));
+    }
     if arguments.json {
-        output::print_json(json!({ "memory": recalled.remark(), "plans": plans, "errors": errors }))?;
+        output::print_json(document)?;
     } else {
         print_errors(&errors);
         if let Some(remark) = unknown_comments(&config, plans.iter()) {
@@ -94,6 +107,12 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End,
         (false, true) => End::Changes,
         (false, false) => End::Done,
     })
+}
+
+/// A path as `apply` tells it from an environment.
+fn shown_path(file: &Path) -> String {
+    let text = file.display().to_string();
+    if is_file_name(&text) { text } else { format!("./{text}") }
 }
 
 /// A plan for people.
