@@ -208,7 +208,9 @@ async fn with_lease(
 
 fn not_finished(kind: RunKind, why: &str) -> String {
     match kind {
-        RunKind::Apply => format!("Not finished, tried again at the next sweep: {why}"),
+        RunKind::Apply => {
+            format!("Not finished: {}; tried again at the next sweep", why.trim_end_matches('.'))
+        }
         // Nothing tries it again by itself.
         RunKind::Plan => format!("Not planned: {why}"),
         RunKind::Drift => format!("Not compared: {why}"),

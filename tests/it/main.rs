@@ -9,6 +9,7 @@ mod apply_then_plan;
 mod architecture;
 mod arm_contract;
 mod branches;
+mod causes;
 mod cli;
 mod clock_jumps;
 mod commit_page;

@@ -201,6 +201,7 @@ impl Entra {
     fn failure(&self, transport: &Transport, error: &azure_core::Error) -> TokenError {
         let credential = self.credential.name();
         let message = worded(&error.to_string());
+        tracing::debug!(credential, %error, "no token");
         let seen = transport.seen();
         match (seen.failure, seen.status) {
             (Some(message), _) => TokenError::Unreachable { credential, message },

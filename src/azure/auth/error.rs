@@ -5,7 +5,7 @@ use crate::azure::ErrorClass;
 /// The longest text of others that is shown, in characters.
 const MAX_MESSAGE_CHARS: usize = 600;
 
-/// Why there is no token.
+/// Why there is no token. The texts begin with the cause: the end of a status is cut off.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// The credential's settings cannot be used.
@@ -17,7 +17,7 @@ pub enum TokenError {
         message: String,
     },
     /// The issuer refused.
-    #[error("no token for `{credential}`, HTTP {status}: {message}")]
+    #[error("{message} (no token for `{credential}`, HTTP {status})")]
     Refused {
         /// The credential's name in the configuration.
         credential: &'static str,
@@ -27,7 +27,7 @@ pub enum TokenError {
         message: String,
     },
     /// The issuer did not answer.
-    #[error("no token for `{credential}`: {message}; check the authority's address, the proxy and the CA")]
+    #[error("{message} (no token for `{credential}`: check the authority's address, the proxy and the CA)")]
     Unreachable {
         /// The credential's name in the configuration.
         credential: &'static str,
@@ -35,7 +35,7 @@ pub enum TokenError {
         message: String,
     },
     /// The issuer (or the Azure CLI) answered without a token.
-    #[error("no token for `{credential}`: {message}")]
+    #[error("{message} (no token for `{credential}`)")]
     NoToken {
         /// The credential's name in the configuration.
         credential: &'static str,
@@ -59,7 +59,10 @@ impl TokenError {
 /// Somebody else's text in one bounded line, without anything that looks like a token.
 pub(super) fn worded(text: &str) -> String {
     let first = text.split("To troubleshoot").next().unwrap_or_default();
-    let words = first.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    // The library says in front of Entra's own words that they are a failure; where they were said is for support.
+    let entra = first.find("AADSTS").map_or(first, |at| &first[at..]);
+    let entra = entra.split(" Trace ID: ").next().unwrap_or_default();
+    let words = entra.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let safe = words.map(|word| if word.contains("eyJ") { "[token]" } else { word });
     safe.collect::<Vec<_>>().join(" ").chars().take(MAX_MESSAGE_CHARS).collect()
 }
@@ -75,5 +78,17 @@ mod tests {
             "bad assertion [token] here"
         );
         assert_eq!(worded(&"x".repeat(5000)).len(), MAX_MESSAGE_CHARS);
+    }
+
+    #[test]
+    fn the_words_of_entra_come_first() {
+        let said = "ClientSecretCredential authentication failed. AADSTS7000215: Invalid client secret provided. \
+                    Trace ID: 1 Correlation ID: 2 Timestamp: 2026-01-01 00:00:00Z";
+        let message = worded(said);
+        let error = TokenError::Refused { credential: "client-secret", status: 401, message };
+        assert_eq!(
+            error.to_string(),
+            "AADSTS7000215: Invalid client secret provided. (no token for `client-secret`, HTTP 401)"
+        );
     }
 }

@@ -151,6 +151,13 @@ impl Machine {
         std::fs::write(self.path().join(file), text).unwrap();
     }
 
+    /// Rewrites the settings in `file`.
+    pub(crate) fn change_settings(&self, file: &str, change: impl Fn(String) -> String) {
+        let path = self.path().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, change(text)).unwrap();
+    }
+
     fn git(&self, dir: &Path, arguments: &[&str]) -> String {
         let mut git = Command::new("git");
         git.current_dir(dir).args(["-c", "user.name=operator", "-c", "user.email=operator@localhost"]);
@@ -263,6 +270,14 @@ impl Machine {
         let guest =
             json!({ "client_id": GUEST, "secret": secret, "grants": [{ "role": role, "scope": scope }] });
         self.admin("POST", "applications", Some(&guest));
+    }
+
+    /// The secret of the owner is not what `beamline` has any more.
+    pub(crate) fn replace_secret(&self) {
+        let scope = format!("/subscriptions/{}", self.azure.subscription);
+        let (client, _) = &self.azure.owner;
+        let owner = json!({ "client_id": client, "secret": "another", "grants": [{ "role": "Owner", "scope": scope }] });
+        self.admin("POST", "applications", Some(&owner));
     }
 
     pub(crate) fn subscription(&self) -> &str {
