@@ -542,9 +542,7 @@ fn words_of(body: &[u8]) -> String {
 /// The date by the clock of whoever answered, to compare other dates of the answer with; by ours, which
 /// may be wrong, only where the answer has none.
 pub(super) fn date_of(headers: &HeaderMap, clock: &Clock) -> Timestamp {
-    let theirs = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
-    let theirs = theirs.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
-    theirs.map_or_else(|| clock.now(), |date| date.timestamp())
+    wire::date(headers).unwrap_or_else(|| clock.now())
 }
 
 /// How long to wait, when the answer says that requests come too fast: a 429, or GitHub's 403 with

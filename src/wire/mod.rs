@@ -11,6 +11,8 @@
 
 mod client;
 mod renewable;
+mod skew;
 
 pub use client::{Client, Options, Proxy, Request, Response, Sent, Stream, WireError, install_tls_provider};
 pub use renewable::{Renewable, Renewal};
+pub use skew::{Skew, date};

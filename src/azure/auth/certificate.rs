@@ -24,6 +24,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use crate::clock::Clock;
+use crate::wire::Skew;
 
 /// How long an assertion is valid: Entra's documentation asks for 5 to 10 minutes at most.
 const VALID_FOR: Duration = Duration::from_secs(600);
@@ -74,12 +75,14 @@ pub(super) struct Assertion {
     pub(super) client_id: String,
     pub(super) audience: String,
     pub(super) clock: Clock,
+    /// How far `clock` is from the one of whoever reads it.
+    pub(super) skew: Skew,
 }
 
 #[async_trait]
 impl ClientAssertion for Assertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        let now = self.clock.now().as_second();
+        let now = self.skew.theirs(self.clock.now()).as_second();
         let until = now.saturating_add_unsigned(VALID_FOR.as_secs());
         let claims = json!({
             "aud": self.audience, "iss": self.client_id, "sub": self.client_id,

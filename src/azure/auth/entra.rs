@@ -3,7 +3,7 @@
 //! A credential object is made for every token: `azure_identity` keeps tokens by the system's clock,
 //! and could not be asked for a fresh one after a 401. Objects are cheap, tokens last an hour.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azure_core::cloud::CustomConfiguration;
@@ -25,7 +25,7 @@ use super::transport::Transport;
 use super::{Credential, TokenError};
 use crate::azure::Cloud;
 use crate::clock::{Clock, Instant};
-use crate::wire;
+use crate::wire::{self, Skew};
 
 /// The longest a token may take. The Instance Metadata Service is retried for 72 s inside.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
@@ -51,6 +51,8 @@ pub(super) struct Entra {
     pub(super) clock: Clock,
     /// Runs `az`; `None` for the real one.
     executor: Option<Arc<dyn Executor>>,
+    /// How far our clock was from Entra's at its last answer.
+    skew: Mutex<Skew>,
 }
 
 impl Entra {
@@ -75,6 +77,7 @@ impl Entra {
             instance_metadata,
             clock,
             executor,
+            skew: Mutex::default(),
         };
         // Building one now shows unusable settings at the start, not at the first request.
         entra.connect(&entra.transport())?;
@@ -85,7 +88,7 @@ impl Entra {
     pub(super) async fn fetch(&self) -> Result<Fresh, TokenError> {
         let Some(secret) = self.credential.renewable() else { return self.fetch_once().await };
         let shown = secret.current();
-        match self.fetch_once().await {
+        match self.fetch_in_time().await {
             Err(TokenError::Refused { .. }) if secret.renew(&shown) => self.fetch_once().await,
             Err(TokenError::Refused { credential, status, message }) => {
                 let message = match secret.advice() {
@@ -98,6 +101,23 @@ impl Entra {
         }
     }
 
+    /// What is signed is dated: once more by Entra's clock, when it was refused and ours is wrong.
+    async fn fetch_in_time(&self) -> Result<Fresh, TokenError> {
+        let skew = *self.skew();
+        let outcome = self.fetch_once().await;
+        let found = *self.skew();
+        let is_dated = matches!(self.credential, Credential::ClientCertificate { .. });
+        match outcome {
+            Err(TokenError::Refused { .. }) if is_dated && found != skew => {
+                if !found.is_none() {
+                    tracing::warn!("{found}; until then the login is dated by Entra's clock");
+                }
+                self.fetch_once().await
+            }
+            outcome => outcome,
+        }
+    }
+
     async fn fetch_once(&self) -> Result<Fresh, TokenError> {
         let transport = self.transport();
         let source = self.connect(&transport)?;
@@ -105,18 +125,27 @@ impl Entra {
         let (asked, date) = (self.clock.monotonic(), self.clock.now());
         let answer = tokio::time::timeout(TIME_LIMIT, source.get_token(&scopes, None)).await;
         let credential = self.credential.name();
+        let seen = transport.seen();
+        if seen.status.is_some() {
+            *self.skew() = seen.skew;
+        }
         let token = answer
             .map_err(|_| TokenError::Unreachable { credential, message: "no answer in time".to_owned() })?
             .map_err(|error| self.failure(&transport, &error))?;
         // `az` knows only a date, of this machine's clock.
         let until = Timestamp::from_second(token.expires_on.unix_timestamp()).unwrap_or(date);
-        let lifetime = transport.seen().lifetime.or_else(|| until.duration_since(date).try_into().ok());
+        let lifetime = seen.lifetime.or_else(|| until.duration_since(date).try_into().ok());
         let lifetime = lifetime.unwrap_or_default().min(LONGEST_LIFE);
         Ok(Fresh { token: SecretString::from(token.token.secret().to_owned()), asked, lifetime })
     }
 
     fn transport(&self) -> Arc<Transport> {
-        Arc::new(Transport::new(self.wire.clone(), self.instance_metadata.clone()))
+        let (wire, clock) = (self.wire.clone(), self.clock.clone());
+        Arc::new(Transport::new(wire, clock, self.instance_metadata.clone()))
+    }
+
+    fn skew(&self) -> MutexGuard<'_, Skew> {
+        self.skew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connect(&self, transport: &Arc<Transport>) -> Result<Arc<dyn TokenCredential>, TokenError> {
@@ -187,6 +216,7 @@ impl Entra {
             client_id: client_id.to_owned(),
             audience: format!("{}/{tenant}/oauth2/v2.0/token", self.authority),
             clock: self.clock.clone(),
+            skew: *self.skew(),
         };
         let options = ClientAssertionCredentialOptions { client_options };
         let credential = ClientAssertionCredential::new(

@@ -419,6 +419,49 @@ mod tests {
         key.verify(format!("{}.{}", parts[0], parts[1]).as_bytes(), &decode(parts[2])).unwrap();
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_hours_off_keeps_no_certificate_from_its_token() {
+        for hours in [2, -2] {
+            let (theirs, ours) = (clock(), clock());
+            let strict = Router::new().fallback(move |form: Form<HashMap<String, String>>| {
+                let now = theirs.now();
+                async move {
+                    let claims = form.0["client_assertion"].split('.').nth(1).unwrap().to_owned();
+                    let claims: Value =
+                        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+                    let is_in_time = claims["nbf"].as_i64().unwrap() <= now.as_second() + 300
+                        && claims["exp"].as_i64().unwrap() > now.as_second() - 300;
+                    let date = jiff::fmt::rfc2822::to_string(&now.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
+                    let (status, body) = if is_in_time {
+                        (
+                            StatusCode::OK,
+                            json!({"token_type": "Bearer", "expires_in": 3600, "access_token": "t"}),
+                        )
+                    } else {
+                        let said = "AADSTS700024: Client assertion is not within its valid time range.";
+                        let body = json!({"error": "invalid_client", "error_description": said});
+                        (StatusCode::UNAUTHORIZED, body)
+                    };
+                    (status, [("date", date)], Json(body)).into_response()
+                }
+            });
+            let pem = include_str!("test_certificate.pem");
+            let credential = Credential::ClientCertificate {
+                tenant: TENANT.into(),
+                client_id: "app".into(),
+                pem: pem.into(),
+            };
+            let wire = wire::Client::in_process(strict);
+            let tokens = Tokens::new(credential, &Cloud::azure_public(), &wire, ours.clone(), None).unwrap();
+            ours.jump(jiff::SignedDuration::from_hours(hours));
+            assert_eq!(text(&tokens).await, "t", "{hours} h");
+            tokio::time::sleep(Duration::from_secs(3400)).await;
+            ours.jump(jiff::SignedDuration::from_hours(-hours));
+            tokio::time::sleep(Duration::from_secs(200)).await;
+            assert_eq!(text(&tokens).await, "t", "{hours} h: the clock was corrected");
+        }
+    }
+
     fn public_key(pem: &str) -> Vec<u8> {
         use ring::signature::KeyPair as _;
         use rustls::pki_types::pem::PemObject as _;

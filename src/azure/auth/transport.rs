@@ -17,7 +17,8 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::azure::payload;
-use crate::wire;
+use crate::clock::Clock;
+use crate::wire::{self, Skew};
 
 /// The address of the Instance Metadata Service on every Azure machine.
 const INSTANCE_METADATA_HOST: &str = "169.254.169.254";
@@ -31,19 +32,22 @@ pub(super) struct Seen {
     pub(super) lifetime: Option<Duration>,
     /// Why there was no answer.
     pub(super) failure: Option<String>,
+    /// How far our clock is from that of whoever answered.
+    pub(super) skew: Skew,
 }
 
 /// The transport of one token request.
 #[derive(Debug)]
 pub(super) struct Transport {
     wire: wire::Client,
+    clock: Clock,
     instance_metadata: Option<Url>,
     seen: Mutex<Seen>,
 }
 
 impl Transport {
-    pub(super) fn new(wire: wire::Client, instance_metadata: Option<Url>) -> Self {
-        Self { wire, instance_metadata, seen: Mutex::new(Seen::default()) }
+    pub(super) fn new(wire: wire::Client, clock: Clock, instance_metadata: Option<Url>) -> Self {
+        Self { wire, clock, instance_metadata, seen: Mutex::new(Seen::default()) }
     }
 
     pub(super) fn seen(&self) -> Seen {
@@ -90,7 +94,8 @@ impl HttpClient for Transport {
             Error::new(ErrorKind::Io, error)
         })?;
         let status = response.status().as_u16();
-        self.note(Seen { status: Some(status), lifetime: lifetime(&response), failure: None });
+        let skew = Skew::of(response.headers(), self.clock.now());
+        self.note(Seen { status: Some(status), lifetime: lifetime(&response), failure: None, skew });
         let mut headers = Headers::new();
         for (name, value) in response.headers() {
             if let Ok(value) = value.to_str() {

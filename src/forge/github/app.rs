@@ -8,7 +8,8 @@
 //! is dropped or not polled keeps others from a token; a token is renewed five minutes
 //! before it expires (or after half of a shorter life); while the old one is valid, a failed renewal
 //! hurts nobody; a token is good for this one repository only; neither key nor token is ever printed.
-//! A token's life is GitHub's end of it less GitHub's date of the answer, and goes by monotonic time.
+//! A token's life is GitHub's end of it less GitHub's date of the answer, and goes by monotonic time. Where this
+//! machine's clock is far from GitHub's, that is said, and the JWT is dated by GitHub's.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,7 +31,7 @@ use crate::clock::Instant;
 use crate::errand::errand;
 use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, Reach, Refused, date_of, secret_header};
 use crate::forge::{Class, ForgeError, Repository};
-use crate::wire::Renewable;
+use crate::wire::{Renewable, Skew, date};
 
 /// How far back a JWT is dated.
 const BACKDATED_SECS: i64 = 60;
@@ -67,6 +68,8 @@ pub(super) struct App {
 struct State {
     /// The installation that was looked up.
     installation_id: Option<u64>,
+    /// How far our clock was from GitHub's when a JWT was refused last.
+    skew: Skew,
     cached: Option<Cached>,
 }
 
@@ -171,10 +174,20 @@ impl App {
         }
     }
 
-    /// Once more with another key, when this one is refused and has been replaced.
+    /// Once more by GitHub's clock when ours is wrong, and with another key when this one is refused and has been
+    /// replaced.
     async fn fetch(&self, api: &Api) -> Result<Cached, Failure> {
-        let key = self.private_key.current();
-        let outcome = self.fetch_with(api, &key).await;
+        let (key, skew) = (self.private_key.current(), self.state().skew);
+        let mut outcome = self.fetch_with(api, &key).await;
+        let found = self.state().skew;
+        if found != skew
+            && matches!(&outcome, Err(failure) if failure.status == Some(StatusCode::UNAUTHORIZED))
+        {
+            if !found.is_none() {
+                tracing::warn!("{found}; until then the App's login is dated by GitHub's clock");
+            }
+            outcome = self.fetch_with(api, &key).await;
+        }
         match outcome {
             Err(failure) if failure.status == Some(StatusCode::UNAUTHORIZED) => {
                 if self.private_key.renew(&key) {
@@ -192,7 +205,7 @@ impl App {
 
     async fn fetch_with(&self, api: &Api, key: &SecretString) -> Result<Cached, Failure> {
         let asked = api.clock().monotonic();
-        let jwt = self.assertion(api.clock().now(), key)?;
+        let jwt = self.assertion(self.state().skew.theirs(api.clock().now()), key)?;
         let known = self.installation_id.or(self.state().installation_id);
         let id = match known {
             Some(id) => id,
@@ -229,9 +242,20 @@ impl App {
     async fn ask(&self, api: &Api, call: Call<'_>, what: &str) -> Result<Answer, Failure> {
         let repository = &self.repository;
         let advice = |refused: &Refused<'_>| match refused.status {
-            StatusCode::UNAUTHORIZED => Some(
-                "Check the App's id, that the private key is its own, and this machine's clock".to_owned(),
-            ),
+            StatusCode::UNAUTHORIZED => {
+                let skew = Skew::of(refused.headers, api.clock().now());
+                self.state().skew = skew;
+                Some(match (date(refused.headers), skew.is_none()) {
+                    (None, _) => {
+                        "Check the App's id, that the private key is its own, and this machine's clock"
+                            .to_owned()
+                    }
+                    (Some(_), true) => "Check the App's id, and that the private key is its own".to_owned(),
+                    (Some(_), false) => {
+                        format!("Check the App's id, and that the private key is its own; {skew}")
+                    }
+                })
+            }
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::UNPROCESSABLE_ENTITY => {
                 Some(format!("Install the App on {repository}, or correct its installation id"))
             }

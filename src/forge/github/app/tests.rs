@@ -70,6 +70,67 @@ async fn the_assertion_is_signed_dated_back_and_short_lived() {
     assert_eq!(part(second), json!({ "iat": now - 60, "exp": now + 540, "iss": "Iv23liABC" }));
 }
 
+/// The claims of a JWT.
+fn claims(request: &Recorded) -> Value {
+    let header = request.headers["authorization"].to_str().unwrap();
+    let claims = header.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+}
+
+/// A GitHub on `theirs` that believes a JWT that is dated as it documents, and shows its date.
+fn strict(theirs: crate::clock::Clock, ours: crate::clock::Clock) -> FakeGitHub {
+    FakeGitHub::at(ours, move |request| {
+        let now = theirs.now();
+        let date = jiff::fmt::rfc2822::to_string(&now.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
+        let reply = if request.path.ends_with("/access_tokens") {
+            let (claims, second) = (claims(request), now.as_second());
+            let (from, until) = (claims["iat"].as_i64().unwrap(), claims["exp"].as_i64().unwrap());
+            if from <= second && (second..=second + 600).contains(&until) {
+                let expires = now.checked_add(Duration::from_secs(3600)).unwrap();
+                Reply::json(&json!({ "token": "ghs_1", "expires_at": expires }))
+            } else {
+                let words = r#"{"message":"'Expiration time' claim ('exp') is too far in the future"}"#;
+                Reply::new(StatusCode::UNAUTHORIZED, words)
+            }
+        } else {
+            Reply::json(&json!({ "permission": "read" }))
+        };
+        reply.with("date", &date)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_hours_off_keeps_no_app_from_its_token() {
+    for hours in [2, -2] {
+        let (theirs, ours) = (clock(), clock());
+        let fake = strict(theirs, ours.clone());
+        let github = fake.app("29310");
+        ours.jump(jiff::SignedDuration::from_hours(hours));
+        assert_eq!(ask(&github).await, Ok(Permission::Read), "{hours} h");
+        assert_eq!(grants(&fake).len(), 2, "{hours} h: once by our clock, once by theirs");
+        fake.clock.sleep(Duration::from_secs(3400)).await;
+        assert_eq!(ask(&github).await, Ok(Permission::Read), "{hours} h");
+        assert_eq!(grants(&fake).len(), 3, "{hours} h: that is remembered");
+        ours.jump(jiff::SignedDuration::from_hours(-hours));
+        fake.clock.sleep(Duration::from_secs(3400)).await;
+        assert_eq!(ask(&github).await, Ok(Permission::Read), "{hours} h: the clock was corrected");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_may_be_the_clocks_fault_names_the_clock() {
+    let (theirs, ours) = (clock(), clock());
+    let fake = FakeGitHub::at(ours.clone(), move |_| {
+        let date = jiff::fmt::rfc2822::to_string(&theirs.now().to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
+        Reply::new(StatusCode::UNAUTHORIZED, r#"{"message":"Bad credentials"}"#).with("date", &date)
+    });
+    let refused = ask(&fake.app("29310")).await.unwrap_err();
+    assert!(!refused.message.contains("clock"), "{refused}");
+    ours.jump(jiff::SignedDuration::from_hours(2));
+    let refused = ask(&fake.app("29310")).await.unwrap_err();
+    assert!(refused.message.contains("this machine's clock is 120 min ahead of theirs: set it"), "{refused}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_installation_that_is_not_configured_is_looked_up_once() {
     let fake = granting();
