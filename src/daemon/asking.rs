@@ -1,9 +1,11 @@
 //! PURE: what a status says of consent: the line that is missing, the lines that are in force, and those
 //! that do nothing.
 
+use std::collections::BTreeSet;
+
 use crate::forge::MAX_DESCRIPTION_CHARS;
 use crate::reconcile::plan::{Action, ConsentStanding, Plan, Standing, trailer};
-use crate::resources::Address;
+use crate::resources::{Address, EnvironmentName};
 
 /// What is missing. It ends with a line to copy; of several with the first one, never with a glob.
 pub(super) fn needs_consent(refused: &[(&Address, Action)]) -> String {
@@ -28,11 +30,24 @@ fn verb(action: Action) -> &'static str {
 }
 
 /// A status' text with the lines that are in force, those that were for earlier runs of the same work (`spent`),
-/// and those that do nothing.
-pub(super) fn with_consents(text: String, plan: &Plan, spent: &[ConsentStanding]) -> String {
+/// and those that do nothing. What speaks of another environment does nothing, unless that is `touched` too: then
+/// its own status says what becomes of it.
+pub(super) fn with_consents(
+    text: String,
+    plan: &Plan,
+    spent: &[ConsentStanding],
+    touched: &BTreeSet<EnvironmentName>,
+) -> String {
+    let is_elsewhere = |one: &ConsentStanding| {
+        let named = one.line.environment().unwrap_or_default();
+        one.standing == Standing::Elsewhere && touched.iter().all(|name| name.as_str() != named)
+    };
     let is_spent = |one: &ConsentStanding| spent.iter().any(|spent| spent.line == one.line);
-    let idle: Vec<&ConsentStanding> =
-        plan.consents.iter().filter(|one| one.code().is_some() && !is_spent(one)).collect();
+    let idle: Vec<&ConsentStanding> = plan
+        .consents
+        .iter()
+        .filter(|one| (one.code().is_some() || is_elsewhere(one)) && !is_spent(one))
+        .collect();
     let in_force: Vec<String> = spent
         .iter()
         .chain(plan.consents.iter().filter(|one| one.is_in_force() && !is_spent(one)))
@@ -127,10 +142,24 @@ mod tests {
             ("production/key_vaults/mian", nothing()),
         ]);
         assert_eq!(
-            with_consents("Applied: 1 deleted".to_owned(), &plan, &[]),
+            with_consents("Applied: 1 deleted".to_owned(), &plan, &[], &BTreeSet::new()),
             "Applied: 1 deleted; consent: production/workspace (b4c0045 by Ada); consent line \
              production/key_vaults/mian (b4c0045 by Ada) matches nothing"
         );
+    }
+
+    #[test]
+    fn a_line_for_another_environment_does_nothing_unless_that_is_touched_too() {
+        let plan = plan(&[("dev/storage_accounts/lake", Standing::Elsewhere)]);
+        let said = |touched: &[&str]| {
+            let touched = touched.iter().map(|name| name.parse().unwrap()).collect();
+            with_consents("No changes".to_owned(), &plan, &[], &touched)
+        };
+        assert_eq!(
+            said(&["production"]),
+            "No changes; consent line dev/storage_accounts/lake (b4c0045 by Ada) matches nothing"
+        );
+        assert_eq!(said(&["production", "dev"]), "No changes");
     }
 
     #[test]
@@ -138,7 +167,7 @@ mod tests {
         let before = plan(&[("production/workspace", Standing::InForce { addresses: Vec::new() })]);
         let now = plan(&[("production/workspace", nothing())]);
         assert_eq!(
-            with_consents("Applied: 1 deleted".to_owned(), &now, &before.consents),
+            with_consents("Applied: 1 deleted".to_owned(), &now, &before.consents, &BTreeSet::new()),
             "Applied: 1 deleted; consent: production/workspace (b4c0045 by Ada)"
         );
     }
@@ -149,7 +178,7 @@ mod tests {
         let asking = needs_consent(&[(&address, Action::Delete)]);
         let line = "Beamline-Consent: destroy production/key_vaults/main";
         for target in ["production/key_vaults/mian", &format!("production/{}", "x".repeat(100))] {
-            let text = with_consents(asking.clone(), &plan(&[(target, nothing())]), &[]);
+            let text = with_consents(asking.clone(), &plan(&[(target, nothing())]), &[], &BTreeSet::new());
             let text = Description::new(&text);
             assert!(text.as_str().contains("matches nothing") && text.as_str().ends_with(line), "{text}");
         }

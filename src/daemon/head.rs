@@ -14,6 +14,7 @@ use super::look::LookError;
 use super::orphans::orphans;
 use super::service::Shared;
 use super::touched::{Candidate, Extent, Found, touched};
+use super::unheeded::Unheeded;
 use super::wording;
 use crate::git::{BranchName, CommitId, GitError, Lasting};
 use crate::reconcile::apply::{RunEnd, RunKind};
@@ -43,7 +44,7 @@ pub(super) enum Proposed {
 /// What a look into a head came to.
 enum Looked {
     /// What it touches.
-    Into(Found),
+    Into(Found, Unheeded),
     /// It cannot be looked into, whatever is tried; why.
     Refused(String),
 }
@@ -73,15 +74,12 @@ pub(super) async fn accept(
             let statuses = vec![wording::refused(&about, &why)];
             (Arrival::Refused(branch.clone()), Vec::new(), statuses)
         }
-        Looked::Into(found) => {
-            let overlooked = found.overlooked.clone();
-            for path in &overlooked {
-                tracing::warn!(%branch, commit = %commit.short(), path, "a file is ignored that could be meant");
-            }
+        Looked::Into(found, unheeded) => {
+            unheeded.log(branch.as_str(), &commit);
             let work = if is_left_out { Vec::new() } else { new_work(shared, kind, &commit, found).await? };
             let names: Vec<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
             let statuses = match names.as_slice() {
-                [] => vec![wording::none_changed(&about, &overlooked)],
+                [] => vec![wording::none_changed(&about, &unheeded)],
                 names => wording::first(&about, names),
             };
             (Arrival::Head(branch.clone()), work, statuses)
@@ -107,7 +105,7 @@ async fn look_into(
     let (daemon, main, commit) = (shared.clone(), main.copied(), head.commit);
     let find = move || find(&daemon, kind, main.as_ref(), from.as_ref(), &commit);
     match tokio::task::spawn_blocking(find).await? {
-        Ok(found) => Ok(Looked::Into(found)),
+        Ok((found, unheeded)) => Ok(Looked::Into(found, unheeded)),
         Err(error) => match error.lasting() {
             Lasting::OfTheCommit => Ok(Looked::Refused(error.to_string())),
             Lasting::Passing => Err(error.into()),
@@ -122,7 +120,7 @@ fn find(
     main: Option<&CommitId>,
     compared: Option<&CommitId>,
     commit: &CommitId,
-) -> Result<Found, GitError> {
+) -> Result<(Found, Unheeded), GitError> {
     let reader = shared.mirror.reader()?;
     let base = match (kind, main) {
         (RunKind::Plan, Some(main)) if reader.is_ancestor(commit, main)? => Some(*commit),
@@ -130,7 +128,13 @@ fn find(
         (RunKind::Plan, None) => None,
         (RunKind::Apply | RunKind::Drift, _) => compared.copied(),
     };
-    touched(&reader, base.as_ref(), commit, &shared.root)
+    let found = touched(&reader, base.as_ref(), commit, &shared.root)?;
+    let files = found.overlooked.clone();
+    let unheeded = match found.candidates.is_empty() {
+        true => Unheeded::read(&reader, base.as_ref(), commit, files),
+        false => Unheeded { files, consents: Vec::new() },
+    };
+    Ok((found, unheeded))
 }
 
 /// The work that a head brings. Of a branch: everything it touches. Of the main branch: candidates whose

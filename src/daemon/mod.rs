@@ -50,6 +50,7 @@ mod telling;
 mod touched;
 mod triggers;
 mod trouble;
+pub mod unheeded;
 mod weather;
 mod wellness;
 mod worker;

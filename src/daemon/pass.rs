@@ -4,6 +4,7 @@
 //! It decides nothing about Azure: it makes the same `attempt` as the command line and turns its outcome into an
 //! end and a sentence.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -24,10 +25,11 @@ use crate::azure::Waits;
 use crate::definitions::Diagnostic;
 use crate::git::CommitId;
 use crate::reconcile::apply::{Event, Fence, Journal as _, RunEnd, RunKind, RunRecord};
-use crate::reconcile::plan::{Blocker, Plan};
+use crate::reconcile::plan::{Blocker, Plan, Standing};
 use crate::reconcile::report::{Progress, StepEnd};
 use crate::reconcile::review::Section;
 use crate::reconcile::{Planned, ReconcileError};
+use crate::resources::EnvironmentName;
 use crate::store::{Claim, EnvironmentChange, StoreError, Work};
 
 /// A commit that is about more environments than this plans those that were never applied at a walking
@@ -213,8 +215,17 @@ impl Pass<'_> {
             RunKind::Apply => return self.apply(subject, planned).await,
         };
         let section = self.is_kept().then(|| Box::new(Section::of_plan(plan)));
-        let summary = asking::with_consents(summary, plan, &spent);
+        let summary = asking::with_consents(summary, plan, &spent, &self.touched_beside(plan).await?);
         Ok(Passed::Ended(Outcome { section, ..self.outcome(subject, end, summary).await? }))
+    }
+
+    /// The environments of the same commit, where a plan has lines that speak of another one.
+    async fn touched_beside(&self, plan: &Plan) -> Result<BTreeSet<EnvironmentName>, StoreError> {
+        if plan.consents.iter().all(|one| one.standing != Standing::Elsewhere) {
+            return Ok(BTreeSet::new());
+        }
+        let all = self.shared.store.work_of_commit(&self.work.commit, self.work.kind).await?;
+        Ok(all.into_iter().map(|work| work.environment).collect())
     }
 
     /// Nothing that somebody wrote is passed over in silence.
@@ -254,7 +265,7 @@ impl Pass<'_> {
         }
         let done = done_for(self.shared, self.work, Some(&report)).await?;
         let applied = sentences::applied(&planned.plan, &done.deeds);
-        let summary = asking::with_consents(applied, &planned.plan, &done.consents);
+        let summary = asking::with_consents(applied, &planned.plan, &done.consents, &BTreeSet::new());
         Ok(Passed::Ended(self.outcome(subject, report.end, summary).await?))
     }
 

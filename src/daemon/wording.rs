@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::sentences;
+use super::unheeded::Unheeded;
 use crate::forge::{Context, Description, PullRequestNumber, State, Status};
 use crate::git::CommitId;
 use crate::reconcile::apply::{RunEnd, RunKind};
@@ -125,13 +126,13 @@ pub fn first(head: &Head, environments: &[&EnvironmentName]) -> Vec<Status> {
     std::iter::once(aggregate).chain(named).collect()
 }
 
-/// The first and last status of a head that touches no environment. What it brings and nobody reads is
+/// The first and last status of a head that touches no environment. What it brings and nobody acts on is
 /// named: who wrote it may have meant it.
 #[must_use]
-pub fn none_changed(head: &Head, overlooked: &[String]) -> Status {
-    let text = match overlooked {
-        [] => "No environments changed".to_owned(),
-        paths => format!("No environments changed. Ignored by their names: {}", paths.join(", ")),
+pub fn none_changed(head: &Head, unheeded: &Unheeded) -> Status {
+    let text = match unheeded.sentences() {
+        None => "No environments changed".to_owned(),
+        Some(said) => format!("No environments changed. {said}"),
     };
     of_head(head, aggregate_context(head.kind), State::Success, &text)
 }

@@ -64,6 +64,7 @@ mod state_folder;
 mod stopping;
 mod touched_environments;
 mod trying_again;
+mod unheeded;
 mod unwritable_journal;
 mod waiting;
 mod waking;

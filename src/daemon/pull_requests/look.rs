@@ -279,15 +279,19 @@ pub(super) async fn accept(
             (head.commit, Vec::new(), vec![status])
         }
         Proposal::Elsewhere => (head.commit, Vec::new(), wording::first(&head, &[])),
-        Proposal::Merges { merged, candidates } if waits && !candidates.is_empty() => {
+        Proposal::Merges { merged, candidates, .. } if waits && !candidates.is_empty() => {
             refusal = Some(FROM_A_FORK.to_owned());
             (merged, Vec::new(), vec![wording::refused(&head, FROM_A_FORK)])
         }
-        Proposal::Merges { merged, candidates } => {
+        Proposal::Merges { merged, candidates, unheeded } => {
+            unheeded.log(&format!("#{}", pull_request.number), &head.commit);
             let work: Vec<NewWork> =
                 candidates.into_iter().map(|candidate| work_for(RunKind::Plan, candidate)).collect();
             let names: Vec<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
-            let statuses = wording::first(&head, &names);
+            let statuses = match names.as_slice() {
+                [] => vec![wording::none_changed(&head, &unheeded)],
+                names => wording::first(&head, names),
+            };
             (merged, work, statuses)
         }
     };

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::daemon::look::LookError;
 use crate::daemon::service::Shared;
-use crate::daemon::touched::{Candidate, touched};
+use crate::daemon::touched::{Candidate, Found, touched};
+use crate::daemon::unheeded::Unheeded;
 use crate::definitions::InputDigest;
 use crate::forge::PullRequest;
 use crate::git::{CommitId, GitError, Heads, Lasting, Merge};
@@ -23,6 +24,8 @@ pub(super) enum Proposal {
         merged: CommitId,
         /// What it touches.
         candidates: Vec<Candidate>,
+        /// What nobody acts on.
+        unheeded: Unheeded,
     },
     /// It cannot, or it cannot be read; why, as the sentence of a status.
     Refused(String),
@@ -55,8 +58,13 @@ pub(super) async fn propose(
         Ok(Some(match daemon.mirror.merge(number, &base, &head)? {
             Merge::Conflicts { paths, more } => Proposal::Refused(conflicts(&paths, more)),
             Merge::Result(merged) => {
-                let found = touched(&reader, Some(&base), &merged, &daemon.root)?;
-                Proposal::Merges { merged, candidates: found.candidates }
+                let Found { candidates, overlooked, .. } =
+                    touched(&reader, Some(&base), &merged, &daemon.root)?;
+                let unheeded = match candidates.is_empty() {
+                    true => Unheeded::read(&reader, Some(&base), &head, overlooked),
+                    false => Unheeded { files: overlooked, consents: Vec::new() },
+                };
+                Proposal::Merges { merged, candidates, unheeded }
             }
         }))
     };

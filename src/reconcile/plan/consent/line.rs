@@ -59,7 +59,8 @@ impl ConsentLine {
     }
 
     /// The environment that it speaks of; `None` for what is no address.
-    pub(super) fn environment(&self) -> Option<&str> {
+    #[must_use]
+    pub fn environment(&self) -> Option<&str> {
         self.target.split_once('/').map(|(environment, _)| environment)
     }
 

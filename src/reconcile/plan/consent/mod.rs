@@ -94,6 +94,11 @@ impl Consents {
         self.lines.is_empty()
     }
 
+    /// What was written.
+    pub fn lines(&self) -> impl Iterator<Item = &ConsentLine> {
+        self.lines.iter().map(|(line, _)| line)
+    }
+
     /// Whether a message has a consent line at all.
     #[must_use]
     pub fn speaks(message: &str) -> bool {
