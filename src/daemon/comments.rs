@@ -116,6 +116,7 @@ fn lacking(plan: &Plan) -> BTreeSet<Address> {
         | Blocker::GroupNotEmpty { .. }
         | Blocker::StillReferenced { .. }
         | Blocker::NameStaysTaken { .. }
+        | Blocker::CannotBeMade { .. }
         | Blocker::InProgress { .. } => None,
     });
     lacking.collect()

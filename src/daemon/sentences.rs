@@ -138,6 +138,7 @@ pub(super) fn blocked(plan: &Plan) -> String {
             | Blocker::GroupNotEmpty { .. }
             | Blocker::StillReferenced { .. }
             | Blocker::NameStaysTaken { .. }
+            | Blocker::CannotBeMade { .. }
             | Blocker::InProgress { .. } => others.push(blocker),
         }
     }

@@ -10,6 +10,7 @@ use super::apply::{
 };
 use super::observe::{ObserveError, Observed, observe};
 use super::plan::{Consents, Defect, Input, Plan, Revision, check, plan};
+use super::preflight::preflight;
 use super::report::{Progress, Report};
 use crate::azure::Arm;
 use crate::definitions::{Environment, InputDigest};
@@ -78,6 +79,7 @@ pub async fn make_plan(wanted: &Wanted<'_>, arm: &Arm) -> Result<Planned, Reconc
         commit: wanted.commit,
         input_digest: wanted.input_digest,
     });
+    let plan = preflight(plan, &observed, wanted.site.subscription, arm).await;
     if plan.blockers.is_empty() {
         let own = wanted.site.group_id();
         let groups: Vec<ResourceId> = wanted.former_groups.iter().cloned().chain([own]).collect();

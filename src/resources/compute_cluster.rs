@@ -18,6 +18,7 @@ use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
 use super::id::ApiVersion;
 use super::identity;
+use super::machines::Machines;
 use super::normalise;
 use super::pointer;
 use super::resource::{Resource, Resources};
@@ -237,6 +238,19 @@ impl ResourceType for ComputeCluster {
 
     fn is_mine(&self, observed: &Value) -> bool {
         compute::is_type(observed, COMPUTE_TYPE)
+    }
+
+    fn machines(&self, body: &Value) -> Option<Machines> {
+        Machines::of_body(body, COMPUTE_TYPE)
+    }
+
+    fn in_use(&self, observed: &Value) -> Option<String> {
+        let nodes = pointer::get(observed, "/properties/properties/currentNodeCount")?.as_u64()?;
+        match nodes {
+            0 => None,
+            1 => Some("1 node of it is allocated".to_owned()),
+            more => Some(format!("{more} nodes of it are allocated")),
+        }
     }
 
     fn outputs(&self) -> &'static [(&'static str, &'static str)] {

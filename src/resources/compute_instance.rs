@@ -22,6 +22,7 @@ use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
 use super::id::ApiVersion;
 use super::identity;
+use super::machines::Machines;
 use super::mark::MARK_KEY;
 use super::pointer;
 use super::resource::{Adoption, Resource, Resources};
@@ -242,6 +243,23 @@ impl ResourceType for ComputeInstance {
 
     fn is_mine(&self, observed: &Value) -> bool {
         compute::is_type(observed, COMPUTE_TYPE)
+    }
+
+    fn machines(&self, body: &Value) -> Option<Machines> {
+        Machines::of_body(body, COMPUTE_TYPE)
+    }
+
+    fn in_use(&self, observed: &Value) -> Option<String> {
+        let state = pointer::get(observed, "/properties/properties/state")?.as_str()?;
+        let stands = ["Stopped", "CreateFailed", "Deleting", "SetupFailed", "Unusable", "Unknown"];
+        if stands.iter().any(|stopped| state.eq_ignore_ascii_case(stopped)) {
+            return None;
+        }
+        let text = |at: &str| pointer::get(observed, at).and_then(Value::as_str);
+        let owner = text("/properties/properties/createdBy/userName")
+            .or_else(|| text("/properties/properties/personalComputeInstanceSettings/assignedUser/objectId"));
+        let owner = owner.map(|owner| format!(", for {owner}")).unwrap_or_default();
+        Some(format!("it is {state}{owner}"))
     }
 
     fn outputs(&self) -> &'static [(&'static str, &'static str)] {

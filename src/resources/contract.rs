@@ -13,6 +13,7 @@ use super::difference::{Difference, Effect};
 use super::field::Field;
 use super::finding::Finding;
 use super::id::{ApiVersion, ResourceId};
+use super::machines::Machines;
 use super::merge::Merge;
 use super::placeholder::Placeholder;
 use super::resource::{Reference, Resource, Resources, Site};
@@ -276,6 +277,18 @@ pub trait ResourceType: Sync {
     /// (`image_build_compute_name`). Dotted paths.
     fn loose_references(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The machines that Azure has to offer for it, of its ARM body: one that is to be sent, or one that Azure
+    /// answered with.
+    fn machines(&self, _body: &Value) -> Option<Machines> {
+        None
+    }
+
+    /// What would be interrupted if it were deleted now, as a clause for people: allocated nodes, a running
+    /// machine. Whoever is in use is not taken down without consent.
+    fn in_use(&self, _observed: &Value) -> Option<String> {
+        None
     }
 
     /// What pipelines ask for: name → JSON pointer into the observed body.

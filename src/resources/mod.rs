@@ -33,6 +33,7 @@ pub(crate) mod fixture;
 mod identity;
 pub mod key_vault;
 pub mod log_analytics;
+pub mod machines;
 pub mod mark;
 pub mod merge;
 mod name_rule;
@@ -63,6 +64,7 @@ pub use contract::{
 pub use difference::{Difference, Effect, read_fields};
 pub use field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 pub use finding::{Finding, Severity};
+pub use machines::Machines;
 pub use mark::Mark;
 pub use merge::{Merge, MovedPath};
 pub use placeholder::Placeholder;

@@ -37,6 +37,7 @@ mod ownership;
 mod plan_is_apply;
 mod plan_properties;
 mod plan_text;
+mod preflight;
 mod provisioning_states;
 mod pull_request_comments;
 mod pull_request_consents;

@@ -143,6 +143,13 @@ pub enum Blocker {
         /// Why, and what to do.
         why: String,
     },
+    /// Azure would refuse to make it: nothing is taken down for it.
+    CannotBeMade {
+        /// The resource.
+        address: Address,
+        /// Why, and what to do.
+        why: String,
+    },
     /// Azure is still working on it from an earlier write; planning on would fight with that.
     InProgress {
         /// The resource.
@@ -164,6 +171,7 @@ impl Blocker {
             | Self::GroupNotEmpty { address, .. }
             | Self::StillReferenced { address, .. }
             | Self::NameStaysTaken { address, .. }
+            | Self::CannotBeMade { address, .. }
             | Self::InProgress { address, .. } => address,
         }
     }
@@ -199,6 +207,7 @@ impl Blocker {
             Self::Impossible { address, field: None, why } | Self::NameStaysTaken { address, why } => {
                 format!("{address}: {why}")
             }
+            Self::CannotBeMade { address, why } => format!("{address} cannot be made: {why}"),
             Self::ExistingMissing { address, id } => format!(
                 "{address} says `existing: true`, but {id} does not exist. Correct its name or id, or remove \
                  `existing`"

@@ -28,6 +28,7 @@ pub use consent::{
     printable, trailer,
 };
 pub use moved::moved;
+pub(in crate::reconcile) use planner::is_deletion;
 pub use planner::{Input, plan};
 pub(in crate::reconcile) use render::render_step;
 pub use render::{Style, render, summary_line};

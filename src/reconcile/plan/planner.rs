@@ -349,14 +349,14 @@ impl<'a> Planner<'a> {
                     String::new()
                 }
             };
-            self.require_consent(&address, going.id, Action::Replace, because);
+            self.require_consent(&address, (going.id, going.body), Action::Replace, because);
         }
     }
 
     fn guard_orphans(&mut self) {
         for orphan in &self.input.observed.orphans {
             let because = sentence(&Reason::Undeclared);
-            self.require_consent(&orphan.address, &orphan.id, Action::Delete, because);
+            self.require_consent(&orphan.address, (&orphan.id, &orphan.body), Action::Delete, because);
             if orphan.kind == Kind::ResourceGroup {
                 self.require_empty_group(orphan);
             }
@@ -389,8 +389,18 @@ impl<'a> Planner<'a> {
         self.blockers.extend(blockers);
     }
 
-    fn require_consent(&mut self, address: &Address, id: &ResourceId, action: Action, because: String) {
-        let protected = resources::of(address.kind()).spec().protection == Protection::Protected;
+    /// Refuses to take down what is protected by its kind, or is in use, without consent.
+    fn require_consent(
+        &mut self,
+        address: &Address,
+        (id, body): (&ResourceId, &Value),
+        action: Action,
+        because: String,
+    ) {
+        let kind = resources::of(address.kind());
+        let in_use = kind.in_use(body);
+        let protected = kind.spec().protection == Protection::Protected || in_use.is_some();
+        let because = in_use.map_or_else(|| because.clone(), |use_| format!("{because}; {use_}"));
         if protected && !self.input.consents.allow(address, id) {
             let (address, id) = (address.clone(), Some(id.clone()));
             self.blockers.push(Blocker::NeedsConsent { address, action, because, id });
@@ -636,7 +646,7 @@ fn made_with(field: String, after: Value) -> Difference {
 }
 
 /// Kept here so that the builder and the checker agree on it.
-pub(super) fn is_deletion(step: &Step) -> bool {
+pub(in crate::reconcile) fn is_deletion(step: &Step) -> bool {
     match (step.action, step.part) {
         (Action::Delete, _) | (Action::Replace, Part::Removal) => true,
         (Action::Replace, Part::Creation | Part::Whole)

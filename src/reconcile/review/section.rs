@@ -218,6 +218,7 @@ fn needing_consent(plan: &Plan) -> impl Iterator<Item = (&Address, Option<&Resou
         | Blocker::GroupNotEmpty { .. }
         | Blocker::StillReferenced { .. }
         | Blocker::NameStaysTaken { .. }
+        | Blocker::CannotBeMade { .. }
         | Blocker::InProgress { .. } => None,
     })
 }

@@ -1,0 +1,126 @@
+//! Nothing is taken down that cannot be made again: what Azure offers is asked before.
+
+use beamline_simulator::{Fault, FaultEffect};
+use serde_json::json;
+
+use crate::support::{AzureWorld, Definition, id};
+
+const CLUSTER: &str = "Microsoft.MachineLearningServices/workspaces/mlw-production/computes/cpu-cluster";
+const FAMILY: &str = "standardDSv3Family";
+
+fn with_size(size: &str) -> Definition {
+    Definition::production().with("compute_clusters/cpu-cluster/vm_size", size)
+}
+
+/// A production environment that is applied, and whose writes are forgotten.
+async fn applied() -> AzureWorld {
+    let world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    world.take_writes();
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_typo_in_a_size_is_refused_with_the_size_that_was_meant() {
+    let world = applied().await;
+    let blockers = world.blockers(&with_size("Standard_D4s_v33").text()).await;
+    let [only] = blockers.as_slice() else { panic!("{blockers:#?}") };
+    assert!(only.starts_with("production/compute_clusters/cpu-cluster cannot be made: "), "{only}");
+    assert!(only.contains("eastus does not offer the size Standard_D4s_v33"), "{only}");
+    assert!(only.contains("Did you mean Standard_D4s_v3?"), "{only}");
+    // A cluster that is not there yet is no other matter: nothing would come of it.
+    let first = AzureWorld::new();
+    assert_eq!(first.blockers(&with_size("Standard_D4s_v33").text()).await, blockers);
+    assert_eq!(world.take_writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_spelling_of_a_size_is_not_a_matter_of_case() {
+    let world = applied().await;
+    assert_eq!(world.blockers(&with_size("standard_d8s_v3").text()).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_for_which_no_cores_are_left_is_not_taken_down() {
+    let world = applied().await;
+    let after = with_size("Standard_E8s_v3").text();
+    world.azure.set_quota("eastus", "standardESv3Family", 0);
+    let blockers = world.blockers(&after).await;
+    let [only] = blockers.as_slice() else { panic!("{blockers:#?}") };
+    assert!(
+        only.contains("Standard ESv3 Family Cluster Dedicated vCPUs in eastus: 0 of 0 are left"),
+        "{only}"
+    );
+    world.azure.set_quota("eastus", "standardESv3Family", 10_000);
+    world.apply(&after).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cores_of_what_goes_are_free_for_what_comes() {
+    let world = applied().await;
+    let body = world.azure.get(&id(CLUSTER)).unwrap();
+    let most = body["properties"]["properties"]["scaleSettings"]["maxNodeCount"].as_u64().unwrap();
+    // Room for the cluster as it is, and for no more: two of them at once would not fit.
+    world.azure.set_quota("eastus", FAMILY, cores_in_use(&world));
+    let half = most / 2;
+    let after = with_size("Standard_D8s_v3")
+        .with("compute_clusters/cpu-cluster/scale_settings/max_node_count", json!(half));
+    assert_eq!(world.blockers(&after.text()).await, [""; 0]);
+    world.apply(&after.text()).await;
+}
+
+/// The cores that the family's computes may use at most.
+fn cores_in_use(world: &AzureWorld) -> u64 {
+    let computes = world.azure.ids().into_iter().filter(|id| id.arm_type().ends_with("workspaces/computes"));
+    let bodies = computes.filter_map(|id| world.azure.get(&id));
+    let inner = bodies.map(|body| body["properties"]["properties"].clone());
+    let of_family = inner.filter(|inner| inner["vmPriority"] != "LowPriority");
+    of_family
+        .map(|inner| {
+            let nodes = inner["scaleSettings"]["maxNodeCount"].as_u64().unwrap_or(1);
+            match inner["vmSize"].as_str().unwrap_or_default().to_ascii_lowercase().as_str() {
+                "standard_d2s_v3" => 2 * nodes,
+                "standard_d4s_v3" => 4 * nodes,
+                _ => 0,
+            }
+        })
+        .sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_not_be_read_is_said_and_refuses_nothing() {
+    let world = applied().await;
+    let after = with_size("Standard_D8s_v3").text();
+    for list in ["vmSizes", "usages"] {
+        let effect = FaultEffect::Status {
+            code: 403,
+            retry_after_secs: None,
+            error_code: "AuthorizationFailed".to_owned(),
+            message: "no right to list sizes".to_owned(),
+        };
+        let path_contains = format!("/locations/eastus/{list}");
+        world.azure.faults().add(Fault { method: Some("GET".to_owned()), path_contains, times: 1, effect });
+    }
+    let plan = world.plan(&after).await;
+    let notes: Vec<&str> = plan
+        .notes
+        .iter()
+        .filter(|note| note.code == "not-verified")
+        .map(|note| note.message.as_str())
+        .collect();
+    assert_eq!(notes.len(), 2, "{notes:#?}");
+    assert!(notes[0].starts_with("whether its machines can be had was not found out: "), "{notes:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_with_nodes_is_taken_down_with_consent_only() {
+    let mut world = applied().await;
+    world.azure.edit(&id(CLUSTER), |body| body["properties"]["properties"]["currentNodeCount"] = json!(3));
+    let after = with_size("Standard_D8s_v3").text();
+    let blockers = world.blockers(&after).await;
+    let [only] = blockers.as_slice() else { panic!("{blockers:#?}") };
+    assert!(only.contains("3 nodes of it are allocated"), "{only}");
+    assert!(only.contains("Beamline-Consent: destroy production/compute_clusters/cpu-cluster"), "{only}");
+    world.consent("production/compute_clusters/cpu-cluster");
+    world.apply(&after).await;
+}
