@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::awake::Awake;
 use super::file::{Connection, JournalFile, Role, connect_options};
+use super::leases::Sightings;
 use super::readers::Readers;
 use super::writability::{Health, Writability};
 use super::writer::{Answer, Job, Keep, Place, Writer, prepare};
@@ -37,6 +38,8 @@ pub struct Store {
     readers: Option<Arc<Readers>>,
     file: Option<Arc<JournalFile>>,
     health: Health,
+    /// The leases that this process waits for.
+    pub(super) sightings: Sightings,
 }
 
 impl Store {
@@ -73,8 +76,9 @@ impl Store {
         let file = Arc::new(file);
         // Nobody takes what is put into it.
         let (jobs, _) = mpsc::unbounded_channel();
-        let (readers, health) = (Some(Arc::new(Readers::new(file.clone()))), Health::new(Clock::system()));
-        Ok(Some(Self { jobs, readers, file: Some(file), health }))
+        let (readers, clock) = (Some(Arc::new(Readers::new(file.clone()))), Clock::system());
+        let (health, sightings) = (Health::new(clock.clone()), Sightings::new(clock));
+        Ok(Some(Self { jobs, readers, file: Some(file), health, sightings }))
     }
 
     /// A store that lasts as long as its last clone.
@@ -93,9 +97,9 @@ impl Store {
         let health = Health::new(clock.clone());
         let place = file.clone().map_or(Place::Memory, Place::File);
         let (jobs, asked) = mpsc::unbounded_channel();
-        tokio::spawn(Writer::new(place, connection, health.clone(), clock).run(asked));
+        tokio::spawn(Writer::new(place, connection, health.clone(), clock.clone()).run(asked));
         let readers = file.clone().map(|file| Arc::new(Readers::new(file)));
-        Self { jobs, readers, file, health }
+        Self { jobs, readers, file, health, sightings: Sightings::new(clock) }
     }
 
     /// Whether the journal can be written, as of the last write.

@@ -4,8 +4,15 @@
 //! before it under the same key, also after a release; a holding that has expired stays good until
 //! somebody else takes it, and is worthless from that moment on. Whoever has the lock of the journal's
 //! folder need not wait for it: all holders before are dead.
+//!
+//! The end of a holding is a date, because processes share nothing but the wall clock. That may be set: back, it
+//! would keep everybody waiting for as long; so whoever waits also looks whether the holding was renewed at all,
+//! and takes one that has stood still for its whole length by monotonic time. Forward, it may end a living
+//! holding too early; then the fence does what it is for, and the former holder writes nothing more.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,6 +22,7 @@ use uuid::Uuid;
 
 use super::column::{Columns, micros};
 use super::{FolderLock, Store, StoreError};
+use crate::clock::{Clock, Instant};
 use crate::reconcile::apply::Fence;
 use crate::resources::EnvironmentName;
 
@@ -54,6 +62,51 @@ impl fmt::Display for Holding {
     }
 }
 
+/// What a holding looks like: its fence, and its end as it is stored.
+type Look = (Fence, i64);
+
+/// What came of an attempt to take a lease.
+enum Attempted {
+    Taken(Fence),
+    Held(Look),
+}
+
+/// Since when the holdings that this process waits for have looked as they do. Clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct Sightings {
+    clock: Clock,
+    seen: Arc<Mutex<BTreeMap<String, (Look, Instant)>>>,
+}
+
+impl Sightings {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, seen: Arc::default() }
+    }
+
+    /// How the holding of `key` looks, when it has looked so for `ttl`.
+    fn still(&self, key: &str, ttl: Duration) -> Option<Look> {
+        let (look, since) = self.seen().get(key).copied()?;
+        (self.clock.monotonic().duration_since(since) >= ttl).then_some(look)
+    }
+
+    fn note(&self, key: &str, look: Look) {
+        let now = self.clock.monotonic();
+        let mut seen = self.seen();
+        match seen.get(key) {
+            Some((same, _)) if *same == look => {}
+            Some(_) | None => drop(seen.insert(key.to_owned(), (look, now))),
+        }
+    }
+
+    fn forget(&self, key: &str) {
+        self.seen().remove(key);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<String, (Look, Instant)>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The key of the lease under which runs of an environment are written to the journal.
 #[must_use]
 pub fn environment_lease(environment: &EnvironmentName) -> String {
@@ -73,27 +126,46 @@ impl Store {
         now: Timestamp,
         ttl: Duration,
     ) -> Result<Option<Fence>, StoreError> {
-        let (key, holder) = (key.to_owned(), holder.to_owned());
-        self.write(move |db| {
+        let (still, asked, holder) = (self.sightings.still(key, ttl), key.to_owned(), holder.to_owned());
+        let attempted = self.write(move |db| {
             Box::pin(async move {
+                // As it was when it was seen first, if it has stood still since then for its whole length.
+                let (still_fence, still_end) = still.unwrap_or((Fence(-1), -1));
                 let taken = sqlx::query(
                     "INSERT INTO leases (lease_key, holder, fence, expires_at, since) VALUES ($1, $2, 1, $3, $4)
              ON CONFLICT (lease_key) DO UPDATE
              SET holder = excluded.holder, fence = leases.fence + 1, expires_at = excluded.expires_at,
                  since = excluded.since
              WHERE leases.holder IS NULL OR leases.holder = excluded.holder OR leases.expires_at <= $4
+                OR (leases.fence = $5 AND leases.expires_at = $6)
              RETURNING fence",
                 )
-                .bind(key)
+                .bind(&asked)
                 .bind(holder)
                 .bind(end_of(now, ttl))
                 .bind(micros(now))
+                .bind(still_fence.0)
+                .bind(still_end)
                 .fetch_optional(&mut *db)
                 .await?;
-                Ok(taken.map(|row| row.try_get("fence").map(Fence)).transpose()?)
+                if let Some(row) = taken {
+                    return Ok(Attempted::Taken(Fence(row.try_get("fence")?)));
+                }
+                let held = "SELECT fence, expires_at FROM leases WHERE lease_key = $1";
+                let row = sqlx::query(held).bind(asked).fetch_one(db).await?;
+                Ok(Attempted::Held((Fence(row.try_get("fence")?), row.try_get("expires_at")?)))
             })
+        });
+        Ok(match attempted.await? {
+            Attempted::Taken(fence) => {
+                self.sightings.forget(key);
+                Some(fence)
+            }
+            Attempted::Held(holding) => {
+                self.sightings.note(key, holding);
+                None
+            }
         })
-        .await
     }
 
     /// Who has the lease of `key`, for people; `None` when nobody has.
@@ -210,8 +282,9 @@ fn end_of(now: Timestamp, ttl: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{folder, later, now};
+    use super::super::fixture::{folder, later, now, run_record};
     use super::*;
+    use crate::reconcile::apply::{Event, Journal as _, JournalError};
 
     const TTL: Duration = Duration::from_secs(60);
     const KEY: &str = "environment/production";
@@ -234,6 +307,44 @@ mod tests {
         let fence = store.acquire_lease(KEY, "one", now(), TTL).await.unwrap().unwrap();
         assert!(store.renew_lease(KEY, "one", fence, later(90), TTL).await.unwrap());
         assert_eq!(store.acquire_lease(KEY, "two", later(149), TTL).await.unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_keeps_nobody_waiting_for_the_dead() {
+        let store = Store::in_memory().await.unwrap();
+        let dead = store.acquire_lease(KEY, "dead", later(7200), TTL).await.unwrap().unwrap();
+        for second in 0..60 {
+            let taken = store.acquire_lease(KEY, "heir", later(second), TTL).await.unwrap();
+            assert_eq!(taken, None, "after {second} s");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let fence = store.acquire_lease(KEY, "heir", later(60), TTL).await.unwrap().unwrap();
+        assert!(fence > dead);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_takes_nothing_from_the_living() {
+        let store = Store::in_memory().await.unwrap();
+        let fence = store.acquire_lease(KEY, "one", later(7200), TTL).await.unwrap().unwrap();
+        for second in 0..300 {
+            assert_eq!(store.acquire_lease(KEY, "two", later(second), TTL).await.unwrap(), None);
+            if second % 20 == 0 {
+                assert!(store.renew_lease(KEY, "one", fence, later(second), TTL).await.unwrap());
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn who_loses_a_lease_to_a_clock_that_is_set_forward_writes_nothing_more() {
+        let store = Store::in_memory().await.unwrap();
+        let record = run_record(1, "production");
+        let one = store.acquire_lease(KEY, "one", now(), TTL).await.unwrap().unwrap();
+        store.begin(&record, one).await.unwrap();
+        let two = store.acquire_lease(KEY, "two", later(7200), TTL).await.unwrap().unwrap();
+        assert!(two > one);
+        let late = store.append(record.id, one, now(), &Event::Done { step: 0 }).await;
+        assert!(matches!(late, Err(JournalError::LeaseLost { .. })), "{late:?}");
     }
 
     #[tokio::test]
