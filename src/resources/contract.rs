@@ -285,6 +285,11 @@ pub trait ResourceType: Sync {
         None
     }
 
+    /// What an observed resource is, for people, where its name in Azure says nothing: a role assignment's is a GUID.
+    fn told(&self, _observed: &Value) -> Option<String> {
+        None
+    }
+
     /// What would be interrupted if it were deleted now, as a clause for people: allocated nodes, a running
     /// machine. Whoever is in use is not taken down without consent.
     fn in_use(&self, _observed: &Value) -> Option<String> {

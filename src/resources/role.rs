@@ -41,6 +41,12 @@ pub fn built_in_roles() -> &'static [(&'static str, Uuid)] {
     &BUILT_IN
 }
 
+/// The name of a built-in role.
+#[must_use]
+pub fn name_of(role: Uuid) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(_, id)| *id == role).map(|(name, _)| *name)
+}
+
 /// The role definition that a definition's text means: the name of a built-in role in any casing, a
 /// GUID, or the full ARM id of a role definition.
 #[must_use]

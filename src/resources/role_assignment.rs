@@ -181,9 +181,37 @@ fn scope_in(observed: &Value) -> Option<ResourceId> {
     text(observed, SCOPE).and_then(|scope| scope.parse().ok()).or_else(own_scope)
 }
 
+/// The assignments of `all` to principals that the definition does not make, on what is there before the
+/// workspace. Whether one of them is for a user-assigned identity is not written anywhere.
+pub(crate) fn to_others_before_workspace(all: &Resources) -> impl Iterator<Item = &Resource> {
+    let is_inside =
+        |kind: Kind| kind == Kind::Workspace || super::of(kind).spec().parent == Some(Kind::Workspace);
+    let assignments = all.values().filter(|one| one.address.kind() == Kind::RoleAssignment);
+    assignments.filter(|one| local_principal(one).is_none()).filter(move |one| {
+        match one.references.get("scope") {
+            Some(Reference::Local(scope)) => !is_inside(scope.kind()),
+            Some(Reference::Arm(_)) | None => true,
+        }
+    })
+}
+
 impl ResourceType for RoleAssignment {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+
+    fn told(&self, observed: &Value) -> Option<String> {
+        let definition = text(observed, ROLE)?;
+        let role = role::of_id(definition);
+        let role = role.and_then(role::name_of).map(str::to_owned).or_else(|| Some(role?.to_string()));
+        let kind = text(observed, PRINCIPAL_TYPE).unwrap_or("principal");
+        let scope = scope_in(observed)?;
+        Some(format!(
+            "{} for {kind} {} on {}",
+            role.as_deref().unwrap_or(definition),
+            text(observed, PRINCIPAL)?,
+            scope.name()
+        ))
     }
 
     fn check(&self, resource: &Resource, all: &Resources) -> Vec<Finding> {

@@ -10,7 +10,7 @@ mod checks;
 
 use serde_json::Value;
 
-use super::address::Kind;
+use super::address::{Address, Kind};
 use super::body;
 use super::contract::{
     Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
@@ -22,6 +22,7 @@ use super::id::ApiVersion;
 use super::identity;
 use super::pointer;
 use super::resource::{OnDelete, Resource, Resources};
+use super::role_assignment;
 
 /// Machine Learning workspaces.
 #[derive(Debug)]
@@ -330,6 +331,13 @@ impl ResourceType for Workspace {
             Some(OnDelete::Purge) => vec![("forceToPurge", "true")],
             Some(OnDelete::Keep) | None => Vec::new(),
         }
+    }
+
+    /// One that acts with an identity which somebody made needs that identity's roles when it is made (facts.md 6).
+    fn depends_on(&self, resource: &Resource, all: &Resources) -> Vec<Address> {
+        let acts_with_another = resource.text("identity.type").is_some_and(|kind| kind != identity::SYSTEM);
+        let roles = acts_with_another.then(|| role_assignment::to_others_before_workspace(all));
+        roles.into_iter().flatten().map(|one| one.address.clone()).collect()
     }
 
     fn loose_references(&self) -> &'static [&'static str] {

@@ -128,3 +128,17 @@ async fn foreign_role_assignments_and_resources_of_the_group_are_left_alone() {
     world.apply(&after.text()).await;
     assert!(world.azure.get(&role).is_some() && world.azure.get(&account).is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_of_somebody_else_is_told_by_who_may_do_what_where() {
+    let world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    let person = "0f5c4a3e-8d1b-4c6f-9b7a-2e1d3c4b5a69".parse().unwrap();
+    let group = id("Microsoft.Storage/storageAccounts/stmlproduction001").parent().unwrap();
+    let name = world.azure.grant(person, "Storage Blob Data Reader", &group).unwrap().name().to_owned();
+    let plan = world.plan(&Definition::production().text()).await;
+    let note = plan.notes.iter().find(|note| note.code == "not-ours").expect("nothing is said");
+    let told = format!("Storage Blob Data Reader for ServicePrincipal {person} on rg-ml-production");
+    assert!(note.message.contains(&told), "{}", note.message);
+    assert!(!note.message.contains(&name), "{}", note.message);
+}

@@ -159,6 +159,10 @@ async fn what_the_service_gives_a_workspace_is_no_note_and_what_somebody_gives_i
         ("00000000-0000-0000-0000-0000000000aa", "00000000-0000-0000-0000-0000000000bb");
     give(somebody, reader, &json!("00000000-0000-0000-0000-000000000077"));
     give(too_much, owner, &workspace["identity"]["principalId"]);
-    let expected = format!("in the group without our mark, left alone: {somebody}, {too_much}");
+    let own = workspace["identity"]["principalId"].as_str().unwrap();
+    let expected = format!(
+        "in the group without our mark, left alone: Reader for ServicePrincipal \
+         00000000-0000-0000-0000-000000000077 on rg-ml-production, Owner for ServicePrincipal {own} on rg-ml-production"
+    );
     assert_eq!(noted(&world.plan(&production).await), [expected]);
 }

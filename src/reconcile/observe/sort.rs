@@ -66,6 +66,15 @@ pub struct Orphan {
     pub body: Value,
 }
 
+/// A resource in one of the environment's lists that is neither ours nor declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// Its id.
+    pub id: ResourceId,
+    /// What it is, for people: its name, or who has which role on what.
+    pub told: String,
+}
+
 /// A soft-deleted resource that holds a declared name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SoftDeleted {
@@ -91,7 +100,7 @@ pub struct Observed {
     /// Declared names that soft-deleted resources hold.
     pub soft_deleted: BTreeMap<Address, SoftDeleted>,
     /// Neither ours nor declared, in the environment's lists. Without what the service itself has made.
-    pub foreign: Vec<ResourceId>,
+    pub foreign: Vec<Foreign>,
     /// What the groups hold that would be deleted.
     pub group_contents: Vec<ResourceId>,
 }
@@ -168,7 +177,13 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
     }
     // Only now is every workspace known.
     foreign.retain(|(_, kind, body)| *kind != Kind::RoleAssignment || !observed.is_made_by_service(body));
-    observed.foreign = foreign.into_iter().map(|(id, _, _)| id).collect();
+    observed.foreign = foreign
+        .into_iter()
+        .map(|(id, kind, body)| {
+            let told = resources::of(kind).told(body).unwrap_or_else(|| id.name().to_owned());
+            Foreign { id, told }
+        })
+        .collect();
     orphaned_subnets(site, environment, lists, &mut observed);
     tell_former_from_orphans(environment, site, &mut observed);
     observed
@@ -406,7 +421,7 @@ mod tests {
         ]);
         let orphans: Vec<_> = observed.orphans.iter().map(|orphan| orphan.address.to_string()).collect();
         assert_eq!(orphans, ["dev/key_vaults/old", "dev/key_vaults/kv-b"]);
-        let foreign: Vec<_> = observed.foreign.iter().map(ResourceId::name).collect();
+        let foreign: Vec<_> = observed.foreign.iter().map(|one| one.told.as_str()).collect();
         assert_eq!(foreign, ["kv-c", "kv-d", "kv-e"]);
     }
 

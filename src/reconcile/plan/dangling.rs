@@ -23,7 +23,7 @@ pub(super) fn dangling(observed: &Observed, group: &ResourceId, stays: &[&Addres
         .present
         .values()
         .map(|found| &found.id)
-        .chain(&observed.foreign)
+        .chain(observed.foreign.iter().map(|foreign| &foreign.id))
         .map(ResourceId::folded)
         .collect();
     let listed = listed_types();

@@ -430,7 +430,7 @@ impl<'a> Planner<'a> {
         if foreign.is_empty() {
             return;
         }
-        let mut named: Vec<String> = foreign.iter().take(MAX_NAMED).map(|id| id.name().to_owned()).collect();
+        let mut named: Vec<String> = foreign.iter().take(MAX_NAMED).map(|one| one.told.clone()).collect();
         if foreign.len() > MAX_NAMED {
             named.push(format!("{} more", foreign.len() - MAX_NAMED));
         }
