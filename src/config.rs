@@ -274,6 +274,20 @@ pub struct Cloud {
     /// A PEM bundle trusted for this cloud only.
     #[serde(default)]
     pub ca_file: PathBuf,
+    /// Below which limits requests to it stay.
+    #[serde(default)]
+    pub request_limits: RequestLimits,
+}
+
+/// How many requests a cloud takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestLimits {
+    /// As many as Azure, by principal and subscription.
+    #[default]
+    Azure,
+    /// It does not count them.
+    None,
 }
 
 /// Settings that stand above the file: flags, else environment variables.

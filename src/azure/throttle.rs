@@ -95,9 +95,19 @@ impl Budget {
     /// A full budget on `clock`, with Azure's published numbers.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
+        Self::of(clock, [(250.0, 25.0), (200.0, 10.0), (200.0, 10.0)])
+    }
+
+    /// For an Azure that counts no requests. A 429 is obeyed all the same.
+    #[must_use]
+    pub fn unlimited(clock: Clock) -> Self {
+        Self::of(clock, [(f64::INFINITY, f64::INFINITY); 3])
+    }
+
+    /// Each lane with its capacity and its refill in a second.
+    fn of(clock: Clock, lanes: [(f64, f64); 3]) -> Self {
         let now = clock.monotonic();
-        let lane = |capacity, per_second| Lane::new(capacity, per_second, now);
-        let shared = Arc::new([lane(250.0, 25.0), lane(200.0, 10.0), lane(200.0, 10.0)]);
+        let shared = Arc::new(lanes.map(|(capacity, per_second)| Lane::new(capacity, per_second, now)));
         Self { clock, shared, pace: None }
     }
 
@@ -107,7 +117,7 @@ impl Budget {
     pub fn paced(&self, share: f64) -> Self {
         let share = if share.is_finite() { share.clamp(SMALLEST_SHARE, 1.0) } else { 1.0 };
         // One second's worth may be sent at once: a burst is what a pace is there to prevent.
-        let rate = 25.0 * share;
+        let rate = self.lane(OperationClass::Read).queue().bucket.per_second * share;
         let pace = Lane::new(rate.max(1.0), rate, self.clock.monotonic());
         Self { clock: self.clock.clone(), shared: Arc::clone(&self.shared), pace: Some(Arc::new(pace)) }
     }
@@ -327,6 +337,19 @@ mod tests {
         let told = std::mem::take(&mut *told.lock().unwrap());
         let silence = "Azure limits requests and takes no writes for now".to_owned();
         assert_eq!(told, [(silence, 40), ("the writes of the subscription are used up".to_owned(), 0)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_limits_only_a_429_makes_anybody_wait() {
+        let budget = Budget::unlimited(clock());
+        assert!(seconds_for(&budget, OperationClass::Write, 10_000).await < 0.001);
+        assert!(seconds_for(&budget.paced(0.25), OperationClass::Read, 10_000).await < 0.001);
+        let spent = response(200, &[("x-ms-ratelimit-remaining-subscription-writes", "0")]);
+        budget.learn(OperationClass::Write, &spent, None);
+        assert!(seconds_for(&budget, OperationClass::Write, 1000).await < 0.1);
+        budget.learn(OperationClass::Write, &response(429, &[]), Some(Duration::from_secs(40)));
+        let seconds = seconds_for(&budget, OperationClass::Write, 1000).await;
+        assert!((40.0..40.1).contains(&seconds), "{seconds}");
     }
 
     #[tokio::test(start_paused = true)]

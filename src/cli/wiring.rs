@@ -17,7 +17,7 @@ use super::forges;
 use crate::attempt::{Account, Estate};
 use crate::azure::{Arm, Budget, Cloud, Credential, Tokens};
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, CredentialKind, ForkPolicy};
+use crate::config::{self, Config, ConfigError, CredentialKind, ForkPolicy, RequestLimits};
 use crate::daemon::{ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Tally};
 use crate::git::{
     BranchName, Credentials, Mirror, PasswordSource, Patience, Remote, RepoPath, register_transports,
@@ -50,7 +50,13 @@ pub(super) async fn estate(
         let credential = credential(alias, subscription)?;
         let failed = |source| CliError::Credential { alias: alias.clone(), source };
         let tokens = Tokens::new(credential, &cloud, &wire, clock.clone(), None).map_err(failed)?;
-        let budget = budgets.entry(subscription.id).or_insert_with(|| Budget::new(clock.clone())).clone();
+        let limits =
+            config.clouds.get(&subscription.cloud).map_or(RequestLimits::Azure, |cloud| cloud.request_limits);
+        let budget = budgets.entry(subscription.id).or_insert_with(|| match limits {
+            RequestLimits::Azure => Budget::new(clock.clone()),
+            RequestLimits::None => Budget::unlimited(clock.clone()),
+        });
+        let budget = budget.clone();
         let account = Account {
             subscription: SubscriptionId(subscription.id),
             tenant: TenantId(subscription.tenant),
