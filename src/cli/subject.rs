@@ -1,6 +1,7 @@
 //! Which environments a command is about, and what it knows of each: the subject of an `attempt`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::error::CliError;
 use super::sources::Sources;
@@ -110,14 +111,14 @@ impl Knowledge<'_> {
     /// its HEAD.
     async fn consents(&self, subject: &Subject, sources: &Sources) -> Result<Consents, CliError> {
         let now = subject.account.arm.clock().now();
-        let mut names: Vec<String> =
+        let mut names: BTreeSet<String> =
             sources.estate.environments.iter().map(|environment| environment.name.to_string()).collect();
         let mut heads = Arrivals::default();
         if let Some(Journal { store, branch }) = self.journal {
-            names.extend(store.environments().await?.iter().map(|record| record.environment.to_string()));
+            names.extend(store.environment_names().await?);
             heads = store.arrivals(branch, expired(now)).await?;
         }
-        let consents = Consents::new(self.estate.globs).among(names);
+        let consents = Consents::new(self.estate.globs).among(Arc::new(names));
         let Some(repository) = sources.repository.clone() else { return Ok(consents) };
         let (commit, since) = (sources.commit, subject.since);
         let read = move || {

@@ -78,13 +78,12 @@ pub(super) async fn correct_superseded(shared: &Shared, work: &Work) -> Result<(
 async fn superseded_work_of(shared: &Shared, run: &StoredRun) -> Result<Option<Work>, StoreError> {
     let commit = run.record.commit.as_ref().and_then(|commit| commit.0.parse::<CommitId>().ok());
     let Some(commit) = commit else { return Ok(None) };
-    let all = shared.store.work_of_commit(&commit, RunKind::Apply).await?;
-    let is_its = |work: &&Work| {
-        work.environment == run.record.environment
-            && matches!(work.state, WorkState::Ended { end: RunEnd::Superseded, .. })
-            && run.record.asked_by.is_none_or(|asked_by| WorkId(asked_by) == work.id)
+    // Asked for each environment of a push: listing the former commit's work each time would cost its square.
+    let work = shared.store.work_of_environment(&commit, RunKind::Apply, &run.record.environment).await?;
+    let is_its = |work: &Work| {
+        work.state.is_superseded() && run.record.asked_by.is_none_or(|asked_by| WorkId(asked_by) == work.id)
     };
-    Ok(all.iter().find(is_its).cloned())
+    Ok(work.filter(is_its))
 }
 
 /// Whether the forge is told of this environment of a commit: it has one of its few contexts, or one was

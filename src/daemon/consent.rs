@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::rivals::{Rivals, known_beside};
 use super::service::Shared;
 use super::worker::WorkError;
 use crate::attempt::{Messages, expired};
@@ -16,12 +17,13 @@ use crate::reconcile::plan::{ConsentLine, ConsentSource, Consents, Reach, printa
 use crate::store::{GivenConsent, Work};
 
 /// Everything that was written about what `work`, which reads `commit`, may destroy. `since` is the commit
-/// of the environment's last complete apply.
+/// of the environment's last complete apply, `rivals` what the work's commit is about.
 pub(super) async fn consents(
     shared: &Arc<Shared>,
     work: &Work,
     commit: &CommitId,
     since: Option<&CommitId>,
+    rivals: &Arc<Rivals>,
 ) -> Result<Consents, WorkError> {
     let empty = Consents::new(shared.estate.globs);
     let now = shared.clock.now();
@@ -52,10 +54,7 @@ pub(super) async fn consents(
         // by here.
         return Ok(consents);
     }
-    let known = shared.store.environments().await?.into_iter().map(|record| record.environment.to_string());
-    let touched = shared.store.work_of_commit(&work.commit, work.kind).await?;
-    let touched = touched.into_iter().map(|work| work.environment.to_string());
-    Ok(consents.among(known.chain(touched)))
+    Ok(consents.among(known_beside(shared, rivals).await?))
 }
 
 pub(super) fn line_of(given: &GivenConsent) -> ConsentLine {

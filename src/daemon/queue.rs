@@ -74,7 +74,9 @@ impl Queue {
 
     /// Forgets work that another commit has superseded. Work that is with a worker is left to it.
     pub fn drop_superseded(&mut self, id: WorkId) {
-        self.waiting.retain(|(_, waiting), _| *waiting != id);
+        for urgency in [Urgency::Apply, Urgency::Plan, Urgency::Drift] {
+            self.waiting.remove(&(urgency, id));
+        }
         self.resting.remove(&id);
     }
 

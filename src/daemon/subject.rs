@@ -77,8 +77,8 @@ pub(super) async fn read(shared: &Arc<Shared>, work: &Work, commit: &CommitId) -
         }
     };
     let mut subject = if is_removed { subject.gone() } else { subject };
-    subject.consents = consents(shared, work, commit, subject.since.as_ref()).await?;
-    Ok(Reading::Subject { subject: Box::new(subject), neighbours: rivals.environments })
+    subject.consents = consents(shared, work, commit, subject.since.as_ref(), &rivals).await?;
+    Ok(Reading::Subject { subject: Box::new(subject), neighbours: rivals.number() })
 }
 
 /// The files that define an environment.

@@ -152,6 +152,20 @@ impl Store {
         .await
     }
 
+    /// The names of all environments.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn environment_names(&self) -> Result<Vec<String>, StoreError> {
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query("SELECT environment FROM environments").fetch_all(db).await?;
+                rows.iter().map(|row| Columns::of("environment", row).text("environment")).collect()
+            })
+        })
+        .await
+    }
+
     /// Environments whose last attempt did not end completely: they stay touched, whatever a push
     /// changes.
     ///

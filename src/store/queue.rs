@@ -75,13 +75,17 @@ impl Store {
         .await
     }
 
-    /// Whether `work` is what [`Self::work_of_commit`] has of its environment.
+    /// What [`Self::work_of_commit`] has of one environment, at a cost that does not follow the size of the commit.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
-    pub async fn is_newest_of_commit(&self, work: &Work) -> Result<bool, StoreError> {
-        let (id, commit, kind, environment) =
-            (work.id, work.commit.to_string(), work.kind, work.environment.to_string());
+    pub async fn work_of_environment(
+        &self,
+        commit: &CommitId,
+        kind: RunKind,
+        environment: &EnvironmentName,
+    ) -> Result<Option<Work>, StoreError> {
+        let (commit, environment) = (commit.to_string(), environment.to_string());
         self.read(move |db| {
             Box::pin(async move {
                 let rows = sqlx::query(
@@ -93,7 +97,42 @@ impl Store {
                 .bind(environment)
                 .fetch_all(&mut *db)
                 .await?;
-                Ok(newest_of(&rows)?.iter().any(|newest| newest.id == id))
+                Ok(newest_of(&rows)?.pop())
+            })
+        })
+        .await
+    }
+
+    /// Whether `work` is what [`Self::work_of_commit`] has of its environment.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn is_newest_of_commit(&self, work: &Work) -> Result<bool, StoreError> {
+        let newest = self.work_of_environment(&work.commit, work.kind, &work.environment).await?;
+        Ok(newest.is_some_and(|newest| newest.id == work.id))
+    }
+
+    /// Whether some of what [`Self::work_of_commit`] has of a commit has not ended, found without the rest.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn is_commit_open(&self, commit: &CommitId, kind: RunKind) -> Result<bool, StoreError> {
+        let commit = commit.to_string();
+        self.read(move |db| {
+            Box::pin(async move {
+                // A branch and its pull request have work on the same commit: of an environment the newest counts.
+                let open = sqlx::query(
+                    "SELECT 1 FROM work w WHERE commit_id = $1 AND kind = $2 AND ended_at IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM work n WHERE n.commit_id = w.commit_id AND n.kind = w.kind
+                     AND n.environment = w.environment AND n.work_id > w.work_id
+                     AND (n.run_end IS NULL OR n.run_end <> $3)) LIMIT 1",
+                )
+                .bind(commit)
+                .bind(word(kind))
+                .bind(word(RunEnd::Superseded))
+                .fetch_optional(&mut *db)
+                .await?;
+                Ok(open.is_some())
             })
         })
         .await
@@ -455,6 +494,12 @@ mod tests {
         store.enqueue_sweep(&Line::Branch(branch("main")), &commit('a'), now(), work).await.unwrap()
     }
 
+    /// Another item of the same commit: that of a pull request beside that of its branch.
+    async fn work_beside(store: &Store, environment: &str, line: &str) -> Work {
+        let work = vec![new_work(environment, RunKind::Apply)];
+        store.enqueue_sweep(&Line::Branch(branch(line)), &commit('a'), now(), work).await.unwrap().remove(0)
+    }
+
     fn ending(end: RunEnd) -> Ending {
         Ending {
             end,
@@ -489,6 +534,32 @@ mod tests {
         let kept = store.work_of_commit(&commit('a'), RunKind::Apply).await.unwrap();
         assert_eq!(kept, vec![ended]);
         assert!(store.open_work().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn of_a_commit_one_environment_is_found_without_the_others() {
+        let store = Store::in_memory().await.unwrap();
+        let items = queued(&store, &["dev", "other"]).await;
+        let newest = async |environment: &str| {
+            let found = store.work_of_environment(&commit('a'), RunKind::Apply, &name(environment)).await;
+            found.unwrap().map(|work| work.id)
+        };
+        assert_eq!((newest("dev").await, newest("none").await), (Some(items[0].id), None));
+        let is_open = async || store.is_commit_open(&commit('a'), RunKind::Apply).await.unwrap();
+        store.end_work(items[0].id, ending(RunEnd::Failed), &silent).await.unwrap();
+        assert!(is_open().await);
+        let again = work_beside(&store, "dev", "one").await;
+        assert_eq!(newest("dev").await, Some(again.id));
+        store.end_work(items[1].id, ending(RunEnd::Complete), &silent).await.unwrap();
+        assert!(is_open().await);
+        let newer = work_beside(&store, "dev", "two").await;
+        store.end_work(newer.id, ending(RunEnd::Complete), &silent).await.unwrap();
+        assert!(!is_open().await, "what is older than another item of its environment does not count");
+        store.end_work(again.id, ending(RunEnd::Superseded), &silent).await.unwrap();
+        assert_eq!(newest("dev").await, Some(newer.id));
+        for listed in store.work_of_commit(&commit('a'), RunKind::Apply).await.unwrap() {
+            assert_eq!(newest(listed.environment.as_str()).await, Some(listed.id));
+        }
     }
 
     #[tokio::test]

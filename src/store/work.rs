@@ -100,7 +100,9 @@ impl WorkState {
         }
     }
 
-    pub(super) fn is_superseded(&self) -> bool {
+    /// Whether newer work took its place.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
         matches!(self, Self::Ended { end: RunEnd::Superseded, .. })
     }
 }

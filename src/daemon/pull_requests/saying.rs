@@ -39,6 +39,10 @@ pub(in crate::daemon) fn plan_marker(owner: &str) -> Marker {
 /// nothing.
 pub(in crate::daemon) async fn say(shared: &Shared, number: PullRequestNumber) -> Result<(), StoreError> {
     let Some(record) = shared.store.pull_request(number).await? else { return Ok(()) };
+    // Asked at the end of each plan: reading all of them each time would cost their square.
+    if shared.store.is_commit_open(&record.head, RunKind::Plan).await? {
+        return Ok(());
+    }
     let plans = shared.store.plans_of(&record.head).await?;
     if plans.iter().any(|(work, _)| !work.state.is_ended()) {
         return Ok(());

@@ -12,6 +12,7 @@ mod line;
 mod standing;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -69,7 +70,7 @@ impl Reach {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consents {
     globs: Globs,
-    environments: BTreeSet<String>,
+    environments: Arc<BTreeSet<String>>,
     lines: Vec<(ConsentLine, Reach)>,
 }
 
@@ -83,9 +84,8 @@ impl Consents {
     /// The environments that there are. A line of one that is not among them matches nothing anywhere;
     /// without any names no line is told so.
     #[must_use]
-    pub fn among(mut self, environments: impl IntoIterator<Item = String>) -> Self {
-        self.environments.extend(environments);
-        self
+    pub fn among(self, environments: Arc<BTreeSet<String>>) -> Self {
+        Self { environments, ..self }
     }
 
     /// Whether nobody has written anything.

@@ -213,7 +213,8 @@ mod tests {
     /// What becomes of a line in a plan of `production` that destroys `key_vaults/main` and keeps the
     /// workspace.
     fn sentences(globs: Globs, target: &str, reach: Reach) -> Vec<String> {
-        let mut consents = Consents::new(globs).among(["production".to_owned(), "staging".to_owned()]);
+        let known = ["production", "staging"].map(str::to_owned).into();
+        let mut consents = Consents::new(globs).among(std::sync::Arc::new(known));
         let message = format!("x\n\nBeamline-Consent: destroy {target}");
         consents.read_message(&"b4c0045".repeat(6)[..40], "Ada", &message, &reach);
         let destroyed = [("production/key_vaults/main".parse().unwrap(), id("kv"))];
