@@ -259,7 +259,7 @@ fn sum(path: &str) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::fixture::Fixture;
+    use crate::git::fixture::{Fixture, objects_read};
 
     /// A repository and its head.
     struct Story {
@@ -423,6 +423,39 @@ mod tests {
         let many = story.repository.import((0..2 * MAX_ENVIRONMENTS).map(data));
         let reader = story.repository.reader();
         assert!(touched(&reader, Some(&story.head), &many, &root).unwrap().candidates.is_empty());
+    }
+
+    /// What is read to find what a commit touches that changes `data` files and `environments` definitions in
+    /// each of 20 folders.
+    fn objects_of_change(data: usize, environments: usize) -> usize {
+        let repository = Fixture::new();
+        let change = |text: &str| {
+            let file = |folder, name: String| (format!("environments/f{folder}/{name}"), text.to_owned());
+            let of_folder = |folder: usize| {
+                let data = (0..data).map(move |index| format!("d{index}.csv"));
+                let names = data.chain((0..environments).map(move |index| format!("e{folder}x{index}.yaml")));
+                names.map(move |name| file(folder, name)).collect::<Vec<_>>()
+            };
+            repository.import((0..20).flat_map(of_folder))
+        };
+        let (from, to) = (change("x: 1"), change("x: 2"));
+        let (reader, root) = (repository.reader(), "environments".parse().unwrap());
+        objects_read(|| {
+            let found = touched(&reader, Some(&from), &to, &root).unwrap();
+            assert_eq!(found.candidates.len(), 20 * environments);
+        })
+    }
+
+    #[test]
+    fn what_twenty_thousand_files_touch_is_found_by_one_walk_of_two_trees() {
+        let few = objects_of_change(1, 1);
+        assert_eq!(objects_of_change(1000, 1), few, "what is no definition is not read");
+        // Of each commit the root, the folder and the 20 below it, for the walk and for what it finds; of each
+        // environment the file at both commits.
+        assert!(few <= 2 * (2 * 22 + 2 * 20), "{few} objects for 20 environments");
+        let [one, two, three] = [10, 20, 30].map(|environments| objects_of_change(1, environments));
+        assert_eq!(three - two, two - one, "as many objects for each further environment");
+        assert!(two - one <= 200 * 4, "{} objects for 200 environments", two - one);
     }
 
     #[test]

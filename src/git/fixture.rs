@@ -1,10 +1,27 @@
 //! A world for the tests of this module: a bare origin and a clone beside it, made by the real git.
 
+use std::cell::Cell;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::{CommitId, Credentials, Mirror, Reader, Remote};
+
+thread_local! {
+    static READ: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts objects that a reader reads in this thread.
+pub(super) fn note_read(objects: usize) {
+    READ.set(READ.get() + objects);
+}
+
+/// How many objects `work` reads: what a look-up costs, whatever the machine.
+pub(crate) fn objects_read(work: impl FnOnce()) -> usize {
+    let before = READ.get();
+    work();
+    READ.get() - before
+}
 
 pub(crate) struct Fixture {
     root: tempfile::TempDir,

@@ -45,6 +45,8 @@ impl Reader {
     /// [`GitError::Damaged`] when there is no such blob, or not as it should be.
     pub fn content(&self, blob: &BlobId, limit_bytes: usize) -> Result<Content, GitError> {
         self.with(|opened| {
+            #[cfg(test)]
+            super::fixture::note_read(1);
             let odb = opened.repository.odb().map_err(opened.failed())?;
             let (size_bytes, _) = odb.read_header(blob.oid()).map_err(opened.failed())?;
             if size_bytes > limit_bytes {
@@ -107,6 +109,8 @@ impl<'a> Opened<'a> {
 
     /// A folder. One that no Git program would write is damage: what would be read of it is a guess.
     pub(super) fn tree(&self, id: git2::Oid) -> Result<git2::Tree<'a>, GitError> {
+        #[cfg(test)]
+        super::fixture::note_read(1);
         let tree = self.repository.find_tree(id).map_err(self.failed())?;
         let is_bad = |name: &[u8]| matches!(name, b"" | b"." | b"..") || name.contains(&b'/');
         let mut seen = std::collections::HashSet::with_capacity(tree.len());
@@ -143,6 +147,9 @@ impl<'a> Opened<'a> {
         let Some(path) = path.parse::<RepoPath>().ok().filter(|path| *path != RepoPath::root()) else {
             return Ok(None);
         };
+        // Each folder on the way.
+        #[cfg(test)]
+        super::fixture::note_read(path.as_str().matches('/').count());
         match tree.get_path(Path::new(path.as_str())) {
             Ok(entry) => Ok(Some(entry)),
             Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
