@@ -6,10 +6,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be run fails")]
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+mod machine;
+
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+use machine::{BINARY, Simulator, git, written};
 
 /// Rounds, each against a simulator of its own; the median is reported.
 const ROUNDS: usize = 9;
@@ -20,30 +22,30 @@ const AZURES: Duration = Duration::from_secs(3);
 /// What an apply may take, and how much of that may be ours, in milliseconds.
 const AIM: (f64, f64) = (3300.0, 200.0);
 
-const BINARY: &str = env!("CARGO_BIN_EXE_beamline");
 const PRODUCTION: &str = include_str!("../environments/production.yaml");
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     let repository = folder.path().join("repository");
-    std::fs::create_dir_all(repository.join("environments")).unwrap();
-    std::fs::write(repository.join("environments/production.yaml"), PRODUCTION).unwrap();
+    written(&repository, "environments/production.yaml", PRODUCTION);
     for arguments in [&["init", "-q"][..], &["add", "-A"], &["commit", "-q", "-m", "production"]] {
-        run(Command::new("git").arg("-C").arg(&repository).args(author()).args(arguments));
+        git(&repository, arguments);
     }
-    let (mut applies, mut plans) = (Vec::new(), Vec::new());
+    let (mut applies, mut plans, mut azures) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let state = folder.path().join(format!("state-{round}"));
         let simulator = Simulator::start(folder.path(), &format!("{round}"));
+        let settings = written(folder.path(), &format!("{round}.toml"), &simulator.settings);
         let beamline = |command: &str| {
             let mut beamline = Command::new(BINARY);
-            beamline.args([command, "production", "--config"]).arg(&simulator.settings).arg("--dir");
+            beamline.args([command, "production", "--config"]).arg(&settings).arg("--dir");
             beamline.arg(&repository).env("BEAMLINE_SECRET_ML", "simulator");
             beamline.env("BEAMLINE_STATE_DIR", &state);
             beamline
         };
         applies.push(run(beamline("apply").arg("--yes")));
         plans.push(run(&mut beamline("plan")));
+        azures.push(simulator.process.spent());
     }
     println!("production.yaml through the binary over TLS, {ROUNDS} rounds, a simulator without latency");
     let (apply, worst) = median(applies);
@@ -51,42 +53,7 @@ fn main() {
     println!("  of which ours  {:>4.0} ms (aim {:.0})", apply - millis(AZURES), AIM.1);
     let (plan, worst) = median(plans);
     println!("plan again  {plan:>7.0} ms (worst {worst:.0})");
-}
-
-/// A simulator that ends with this value.
-struct Simulator {
-    process: Child,
-    settings: std::path::PathBuf,
-}
-
-impl Simulator {
-    fn start(folder: &Path, name: &str) -> Self {
-        let ca = folder.join(format!("{name}.pem"));
-        let mut command = Command::new(BINARY);
-        command.args(["simulate", "--latency", "none", "--listen", "127.0.0.1:0", "--ca-file"]);
-        let mut process = command.arg(&ca).stdout(Stdio::piped()).spawn().unwrap();
-        // What it prints for the settings ends before the part for Terraform.
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let settings: Vec<String> = lines
-            .skip_while(|line| !line.starts_with('['))
-            .take_while(|line| !line.starts_with("# Terraform"))
-            .collect();
-        let file = folder.join(format!("{name}.toml"));
-        std::fs::write(&file, settings.join("\n")).unwrap();
-        Self { process, settings: file }
-    }
-}
-
-impl Drop for Simulator {
-    fn drop(&mut self) {
-        // A process that has gone already is no trouble.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn author() -> [&'static str; 4] {
-    ["-c", "user.name=Benchmark", "-c", "user.email=benchmark@example.com"]
+    println!("the simulator's processor time for both  {:.0} ms", median(azures).0);
 }
 
 /// How long a command takes that must succeed.
