@@ -398,8 +398,8 @@ impl Config {
         if !owner_fits {
             return fail("owner", "has 1 to 40 letters, digits and hyphens");
         }
-        if self.runs.parallel == 0 || self.runs.parallel > 64 {
-            return fail("runs.parallel", "is a number from 1 to 64");
+        if self.runs.parallel == 0 || self.runs.parallel > 256 {
+            return fail("runs.parallel", "is a number from 1 to 256");
         }
         if self.repository.poll_secs < 5 {
             return fail("repository.poll_secs", "is at least 5, so that a remote is not hammered");
