@@ -173,9 +173,13 @@ impl ResourceType for StorageAccount {
         match (path, text(before).as_str(), text(after).as_str()) {
             ("account_kind", "Storage", "StorageV2") => Effect::InPlace,
             ("account_replication_type", before, after) if is_zonal(before) != is_zonal(after) => {
-                Effect::Replace(format!(
-                    "an account cannot change from {before} to {after}: copies in zones are decided when it is made"
-                ))
+                match converted(resource, before) {
+                    Some(sku) => Effect::Impossible(conversion(resource, before, &sku)),
+                    None => Effect::Replace(format!(
+                        "an account of its kind cannot change from {before} to {after}: copies in zones are decided \
+                         when it is made"
+                    )),
+                }
             }
             _ => body::effect_by_table(&SPEC, resource, path, before, after),
         }
@@ -193,6 +197,35 @@ impl ResourceType for StorageAccount {
             ("primary_dfs_endpoint", "/properties/primaryEndpoints/dfs"),
         ]
     }
+}
+
+/// The SKU to which Azure converts the account in place on request, in one conversion; `None` for the kinds that it
+/// does not convert (facts-data.md, replication conversions): Premium accounts of blocks and pages.
+fn converted(resource: &Resource, before: &str) -> Option<String> {
+    let tier = resource.text("account_tier").unwrap_or("Standard");
+    if tier == "Premium" && resource.text("account_kind") != Some("FileStorage") {
+        return None;
+    }
+    let after = match before.to_ascii_uppercase().as_str() {
+        "LRS" => "ZRS",
+        "GRS" => "GZRS",
+        "RAGRS" => "RAGZRS",
+        "ZRS" => "LRS",
+        "GZRS" => "GRS",
+        "RAGZRS" => "RAGRS",
+        _ => return None,
+    };
+    Some(format!("{tier}_{after}"))
+}
+
+/// What has to be done instead of a replacement, which would lose what the account holds.
+fn conversion(resource: &Resource, before: &str, sku: &str) -> String {
+    format!(
+        "Azure converts a living account from {before} in place on request, and it is never replaced for that. Start \
+         the conversion to {sku} (`az storage account migration start --account-name {} --sku {sku} \
+         --resource-group …`, or Redundancy in the portal), which may take days; until it has ended, leave {before} here",
+        resource.name
+    )
 }
 
 fn is_zonal(replication: &str) -> bool {
@@ -423,7 +456,6 @@ mod tests {
     fn what_azure_cannot_change_is_a_replacement() {
         for (field, value) in [
             ("account_tier", json!("Premium")),
-            ("account_replication_type", json!("ZRS")),
             ("account_kind", json!("BlobStorage")),
             ("is_hns_enabled", json!(true)),
         ] {
@@ -432,6 +464,17 @@ mod tests {
             let (found, effect) = world.difference(LOCAL, &observed());
             assert_eq!(found, field);
             assert!(matches!(effect, Effect::Replace(_)), "{field}: {effect:?}");
+        }
+    }
+
+    #[test]
+    fn what_azure_converts_in_place_is_never_replaced() {
+        for (after, sku) in [("ZRS", "Standard_ZRS"), ("GZRS", "Standard_ZRS"), ("RAGZRS", "Standard_ZRS")] {
+            let mut world = world();
+            world.write(LOCAL, "account_replication_type", json!(after));
+            let (_, effect) = world.difference(LOCAL, &observed());
+            let Effect::Impossible(why) = effect else { panic!("{after}: {effect:?}") };
+            assert!(why.contains(&format!("--sku {sku} ")) && why.contains("leave LRS here"), "{why}");
         }
     }
 

@@ -272,9 +272,9 @@ fn the_base_of_generated_definitions_is_one() {
 fn two_accounts_with_containers_are_made_again() {
     block_on(async {
         let world = furnished().await;
-        let kind = |account: &str| format!("storage_accounts/{account}/account_replication_type");
+        let place = |account: &str| format!("storage_accounts/{account}/location");
         let after = in_group(&workshop()).with("workspace/on_delete", "purge");
-        let before = after.clone().with(&kind("default"), "ZRS").with(&kind("data_lake"), "ZRS");
+        let before = after.clone().with(&place("default"), "westus").with(&place("data_lake"), "westus");
         applied(&world, &before).await.unwrap();
         let plan = world.planned(&after.environment()).await.plan;
         sound(&plan, &after).unwrap();

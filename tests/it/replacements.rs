@@ -126,7 +126,7 @@ async fn each_type_that_can_be_made_again_is() {
         ("log_analytics_workspaces/spare/location", json!("westus")),
         ("virtual_networks/spare/location", json!("westus")),
         ("compute_instances/spare-ci/virtual_machine_size", json!("Standard_DS12_v2")),
-        ("storage_accounts/spare/account_replication_type", json!("ZRS")),
+        ("storage_accounts/spare/is_hns_enabled", json!(true)),
     ];
     let mut world = AzureWorld::new();
     let base = Definition::with_spares()
@@ -178,4 +178,23 @@ async fn a_purge_protected_vault_is_never_planned_to_be_made_again() {
     let blockers = world.blockers(&base.with("key_vaults/spare/location", "westus").text()).await;
     assert_eq!(blockers.len(), 1, "{blockers:?}");
     assert!(blockers[0].contains("purge protection"), "{blockers:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_azure_converts_in_place_is_not_taken_down() {
+    let mut world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    world.consent("*");
+    world.take_writes();
+    let default = "storage_accounts/default/account_replication_type";
+    let blockers = world.blockers(&Definition::production().with(default, "ZRS").text()).await;
+    let [only] = blockers.as_slice() else { panic!("{blockers:#?}") };
+    assert!(only.starts_with("production/storage_accounts/default: account_replication_type: "), "{only}");
+    assert!(only.contains("az storage account migration start --account-name stmlproduction001"), "{only}");
+    assert_eq!(world.take_writes(), [""; 0]);
+    // The remedy: Azure has converted it, and then it is declared.
+    let account = id("Microsoft.Storage/storageAccounts/stmlproduction001");
+    world.azure.edit(&account, |body| body["sku"]["name"] = json!("Standard_ZRS"));
+    let after = Definition::production().with(default, "ZRS");
+    world.stays_quiet(&after.environment()).await;
 }
