@@ -84,9 +84,12 @@ fn disorder(plan: &Plan, all: &Resources) -> Vec<String> {
             }
             continue;
         }
-        for other in
-            plan.steps.iter().filter(|other| other.part == Part::Removal && other.address == step.address)
-        {
+        // Where Azure allows the name once; else the new one is made first.
+        let frees = |other: &&Step| {
+            let is_former = other.part == Part::Removal && other.address == step.address;
+            is_former && other.target == step.target
+        };
+        for other in plan.steps.iter().filter(frees) {
             expect(other, "it is its predecessor");
         }
         let Some(resource) = all.get(&step.address) else { continue };
