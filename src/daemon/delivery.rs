@@ -1,7 +1,9 @@
 //! Drains the outbox to the forge: at least once, in order per commit and context, until accepted.
 //!
 //! Due dates are stored by [`Clock::steady`], so that a clock that is set neither silences what waits
-//! nor sends it in a burst.
+//! nor sends it in a burst. What a process before this one wrote by a clock that has been set back since is dated
+//! in the future: it counts against the hour's limit for an hour of this process, and not for as long as it takes
+//! the clock to get there.
 //!
 //! However much waits, a forge that accepts nothing is asked with one thing at a time and growing waits.
 
@@ -19,7 +21,7 @@ use super::messenger::deliver_message;
 use super::service::Shared;
 use super::weather::{Tally, Weather};
 use super::wellness::Part;
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::forge::{Class, ForgeError, Status, after_failure};
 use crate::store::{Outgoing, StoreError};
 
@@ -43,7 +45,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, stop: CancellationToken) {
 }
 
 async fn deliver_until(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut weather = Weather::default();
+    let (mut weather, began) = (Weather::default(), shared.clock.monotonic());
     loop {
         // What cannot be noted as told is not told: else it would be told again and again.
         tokio::select! {
@@ -52,7 +54,7 @@ async fn deliver_until(shared: Arc<Shared>, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         let woken = shared.outbox.notified();
-        let round = match deliver_due(&shared, &mut weather).await {
+        let round = match deliver_due(&shared, &mut weather, began).await {
             Ok(round) => round,
             Err(error) => {
                 tracing::error!(%error, "the outbox cannot be read");
@@ -106,14 +108,17 @@ async fn pause(shared: &Shared) -> Duration {
 }
 
 /// Delivers what is due now; one thing only, while the forge accepts nothing.
-async fn deliver_due(shared: &Shared, weather: &mut Weather) -> Result<Round, StoreError> {
+async fn deliver_due(shared: &Shared, weather: &mut Weather, began: Instant) -> Result<Round, StoreError> {
     let now = shared.clock.steady();
     if let Some(wait) = weather.asked_to_wait(shared.clock.monotonic()) {
         return Ok(Round::Failed(wait));
     }
     let written = match shared.write_limit {
         None => 0,
-        Some(_) => shared.store.writes_since(now.checked_sub(WINDOW).unwrap_or(now)).await?,
+        Some(_) => {
+            let until = if began.elapsed() < WINDOW { Timestamp::MAX } else { now };
+            shared.store.writes_between(now.checked_sub(WINDOW).unwrap_or(now), until).await?
+        }
     };
     let Allowance { share, statuses, messages, supply } =
         allowance(written, shared.write_limit, shared.forge.quota());

@@ -224,18 +224,19 @@ impl Store {
         .await
     }
 
-    /// How often something was written to the forge since `since`, as far as the store knows.
+    /// How often something was written to the forge from `since` to `until`, as far as the store knows.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
-    pub async fn writes_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+    pub async fn writes_between(&self, since: Timestamp, until: Timestamp) -> Result<u64, StoreError> {
         self.read(move |db| {
             Box::pin(async move {
                 let row = sqlx::query(
-                    "SELECT (SELECT COUNT(*) FROM outbox WHERE delivered_at >= $1)
-                  + (SELECT COUNT(*) FROM message_writes WHERE written_at >= $1) AS written",
+                    "SELECT (SELECT COUNT(*) FROM outbox WHERE delivered_at BETWEEN $1 AND $2)
+                  + (SELECT COUNT(*) FROM message_writes WHERE written_at BETWEEN $1 AND $2) AS written",
                 )
                 .bind(micros(since))
+                .bind(micros(until))
                 .fetch_one(&mut *db)
                 .await?;
                 let written: i64 = row.try_get("written")?;
@@ -333,11 +334,15 @@ mod tests {
         store.say(&[plan("first")], now()).await.unwrap();
         let first = due(&store).await.remove(0);
         store.message_delivered(&first, None, later(5)).await.unwrap();
-        assert_eq!(store.writes_since(now()).await.unwrap(), 1);
-        assert_eq!(store.writes_since(later(6)).await.unwrap(), 0);
+        assert_eq!(store.writes_between(now(), later(9)).await.unwrap(), 1);
+        assert_eq!(store.writes_between(later(6), later(9)).await.unwrap(), 0);
         store.say(&[plan("second")], later(7)).await.unwrap();
         let second = due(&store).await.remove(0);
         store.message_delivered(&second, None, later(8)).await.unwrap();
-        assert_eq!(store.writes_since(now()).await.unwrap(), 2, "the same comment was written twice");
+        assert_eq!(
+            store.writes_between(now(), later(9)).await.unwrap(),
+            2,
+            "the same comment was written twice"
+        );
     }
 }

@@ -162,3 +162,34 @@ async fn what_a_clock_that_ran_ahead_put_off_is_not_kept_waiting_by_the_next_sta
         story.finish().await;
     }
 }
+
+/// How long a status waits for the forge's hourly limit, used up before the clock was set and the service restarted.
+async fn waited(jump: i64) -> Duration {
+    let mut world = DaemonWorld::with(Setup { write_limit: Some(8), ..Setup::new() });
+    for nodes in 1..4 {
+        world.repository.write("environments/dev.yaml", &small(nodes));
+        if nodes == 1 {
+            world.start().await;
+        }
+        world.push(&format!("{nodes} nodes")).await;
+    }
+    world.stop().await;
+    world.clock.jump(SignedDuration::from_secs(jump));
+    world.repository.write("environments/dev.yaml", &small(4));
+    let commit = world.repository.push("after the clock was set");
+    world.start().await;
+    let began = world.clock.monotonic();
+    world.settled("main", &commit).await;
+    let took = began.elapsed();
+    world.finish().await;
+    took
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_was_used_up_before_the_clock_was_set_back_is_over_within_the_hour() {
+    let as_ever = waited(0).await;
+    assert!(as_ever > Duration::from_secs(600), "{as_ever:?}: the limit was not used up");
+    // What was written before is older than the process, so an hour later it does not count.
+    let took = waited(-6 * 60 * 60).await;
+    assert!(took <= as_ever + Duration::from_secs(61 * 60), "{took:?} instead of {as_ever:?}");
+}
