@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::awake::Awake;
 use super::file::{Connection, JournalFile, Role, connect_options};
 use super::leases::Sightings;
+use super::lock::Guard;
 use super::readers::Readers;
 use super::writability::{Health, Writability};
 use super::writer::{Answer, Job, Keep, Place, Writer, prepare};
@@ -106,6 +107,12 @@ impl Store {
     #[must_use]
     pub fn writability(&self) -> Writability {
         self.health.get()
+    }
+
+    pub(super) fn write_under(&self, guard: Option<Guard>) {
+        if let Some(file) = &self.file {
+            file.write_under(guard);
+        }
     }
 
     /// Waits until the journal can be written; returns at once when it can.

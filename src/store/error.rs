@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::lock::LockError;
 use crate::reconcile::apply::JournalError;
 
 /// Why the store could not do what it was asked to.
@@ -123,6 +124,17 @@ pub enum StoreError {
         #[source]
         source: Option<std::io::Error>,
     },
+    /// The folder's lock was removed, and another process has taken it.
+    #[error(
+        "the journal {} is not written to: the lock of its folder was removed, and {lock}. Stop one of the two",
+        path.display()
+    )]
+    Occupied {
+        /// The file.
+        path: PathBuf,
+        /// Why the lock cannot be taken again.
+        lock: LockError,
+    },
     /// Any other failure of the database.
     #[error("the journal's database failed: check the disk and the permissions of the state directory")]
     Database(#[from] sqlx::Error),
@@ -174,6 +186,7 @@ impl StoreError {
             | Self::ReadOnly { .. }
             | Self::Disk { .. }
             | Self::Gone { .. }
+            | Self::Occupied { .. }
             | Self::Database(_) => true,
             Self::Path { .. }
             | Self::NewerSchema { .. }

@@ -9,13 +9,15 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::StoreError;
+use super::lock::Guard;
+use crate::clock::Clock;
 
 /// Of every connection. The lock is waited for this long; what is deleted (poll URLs) is overwritten.
 const SETTINGS: &str = "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
@@ -58,6 +60,8 @@ pub(super) struct JournalFile {
     known: Mutex<Identity>,
     /// Most pages that the file may have; zero: as many as the disk has room for.
     room: AtomicU32,
+    /// The folder's lock; `None` where nobody else can know of it, or the file system cannot lock.
+    guard: Mutex<Option<Guard>>,
 }
 
 /// A connection, and the files that it writes to.
@@ -87,6 +91,7 @@ impl JournalFile {
             device: known.device,
             known: Mutex::new(known),
             room: AtomicU32::new(0),
+            guard: Mutex::default(),
         })
     }
 
@@ -101,6 +106,7 @@ impl JournalFile {
             device: known.device,
             known: Mutex::new(known),
             room: AtomicU32::new(0),
+            guard: Mutex::default(),
         }))
     }
 
@@ -117,6 +123,29 @@ impl JournalFile {
     /// Works with another file from now on.
     pub(super) fn adopt(&self, identity: Identity) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+
+    /// From now on nothing is written but under `guard`.
+    pub(super) fn write_under(&self, guard: Option<Guard>) {
+        *self.guard() = guard;
+    }
+
+    /// Whether the folder's lock is still ours.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.guard().as_ref().is_none_or(Guard::holds)
+    }
+
+    /// Takes the folder's lock once more, where it was removed.
+    ///
+    /// # Errors
+    /// [`StoreError::Occupied`] when another process has it.
+    pub(super) fn keep_guard(&self, clock: &Clock) -> Result<(), StoreError> {
+        let kept = self.guard().as_mut().map_or(Ok(()), |guard| guard.keep(clock.now()));
+        kept.map_err(|lock| StoreError::Occupied { path: self.path.clone(), lock })
+    }
+
+    fn guard(&self) -> MutexGuard<'_, Option<Guard>> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the file again if it is missing from where it was.

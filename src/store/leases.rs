@@ -242,12 +242,13 @@ impl Store {
 
 impl Store {
     /// Ends every lease that an earlier process left behind, so that nobody waits for the dead; answers how
-    /// many there were. Must come before this process takes its first. Nothing happens where `lock`, which is
+    /// many there were. From now on nothing is written but under `lock`. Must come before this process takes its first. Nothing happens where `lock`, which is
     /// that of this store's folder, does not prove that they are dead.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn void_leases(&self, lock: &FolderLock) -> Result<u64, StoreError> {
+        self.write_under(lock.guard());
         if lock.doubt().is_some() {
             return Ok(0);
         }

@@ -6,6 +6,10 @@
 //! [`super::Store::void_leases`] asks for. Where a lock proves less, because the file system cannot lock
 //! or may be another machine's, the lock says so ([`FolderLock::doubt`]), and leases expire by time.
 //!
+//! A lock is worth something only while its file has its name: after `rm -rf` of the folder another process locks
+//! a file of its own. So whoever writes to the journal looks first ([`Guard`]), and takes the lock once more, or
+//! writes nothing.
+//!
 //! What stands in the file is for people, and for the message to the second process; it is checked
 //! against the kernel's own list, because a killed process leaves its words behind.
 
@@ -95,6 +99,8 @@ fn described(occupant: Option<&Occupant>, pid: Option<u32>) -> String {
 /// The right to write in a state folder, for as long as it lives.
 #[derive(Debug)]
 pub struct FolderLock {
+    folder: PathBuf,
+    command: String,
     /// `None` where the file system cannot lock.
     file: Option<File>,
     doubt: Option<String>,
@@ -124,14 +130,17 @@ impl FolderLock {
             match file.try_lock() {
                 Ok(()) if !is_at(&file, &path) => continue,
                 Ok(()) => {
-                    let lock = Self { file: Some(file), doubt };
-                    lock.sign(&Occupant { pid: std::process::id(), command: command.to_owned(), since: now });
+                    let (folder, command) = (folder.to_owned(), command.to_owned());
+                    let lock = Self { folder, command, file: Some(file), doubt };
+                    let (pid, command) = (std::process::id(), lock.command.clone());
+                    lock.sign(&Occupant { pid, command, since: now });
                     return Ok(lock);
                 }
                 Err(TryLockError::WouldBlock) => return Err(taken(folder, &file)),
                 Err(TryLockError::Error(error)) if cannot_lock(&error) => {
                     let doubt = format!("the file system of {} cannot lock ({error})", folder.display());
-                    return Ok(Self { file: None, doubt: Some(doubt) });
+                    let (folder, command) = (folder.to_owned(), command.to_owned());
+                    return Ok(Self { folder, command, file: None, doubt: Some(doubt) });
                 }
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
@@ -142,6 +151,12 @@ impl FolderLock {
     #[must_use]
     pub fn doubt(&self) -> Option<&str> {
         self.doubt.as_deref()
+    }
+
+    /// What tells whether it is still worth something; `None` where the file system cannot lock.
+    pub(super) fn guard(&self) -> Option<Guard> {
+        let file = identity(self.file.as_ref()?.metadata().ok()?);
+        Some(Guard { folder: self.folder.clone(), command: self.command.clone(), file, again: None })
     }
 
     /// Writes down who has the lock. Where that is impossible (a full disk, another user's file) the lock
@@ -180,9 +195,47 @@ fn opened(path: &Path) -> io::Result<File> {
 
 /// Whether the file that was locked still has its name. Somebody may have removed it meanwhile.
 fn is_at(file: &File, path: &Path) -> bool {
-    let identity = |found: std::fs::Metadata| (found.dev(), found.ino());
     matches!((file.metadata(), std::fs::metadata(path)),
         (Ok(ours), Ok(named)) if identity(ours.clone()) == identity(named.clone()))
+}
+
+fn identity(found: std::fs::Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
+/// A look at a lock that this process has, before something is written under it.
+#[derive(Debug)]
+pub(super) struct Guard {
+    folder: PathBuf,
+    command: String,
+    /// Device and number of the file that is locked.
+    file: (u64, u64),
+    /// The lock, where it was taken once more.
+    again: Option<FolderLock>,
+}
+
+impl Guard {
+    /// Whether the file that is locked still has its name.
+    pub(super) fn holds(&self) -> bool {
+        std::fs::metadata(self.folder.join(FILE)).is_ok_and(|found| identity(found) == self.file)
+    }
+
+    /// Takes the lock once more, where its file has lost its name. A folder that is gone is not made.
+    ///
+    /// # Errors
+    /// [`LockError`], as [`FolderLock::take`].
+    pub(super) fn keep(&mut self, now: Timestamp) -> Result<(), LockError> {
+        if self.holds() || !self.folder.exists() {
+            return Ok(());
+        }
+        let lock = FolderLock::take(&self.folder, &self.command, now)?;
+        if let Some(Self { file, .. }) = lock.guard() {
+            tracing::warn!(folder = %self.folder.display(), "the lock of the state folder was removed: it is taken again");
+            self.file = file;
+        }
+        self.again = Some(lock);
+        Ok(())
+    }
 }
 
 /// Whether the file system has no locks at all, as flock(2) reports it.

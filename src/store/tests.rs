@@ -9,7 +9,9 @@ use futures::FutureExt as _;
 use tempfile::TempDir;
 
 use super::fixture::{branch, commit, delivery, folder, name, new_work, now, run_record, silent};
-use super::{Acceptance, Arrival, Delivery, Line, Store, StoreError, Writability, environment_lease};
+use super::{
+    Acceptance, Arrival, Delivery, FolderLock, Line, Store, StoreError, Writability, environment_lease,
+};
 use crate::reconcile::apply::fixture::drop_after;
 use crate::reconcile::apply::{Event, Journal as _, JournalError, RunEnd, RunKind};
 
@@ -200,6 +202,47 @@ async fn a_state_folder_that_goes_away_and_comes_back_has_lost_nothing() {
     let found = store.pending_deliveries().await.unwrap();
     let ids: Vec<String> = found.iter().map(|one| one.delivery.delivery_id.to_string()).collect();
     assert_eq!(ids, ["before", "after"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_on_a_folder_that_was_removed_meanwhile_only_one_writes() {
+    let folder = folder();
+    let (state, path) = (folder.path().join("state"), folder.path().join("state/journal.db"));
+    let open = async || {
+        let lock = FolderLock::take(&state, "beamline daemon", now()).unwrap();
+        let store = Store::open(&path).await.unwrap();
+        store.void_leases(&lock).await.unwrap();
+        (store, lock)
+    };
+    let (first, _lock) = open().await;
+    first.store_deliveries(&[delivery("first")]).await.unwrap();
+    std::fs::remove_dir_all(&state).unwrap();
+    let (second, lock) = open().await;
+    for _ in 0..3 {
+        let refused = first.store_deliveries(&[delivery("late")]).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Occupied { .. }), "{refused:?}");
+        assert!(first.pending_deliveries().await.is_err());
+        second.store_deliveries(&[delivery("second")]).await.unwrap();
+    }
+    let Writability::Unwritable { why, .. } = first.writability() else { panic!("it says it is well") };
+    assert!(why.contains("lock of its folder was removed") && why.contains("is in use by"), "{why}");
+    assert_eq!(second.pending_deliveries().await.unwrap().len(), 1);
+    // Once the second one is gone, the first goes on with what is there.
+    second.close().await;
+    drop((second, lock));
+    tokio::time::timeout(Duration::from_secs(10), first.until_writable()).await.expect("it stays ill");
+    assert_eq!(first.store_deliveries(&[delivery("again")]).await.unwrap().len(), 1);
+    assert!(FolderLock::take(&state, "a third", now()).is_err(), "it works without a lock");
+}
+
+#[tokio::test]
+async fn a_lock_that_is_removed_alone_is_taken_again() {
+    let (folder, store) = opened().await;
+    let lock = FolderLock::take(folder.path(), "beamline daemon", now()).unwrap();
+    store.void_leases(&lock).await.unwrap();
+    std::fs::remove_file(folder.path().join("beamline.lock")).unwrap();
+    store.store_deliveries(&[delivery("after")]).await.unwrap();
+    assert!(FolderLock::take(folder.path(), "beamline apply", now()).is_err(), "two would work");
 }
 
 /// Deletes a journal as `rm journal.db*` does.

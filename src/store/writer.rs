@@ -4,7 +4,8 @@
 //! was asked for is made to its end, whatever becomes of who asked: nobody but this task holds the write
 //! transaction, and nothing in it waits for anybody but SQLite. A connection that failed is thrown away (SQLite
 //! may have rolled back by itself, so nobody knows what it stands at) and made anew for the next change. What
-//! was reported as written stands in the file at the journal's path: the file is compared before and after.
+//! was reported as written stands in the file at the journal's path: the file is compared before and after. Where
+//! the folder has a lock, nothing is written that it does not cover.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -186,13 +187,16 @@ impl Writer {
         let file = match (&self.place, self.connection.take()) {
             (Place::Memory, Some(connection)) => return Ok(connection),
             (Place::Memory, None) => return Err(StoreError::Closed),
-            (Place::File(file), Some(connection)) if file.holds(&connection) => return Ok(connection),
+            (Place::File(file), Some(connection)) if file.holds(&connection) && file.is_guarded() => {
+                return Ok(connection);
+            }
             (Place::File(file), Some(connection)) => {
                 connection.discard().await;
                 file
             }
             (Place::File(file), None) => file,
         };
+        file.keep_guard(&self.clock)?;
         file.make_again()?;
         let mut connection = file.connect(Role::Writer).await?;
         if connection.file() != file.known() {
