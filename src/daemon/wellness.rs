@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::service::Shared;
+use crate::resources::brief;
 use crate::store::Writability;
 
 /// The longest reason, in characters.
@@ -111,7 +112,7 @@ impl Ailments {
 }
 
 fn one_line(why: &str) -> String {
-    why.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_REASON).collect()
+    brief::fitting(&why.split_whitespace().collect::<Vec<_>>().join(" "), MAX_REASON).into_owned()
 }
 
 impl Shared {
@@ -193,6 +194,6 @@ mod tests {
         let ailments = Ailments::default();
         ailments.refused(Part::Repository, &"long\nstory ".repeat(1000), at(1));
         let reason = &ailments.all()[0].reason;
-        assert!(!reason.contains('\n') && reason.chars().count() == MAX_REASON);
+        assert!(!reason.contains('\n') && reason.chars().count() <= MAX_REASON && reason.ends_with('…'));
     }
 }

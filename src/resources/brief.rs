@@ -44,6 +44,49 @@ pub fn with_short_ids(text: &str) -> String {
     short
 }
 
+/// How much that two texts have in common stands before what differs, in characters.
+const SHARED_CHARS: usize = 20;
+
+/// Two texts in at most `limit` characters each, so that the first place where they differ is seen in both. Where
+/// only the casing differs before that, as Azure's of ids does, it is passed over.
+#[must_use]
+pub fn differing(before: &str, after: &str, limit: usize) -> (String, String) {
+    if fits(before, limit) && fits(after, limit) {
+        return (before.to_owned(), after.to_owned());
+    }
+    let short = (with_short_ids(before), with_short_ids(after));
+    if fits(&short.0, limit) && fits(&short.1, limit) && !short.0.eq_ignore_ascii_case(&short.1) {
+        return short;
+    }
+    let shared = match before.eq_ignore_ascii_case(after) {
+        true => shared_chars(before, after, |a, b| a == b),
+        false => shared_chars(before, after, |a, b| a.eq_ignore_ascii_case(&b)),
+    };
+    (window(before, shared, limit), window(after, shared, limit))
+}
+
+fn shared_chars(one: &str, other: &str, same: impl Fn(char, char) -> bool) -> usize {
+    one.chars().zip(other.chars()).take_while(|(a, b)| same(*a, *b)).count()
+}
+
+/// `text` in at most `limit` characters, with what stands at `place`.
+fn window(text: &str, place: usize, limit: usize) -> String {
+    // Nothing is left out at the beginning to show less at the end.
+    let from = if fits(text, limit) { 0 } else { place.saturating_sub(SHARED_CHARS.min(limit / 3)) };
+    let rest: String = text.chars().skip(from).collect();
+    if from == 0 {
+        return if fits(&rest, limit) { rest } else { clipped(&rest, limit) };
+    }
+    let room = limit.saturating_sub(1);
+    format!("…{}", if fits(&rest, room) { rest } else { clipped(&rest, room) })
+}
+
+/// Cut at no word: what differs may be one long one.
+fn clipped(text: &str, limit: usize) -> String {
+    let kept: String = text.chars().take(limit.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
 fn ends_an_id(c: char) -> bool {
     c.is_whitespace() || "'\"`,;()[]{}<>|?".contains(c)
 }
@@ -112,7 +155,37 @@ mod tests {
         assert_eq!(fitting(&"é".repeat(20), 10), format!("{}…", "é".repeat(9)));
     }
 
+    #[test]
+    fn what_differs_between_two_values_is_seen_in_both() {
+        let account =
+            |name: &str| format!("{}/providers/Microsoft.Storage/storageAccounts/{name}", WORKSPACE);
+        assert_eq!(
+            differing(&account("one"), &account("two"), 60),
+            ("…/storageAccounts/one".to_owned(), "…/storageAccounts/two".to_owned())
+        );
+        // The same type and name in two groups.
+        let (one, other) = (WORKSPACE, WORKSPACE.replace("rg-ml-production", "RG-ML-staging"));
+        let (before, after) = differing(one, &other, 60);
+        assert!(before.contains("production") && after.contains("staging"), "{before} {after}");
+        let list = |last: &str| format!("[{}\"{last}\"]", "\"10.0.0.0/24\",".repeat(20));
+        let (before, after) = differing(&list("10.1.0.0/16"), &list("10.2.0.0/16"), 120);
+        assert!(before.starts_with('…') && before.ends_with("10.1.0.0/16\"]"), "{before}");
+        assert!(after.ends_with("10.2.0.0/16\"]"), "{after}");
+        let (before, after) = differing("a", &"b".repeat(300), 20);
+        assert_eq!((before.as_str(), after.chars().count()), ("a", 20));
+    }
+
     proptest::proptest! {
+        #[test]
+        fn two_texts_that_differ_still_do_when_they_are_cut(
+            front in "[a-z/ ]{0,200}", one in "[a-z/ ]{0,200}", other in "[a-z/ ]{0,200}", limit in 20..200_usize,
+        ) {
+            let (before, after) = (format!("{front}{one}"), format!("{front}{other}"));
+            let (short, long) = differing(&before, &after, limit);
+            proptest::prop_assert!(short.chars().count() <= limit && long.chars().count() <= limit);
+            proptest::prop_assert_eq!(short == long, before == after, "{} {}", short, long);
+        }
+
         #[test]
         fn any_text_fits_and_stays_itself(text in proptest::prelude::any::<String>(), limit in 1..200_usize) {
             let once = fitting(&text, limit).into_owned();

@@ -12,6 +12,7 @@ use super::app::App;
 use super::connection::{GitHub, Request};
 use crate::forge::api::{is_web, segment};
 use crate::forge::{Annotation, CheckRun, ForgeError, Level, MAX_ANNOTATIONS, State};
+use crate::resources::brief;
 
 /// The name under which people see it and branch protection can require it.
 const CHECK_NAME: &str = "beamline plan";
@@ -156,7 +157,7 @@ fn annotation_of(annotation: &Annotation) -> Value {
         Level::Failure => "failure",
         Level::Warning => "warning",
     };
-    let title: String = annotation.title.chars().take(MAX_TITLE_CHARS).collect();
+    let title = brief::fitting(&annotation.title, MAX_TITLE_CHARS);
     let mut json = json!({
         "path": annotation.path, "start_line": line, "end_line": line, "annotation_level": level,
         "title": title, "message": cut(&annotation.message, MAX_MESSAGE_BYTES),

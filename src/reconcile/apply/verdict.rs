@@ -100,7 +100,8 @@ fn ignored(unmet: &[Difference]) -> String {
         .take(MAX_NAMED)
         .map(|difference| {
             let Difference { field, before, after, effect: _ } = difference;
-            format!("{field} (asked {}, has {})", shown(after), shown(before))
+            let (asked, has) = brief::differing(&shown(after), &shown(before), MAX_VALUE_CHARS);
+            format!("{field} (asked {asked}, has {has})")
         })
         .collect();
     if unmet.len() > MAX_NAMED {
@@ -111,12 +112,11 @@ fn ignored(unmet: &[Difference]) -> String {
 }
 
 fn shown(value: &Value) -> String {
-    let text = match value {
-        Value::Null => return "nothing".to_owned(),
+    match value {
+        Value::Null => "nothing".to_owned(),
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
-    };
-    brief::fitting(&text, MAX_VALUE_CHARS).into_owned()
+    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::action::{Action, Reason};
 use super::planner::sentence;
 use super::step::{Part, Plan, Step, Summary};
-use crate::resources::{Placeholder, Target};
+use crate::resources::{Placeholder, Target, brief};
 
-/// Longest value that is printed whole, in characters.
+/// Longest value that is printed whole, in characters. Of two longer ones what differs is shown.
 const MAX_VALUE_CHARS: usize = 120;
 
 /// How to render.
@@ -91,13 +91,15 @@ pub(in crate::reconcile) fn render_step(step: &Step, style: Style, text: &mut St
         paint(&because, Tone::Quiet, style),
     );
     for difference in &step.differences {
-        let after = value(&difference.after);
+        let (before, after) = (value(&difference.before), value(&difference.after));
+        let whole = |text: &str| brief::fitting(text, MAX_VALUE_CHARS).into_owned();
         let line = if difference.before.is_null() {
-            format!("{}: {after}", difference.field)
+            format!("{}: {}", difference.field, whole(&after))
         } else if difference.after.is_null() {
-            format!("{}: {} → (removed)", difference.field, value(&difference.before))
+            format!("{}: {} → (removed)", difference.field, whole(&before))
         } else {
-            format!("{}: {} → {after}", difference.field, value(&difference.before))
+            let (before, after) = brief::differing(&before, &after, MAX_VALUE_CHARS);
+            format!("{}: {before} → {after}", difference.field)
         };
         let _ = writeln!(text, "        {line}");
     }
@@ -127,11 +129,7 @@ fn value(value: &Value) -> String {
         Value::Null => "(none)".to_owned(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     };
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    match text.char_indices().nth(MAX_VALUE_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[derive(Clone, Copy)]
