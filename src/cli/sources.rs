@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use super::error::CliError;
 use crate::attempt::source::unreadable;
 use crate::definitions::{
-    Estate, InputDigest, MAX_FILE_BYTES, Role, SourceFile, Unreadable, defaults_for, load_all, role,
+    Estate, InputDigest, MAX_FILE_BYTES, Role, SourceFile, Unreadable, defaults_for, load_all, overlooked,
+    role,
 };
 use crate::git::{CommitId, EntryKind, GitError, Local, Reader, RepoPath, open_local};
 
@@ -213,6 +214,9 @@ fn walk(
             walk(&entry.path(), &inner, depth + 1, seen, files)?;
         } else if kind.is_file() && role(&inner, "") != Role::Other {
             files.push(file_in_tree(&entry.path(), &inner)?);
+        } else if kind.is_file() && overlooked(&inner, "").is_some() {
+            // Named, and not read.
+            files.push(SourceFile::from_bytes(inner, &[]));
         }
     }
     Ok(())

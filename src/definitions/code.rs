@@ -54,13 +54,15 @@ pub enum Code {
     IgnoredField,
     /// Advice: a compute cluster's name is used twice in a region.
     ClusterNameReused,
+    /// Advice: a file that could be meant as a definition and is not read.
+    IgnoredFile,
     /// A finding of the catalog, by its own code.
     Catalog(&'static str),
 }
 
 impl Code {
     /// Every code of this module; the catalog has its own beside them.
-    pub const OWN: [Self; 24] = [
+    pub const OWN: [Self; 25] = [
         Self::Unreadable,
         Self::Syntax,
         Self::DuplicateKey,
@@ -85,6 +87,7 @@ impl Code {
         Self::UnusedAcknowledgement,
         Self::IgnoredField,
         Self::ClusterNameReused,
+        Self::IgnoredFile,
     ];
 
     /// The code as people write it.
@@ -115,6 +118,7 @@ impl Code {
             Self::UnusedAcknowledgement => "unused-acknowledgement",
             Self::IgnoredField => "ignored-field",
             Self::ClusterNameReused => "cluster-name-reused",
+            Self::IgnoredFile => "ignored-file",
             Self::Catalog(code) => code,
         }
     }

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::claims::{Collision, claims, collisions};
+use super::code::Code;
 use super::diagnostic::Diagnostic;
 use super::environment::Environment;
-use super::layout::{Role, defaults_for, hides_definitions, role};
+use super::layout::{Overlooked, Role, defaults_for, hides_definitions, overlooked, role};
 use super::load::{Parsed, load_chain, parse_all};
-use super::source::{FileId, SourceFile, Sources, Unreadable};
+use super::source::{FileId, Location, SourceFile, Sources, Unreadable};
+use crate::resources::Severity;
 
 /// Every environment of a repository at one commit.
 #[derive(Clone, Debug, Default)]
@@ -21,16 +23,21 @@ pub struct Estate {
 }
 
 /// Reads all files below `root` that are definitions or defaults, and refuses the links and submodules
-/// that hide some; others are passed over.
+/// that hide some. Others that could be meant are named; the rest is passed over.
 #[must_use]
 pub fn load_all(files: Vec<SourceFile>, root: &str) -> Estate {
+    let ignored: Vec<Diagnostic> = files
+        .iter()
+        .filter(|file| place(file, root) == Place::Elsewhere)
+        .filter_map(|file| Some(ignored(file.path(), overlooked(file.path(), root)?)))
+        .collect();
     let mut files: Vec<SourceFile> =
         files.into_iter().filter(|file| place(file, root) != Place::Elsewhere).collect();
     files.sort_by(|a, b| a.path().cmp(b.path()));
     let sources = Sources::new(files);
     let parsed = parse_all(&sources);
     let ids: HashMap<&str, FileId> = sources.ids().map(|id| (sources.file(id).path(), id)).collect();
-    let mut estate = Estate::default();
+    let mut estate = Estate { diagnostics: ignored, ..Estate::default() };
     for (path, id) in sources.ids().map(|id| (sources.file(id).path(), id)) {
         if place(sources.file(id), root) == Place::Environment {
             let defaults = defaults_for(path, root);
@@ -44,6 +51,19 @@ pub fn load_all(files: Vec<SourceFile>, root: &str) -> Estate {
     collide(&mut estate);
     in_order(&mut estate.diagnostics);
     estate
+}
+
+fn ignored(path: &str, why: Overlooked) -> Diagnostic {
+    Diagnostic {
+        code: Code::IgnoredFile,
+        severity: Severity::Warning,
+        message: format!("the file is ignored: {}", why.why()),
+        location: Location::of_file(path),
+        rule: "Definitions are the `.yaml`, `.yml` and `.toml` files below the folder of the definitions."
+            .to_owned(),
+        remedy: "Rename it, delete it, or let its name begin with `_` to put it aside.".to_owned(),
+        related: Vec::new(),
+    }
 }
 
 /// What becomes of a file.

@@ -200,6 +200,12 @@ pub struct Location {
 }
 
 impl Location {
+    /// A file that is not read.
+    pub(super) fn of_file(path: &str) -> Self {
+        let file = path.to_owned();
+        Self { file, line: 1, column: 1, end_line: 1, end_column: 1, excerpt: Excerpt::default() }
+    }
+
     /// The text around this place and the marked bytes of it; `None` for a location that was stored.
     pub(super) fn excerpt(&self) -> Option<(&str, Range<usize>)> {
         self.excerpt.0.as_ref().map(|(file, range)| {

@@ -328,3 +328,31 @@ fn a_laptop_plans_applies_and_asks_for_outputs() {
     run(&["plan"]).code(1).stdout(contains("Beamline-Consent: destroy dev/key_vaults/main"));
     run(&["apply", "--yes"]).code(1).stdout(contains("blocked:"));
 }
+
+#[test]
+fn validate_names_the_files_that_are_ignored_or_misnamed() {
+    let dir = definitions(&[
+        ("dev.toml", DEV),
+        ("old.yaml~", "beamline: 1"),
+        ("staging.json", "{}"),
+        (".hidden.yaml", "beamline: 1"),
+        ("notes.md", "beamline"),
+        ("_aside.yaml", "beamline: 1"),
+        ("more.TOML", DEV),
+        ("x.YAML", "beamline: 1"),
+        ("Prod West.yaml", "beamline: 1\nsubscription: ml"),
+    ]);
+    let said = beamline(dir.path()).arg("validate").assert().failure().code(1);
+    let text = String::from_utf8(said.get_output().stdout.clone()).unwrap();
+    for name in ["old.yaml~", "staging.json", ".hidden.yaml"] {
+        let at =
+            text.find(&format!("--> environments/{name}:1:1")).unwrap_or_else(|| panic!("{name}: {text}"));
+        let title = text[..at].trim_end().lines().next_back().unwrap();
+        assert!(title.starts_with("warning[ignored-file]: the file is ignored: "), "{title}");
+    }
+    for name in ["more.TOML", "x.YAML", "Prod West.yaml"] {
+        assert!(text.contains(&format!(" --> environments/{name}:")), "{name}: {text}");
+    }
+    assert_eq!(text.matches("error[invalid-name]").count(), 3, "{text}");
+    assert!(!text.contains("notes.md") && !text.contains("_aside"), "{text}");
+}
