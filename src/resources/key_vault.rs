@@ -16,7 +16,7 @@ use super::id::{ApiVersion, ResourceId};
 use super::name_rule;
 use super::normalise;
 use super::pointer;
-use super::resource::{OnDelete, Resource, Resources};
+use super::resource::{OnDelete, Reference, Resource, Resources};
 use super::tags;
 
 /// `Microsoft.KeyVault/vaults`
@@ -134,7 +134,7 @@ impl ResourceType for KeyVault {
         &SPEC
     }
 
-    fn check(&self, resource: &Resource, _all: &Resources) -> Vec<Finding> {
+    fn check(&self, resource: &Resource, all: &Resources) -> Vec<Finding> {
         let name = name_rule::check(
             resource,
             is_name,
@@ -152,7 +152,12 @@ impl ResourceType for KeyVault {
                 "drop `on_delete: purge`, or `purge_protection_enabled: true` before the vault is made",
             ));
         }
-        if resource.field("rbac_authorization_enabled") == Some(&Value::Bool(false)) {
+        // A vault with access policies is as good as any, unless the definition gives roles that do nothing.
+        let gives_roles = all.values().any(|one| {
+            one.address.kind() == Kind::RoleAssignment
+                && one.references.get("scope") == Some(&Reference::Local(resource.address.clone()))
+        });
+        if gives_roles && resource.field("rbac_authorization_enabled") == Some(&Value::Bool(false)) {
             findings.push(Finding::warning(
                 "access-policies-unmanaged",
                 "rbac_authorization_enabled",
@@ -400,6 +405,11 @@ mod tests {
         let mut world = world();
         world.get(LOCAL).on_delete = OnDelete::Purge;
         world.write(LOCAL, "rbac_authorization_enabled", json!(false));
+        // Access policies are legal; only roles beside them do nothing.
+        assert_eq!(world.codes(LOCAL), ["purge-impossible"]);
+        let role = world.declare("role_assignments/reader", "reader", json!({}));
+        let vault = Reference::Local(world.get(LOCAL).address.clone());
+        world.get(&role.local()).references.insert("scope".to_owned(), vault);
         assert_eq!(world.codes(LOCAL), ["purge-impossible", "access-policies-unmanaged"]);
     }
 
