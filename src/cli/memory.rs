@@ -5,8 +5,9 @@
 use std::error::Error as _;
 
 use crate::config::Config;
-use crate::store::Store;
+use crate::store::{EnvironmentRecord, Store};
 
+use super::error::CliError;
 use super::wiring::JOURNAL;
 
 /// What is remembered, or why nothing is.
@@ -39,6 +40,13 @@ impl Recalled {
             Self::Journal(store) => Some(store),
             Self::Nothing(_) => None,
         }
+    }
+
+    /// The environments of which something was made.
+    pub(super) async fn environments(&self) -> Result<Vec<EnvironmentRecord>, CliError> {
+        let Self::Journal(store) = self else { return Ok(Vec::new()) };
+        let all = store.environments().await?;
+        Ok(all.into_iter().filter(|record| !record.resource_group.is_empty()).collect())
     }
 
     /// What has to be said before a plan; `None` when everything is remembered.

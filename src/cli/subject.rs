@@ -5,25 +5,31 @@ use std::sync::Arc;
 
 use super::error::CliError;
 use super::sources::Sources;
-use crate::attempt::{Estate, Memory, Messages, Subject, expired};
+use crate::attempt::{Estate, Memory, Messages, Subject, expired, removed_environment};
 use crate::config::{Config, ForgeKind};
 use crate::definitions::{Diagnostic, Environment, Role, defaults_for, role};
 use crate::git::{BranchName, CommitId, GitError, Local};
 use crate::reconcile::Planned;
 use crate::reconcile::plan::{Blocker, Consents, Plan};
-use crate::store::{Arrivals, Store};
+use crate::resources::EnvironmentName;
+use crate::store::{Arrivals, EnvironmentRecord, Store};
 
 /// The environments that a command is about.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
-    /// The sound ones, in the order of their files.
+    /// The sound ones, in the order of their files; one whose file is gone has no resources.
     pub(super) environments: Vec<Environment>,
     /// What is wrong with the others.
     pub(super) errors: Vec<Diagnostic>,
 }
 
-/// The environments with these names; all of them when no name is given.
-pub(super) fn select(sources: &Sources, names: &[String]) -> Result<Selection, CliError> {
+/// The environments with these names; all of them when no name is given. One whose file is gone has to be named, and
+/// to be among those that are remembered: what is left of it in Azure is to go.
+pub(super) fn select(
+    sources: &Sources,
+    names: &[String],
+    remembered: &[EnvironmentRecord],
+) -> Result<Selection, CliError> {
     let estate = &sources.estate;
     if names.is_empty() {
         let errors = estate.diagnostics.iter().filter(|found| found.is_error()).cloned().collect();
@@ -35,11 +41,26 @@ pub(super) fn select(sources: &Sources, names: &[String]) -> Result<Selection, C
             selection.environments.push(environment.clone());
         } else if let Some(path) = estate.failed.iter().find(|path| stem(path, &sources.root) == *name) {
             selection.errors.extend(errors_of(sources, path));
+        } else if let Some(heir) = heir_of(sources, name) {
+            return Err(CliError::usage(
+                format!("`{name}` is called `{heir}` now, and goes on under that name"),
+                format!("name `{heir}` instead"),
+            ));
+        } else if let Some(record) = remembered.iter().find(|record| record.environment.as_str() == name) {
+            selection.environments.push(removed_environment(record));
         } else {
             return Err(unknown(sources, name));
         }
     }
     Ok(selection)
+}
+
+/// The environment that had this name before.
+fn heir_of<'a>(sources: &'a Sources, name: &str) -> Option<&'a EnvironmentName> {
+    let mut environments = sources.estate.environments.iter();
+    let heir =
+        environments.find(|one| one.renamed_from.as_ref().is_some_and(|former| former.as_str() == name));
+    heir.map(|heir| &heir.name)
 }
 
 fn stem(path: &str, root: &str) -> String {
@@ -89,7 +110,7 @@ pub(super) struct Journal<'a> {
 }
 
 impl Knowledge<'_> {
-    /// Everything that belongs to `environment`, which is one of `sources`.
+    /// Everything that belongs to `environment`, which is one of `sources`, or has no file there any more.
     pub(super) async fn subject(
         &self,
         environment: Environment,
@@ -102,7 +123,9 @@ impl Knowledge<'_> {
         let name = environment.name.clone();
         let digest = sources.digests.get(&environment.path).cloned();
         let subject = Subject::new(environment, sources.commit, digest, &memory, self.estate);
-        let mut subject = subject.map_err(|source| CliError::Estate { environment: name, source })?;
+        let subject = subject.map_err(|source| CliError::Estate { environment: name.clone(), source })?;
+        let has_file = sources.estate.environments.iter().any(|one| one.name == name);
+        let mut subject = if has_file { subject } else { subject.gone() };
         subject.consents = self.consents(&subject, sources).await?;
         Ok(subject)
     }

@@ -161,3 +161,29 @@ fn what_is_no_plan_of_a_commit_is_refused_with_the_command_that_makes_one() {
         .code(2)
         .stderr(contains("uncommitted changes in environments/dev.yaml"));
 }
+
+#[test]
+fn an_environment_whose_file_is_gone_is_planned_and_deleted_by_its_name() {
+    let (dir, azure) = begun();
+    let run = |arguments: &[&str]| azure.command(dir.path()).args(arguments).assert();
+    std::fs::remove_file(dir.path().join("environments/dev.yaml")).unwrap();
+    std::fs::write(dir.path().join("environments/README.md"), "empty").unwrap();
+    commit(dir.path(), "Without it");
+    run(&["plan", "nobody"]).code(2).stderr(contains("there is no environment `nobody`"));
+    // Nothing is taken down that was not named.
+    run(&["plan"]).code(0).stderr(contains("nothing to plan"));
+    let said = run(&["plan", "dev", "--json"]).code(1).get_output().stdout.clone();
+    let document: Value = serde_json::from_slice(&said).unwrap();
+    let blockers = document["plans"][0]["blockers"].as_array().unwrap();
+    let lines: Vec<String> = blockers
+        .iter()
+        .filter_map(|blocker| blocker["address"].as_str())
+        .map(|address| format!("Beamline-Consent: destroy {address}"))
+        .collect();
+    std::fs::write(dir.path().join("README"), "agreed").unwrap();
+    commit(dir.path(), &format!("Agreed\n\n{}", lines.join("\n")));
+    run(&["plan", "dev", "--out", "plan.json"]).code(0);
+    run(&["apply", "plan.json"]).code(0);
+    // Nothing of it is remembered, and nothing is left.
+    run(&["plan", "dev"]).code(2).stderr(contains("there is no environment `dev`"));
+}

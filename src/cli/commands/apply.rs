@@ -17,6 +17,7 @@ use crate::cli::arguments::Global;
 use crate::cli::commands::plan::print_errors;
 use crate::cli::error::{CliError, End};
 use crate::cli::live::{Live, Stream, tick};
+use crate::cli::memory::Recalled;
 use crate::cli::output;
 use crate::cli::plan_file::{Reviewed, is_file_name};
 use crate::cli::run::{Runner, Turn};
@@ -54,7 +55,7 @@ Exit codes:
   0  everything is as the commit says    1  failed, refused or interrupted    2  the command line is wrong
   with --detailed-exitcode: 0  nothing was to be done    1  as above    2  changes were applied")]
 pub(in crate::cli) struct Apply {
-    /// The environments, all of them when none is named; or a file of `beamline plan --out`, whose plans are
+    /// The environments, all that have a file when none is named; one whose file is gone is deleted; or a file of `beamline plan --out`, whose plans are
     /// applied without a question, and refused if anything moved since
     #[arg(value_name = "ENVIRONMENT|FILE")]
     environments: Vec<String>,
@@ -100,7 +101,8 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
     };
     let root = config.repository.definitions.clone();
     let sources = Place { dir: arguments.dir.clone(), root, revision: commit }.committed().await?;
-    let Selection { environments, errors } = select(&sources, &names)?;
+    let remembered = Recalled::of(&config).await.environments().await?;
+    let Selection { environments, errors } = select(&sources, &names, &remembered)?;
     print_errors(&errors);
     if environments.is_empty() && errors.is_empty() {
         output::remark(&format!("There is no environment in `{}`: nothing to do.", sources.root));

@@ -49,7 +49,8 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Outputs) -> Result<E
     let root = config.repository.definitions.clone();
     let place = Place { dir: arguments.dir, root, revision: arguments.commit };
     let sources = place.read().await?;
-    let Selection { environments, errors } = select(&sources, std::slice::from_ref(&arguments.environment))?;
+    let Selection { environments, errors } =
+        select(&sources, std::slice::from_ref(&arguments.environment), &[])?;
     let Some(environment) = environments.first().cloned() else {
         print_errors(&errors);
         return Ok(End::Failed);

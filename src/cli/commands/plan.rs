@@ -37,7 +37,7 @@ Exit codes:
   0  planned    1  failed, or an apply would be refused    2  the command line is wrong
   with --detailed-exitcode: 0  no changes    1  as above    2  there are changes")]
 pub(in crate::cli) struct Plan {
-    /// The environments; all of them when none is named
+    /// The environments; all that have a file when none is named
     #[arg(value_name = "ENVIRONMENT")]
     environments: Vec<String>,
     /// The repository, or a folder in it
@@ -66,13 +66,15 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End,
         Some(_) => place.committed().await?,
         None => place.read().await?,
     };
-    let Selection { environments, errors } = select(&sources, &arguments.environments)?;
+    let recalled = Recalled::of(&config).await;
+    let remembered = recalled.environments().await?;
+    let Selection { environments, errors } = select(&sources, &arguments.environments, &remembered)?;
     if environments.is_empty() && errors.is_empty() {
         output::remark(&format!("There is no environment in `{}`: nothing to plan.", sources.root));
     }
     let clock = Clock::system();
     let estate = wiring::estate(&config, &clock, Some(&aliases(&environments))).await?;
-    let (recalled, branch) = (Recalled::of(&config).await, wiring::branch(&config)?);
+    let branch = wiring::branch(&config)?;
     let journal = recalled.store().map(|store| Journal { store, branch: &branch });
     let knowledge = Knowledge { estate: &estate, journal };
     let mut plans = Vec::new();

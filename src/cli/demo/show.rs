@@ -178,7 +178,7 @@ impl Show {
         let mut outputs = String::new();
         title("Planned again");
         let knowledge = Knowledge { estate: &self.stage.estate, journal: None };
-        for environment in select(&sources, &[])?.environments {
+        for environment in select(&sources, &[], &[])?.environments {
             let name = environment.name.clone();
             let planned = plan_of(&knowledge.subject(environment, &sources).await?).await?;
             empty &= planned.plan.is_empty();
