@@ -107,3 +107,71 @@ async fn a_pull_request_of_a_fork_waits_for_somebody_who_may_push() {
     assert_eq!(applied.shown, "success", "{applied:?}");
     stage.finish().await;
 }
+
+const ADDRESS: &str = "dev/storage_accounts/lake";
+
+fn with_lake() -> String {
+    let lake = "  lake: { name: \"lake${environment}001\", account_tier: Standard, account_replication_type: LRS }\n";
+    small(1).replace("key_vaults:", &format!("{lake}key_vaults:"))
+}
+
+/// A proposal to remove the lake, planned; its head, and what its plan says of consent.
+async fn a_removal(kind: &str) -> (Stage, String, String) {
+    let mut stage = Stage::start(kind, &[]).await;
+    let first = stage.commit(FILE, &with_lake(), "the beginning");
+    stage.push("main");
+    stage.start_daemon();
+    let applied = stage.ended(&first, "beamline/apply").await;
+    assert_eq!(applied.shown, "success", "{applied:?}");
+    let head = stage.commit(FILE, &small(1), "no lake");
+    stage.push("no-lake");
+    stage.done("ada", "open", &[("BRANCH", "no-lake"), ("TITLE", "no lake")]).await;
+    let planned = stage.ended(&head, "beamline/plan").await;
+    assert_eq!(planned.shown, "failure", "{planned:?}");
+    (stage, head, planned.description)
+}
+
+#[tokio::test]
+async fn the_line_that_a_plan_asks_for_consents_in_the_merge_commit() {
+    let (stage, head, said) = a_removal("github").await;
+    let line = &said[said.find("Beamline-Consent: ").unwrap_or_else(|| panic!("{said}"))..];
+    assert_eq!(line, format!("Beamline-Consent: destroy {ADDRESS}"));
+    stage.git(&["checkout", "-q", "--detach", &format!("{head}~1")]);
+    stage.git(&["merge", "-q", "--no-ff", "-m", &format!("no lake\n\n{line}"), &head]);
+    let merged = stage.git(&["rev-parse", "HEAD"]);
+    stage.push("main");
+    let applied = stage.ended(&merged, "beamline/apply").await;
+    assert_eq!(applied.shown, "success", "{applied:?}");
+    let done = format!("dev: Applied: 1 deleted; consent: {ADDRESS} (");
+    assert!(
+        applied.description.starts_with(&done) && applied.description.contains(" by ada)"),
+        "{applied:?}"
+    );
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn the_comment_that_a_plan_asks_for_consents_though_a_squash_drops_all_messages() {
+    let (stage, head, _) = a_removal("gitea").await;
+    let command = format!("/beamline consent destroy {ADDRESS} @");
+    let line = stage
+        .until("the plan shows the line to copy", async || {
+            let said = stage.comments_by("beamline-bot").await;
+            let mut lines = said.iter().flat_map(|text| text.lines()).map(str::trim);
+            lines.find(|line| line.starts_with(&command)).map(str::to_owned)
+        })
+        .await;
+    stage.done("ada", "comment", &[("NUMBER", "1"), ("TEXT", &line)]).await;
+    let consent = format!("consent: {ADDRESS} (a comment by ada on #1)");
+    stage
+        .until("the consent is in force", async || {
+            let seen = stage.status(&head, "beamline/plan").await?;
+            (seen.shown == "success" && seen.description.contains(&consent)).then_some(())
+        })
+        .await;
+    stage.done("ada", "squash", &[("NUMBER", "1"), ("HEAD", &head)]).await;
+    let applied = stage.ended(&stage.head_of("main"), "beamline/apply").await;
+    assert_eq!(applied.shown, "success", "{applied:?}");
+    assert_eq!(applied.description, format!("dev: Applied: 1 deleted; {consent}"));
+    stage.finish().await;
+}

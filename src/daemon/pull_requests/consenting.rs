@@ -152,7 +152,13 @@ async fn weigh(
     if let Some(why_not) = refusal(bind(&showings, head, at, command.written_at), head, &line_of(target)) {
         return Ok(Err(why_not));
     }
-    let before = |showing: &&Showing| command.written_at.is_some_and(|written| showing.at < written);
+    // Whoever names the commit has its plan in front of them, also where a clock of whole seconds cannot tell.
+    let before = |showing: &&Showing| {
+        command.written_at.is_some_and(|written| match at {
+            Some(_) => showing.at <= written,
+            None => showing.at < written,
+        })
+    };
     let of_head: Vec<&Showing> =
         showings.iter().rev().filter(before).filter(|showing| showing.shown.head == *head).collect();
     let all = of_head.iter().flat_map(|showing| &showing.shown.asked);
