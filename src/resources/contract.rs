@@ -192,6 +192,17 @@ pub enum Write {
     },
 }
 
+/// Advice that the presence of a resource makes pointless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispelled {
+    /// The advice's code.
+    pub code: &'static str,
+    /// The field that it is about.
+    pub field: &'static str,
+    /// The resource.
+    pub by: ResourceId,
+}
+
 /// What is being updated.
 #[derive(Clone, Copy, Debug)]
 pub struct Update<'a> {
@@ -277,6 +288,12 @@ pub trait ResourceType: Sync {
     /// (`image_build_compute_name`). Dotted paths.
     fn loose_references(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Advice about `resource` that says nothing once a resource is there which nobody declares: the code, the field,
+    /// and that resource.
+    fn dispelled(&self, _resource: &Resource, _context: &Context<'_>) -> Option<Dispelled> {
+        None
     }
 
     /// The machines that Azure has to offer for it, of its ARM body: one that is to be sent, or one that Azure

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::address::{Address, Kind};
 use super::body;
 use super::contract::{
-    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+    Carrier, Context, Dispelled, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
 };
 use super::difference::{Difference, difference_of};
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
@@ -167,6 +167,13 @@ impl ResourceType for Datastore {
         !is_built_in(name)
     }
 
+    fn dispelled(&self, resource: &Resource, context: &Context<'_>) -> Option<Dispelled> {
+        let account = context.resolve(resource.references.get("storage_account")?)?;
+        let container = resource.text("container")?;
+        let by = format!("{account}/blobServices/default/containers/{container}").parse().ok()?;
+        Some(Dispelled { code: CONTAINER_UNDECLARED, field: "container", by })
+    }
+
     fn depends_on(&self, resource: &Resource, all: &Resources) -> Vec<Address> {
         container_of(resource, all).into_iter().map(|container| container.address.clone()).collect()
     }
@@ -243,6 +250,8 @@ fn check_place(resource: &Resource) -> Vec<Finding> {
     missing.into_iter().chain(surplus).collect()
 }
 
+const CONTAINER_UNDECLARED: &str = "container-undeclared";
+
 /// What the declared account says about the datastore.
 fn check_account(resource: &Resource, all: &Resources) -> Vec<Finding> {
     let Some(Reference::Local(address)) = resource.references.get("storage_account") else {
@@ -262,7 +271,7 @@ fn check_account(resource: &Resource, all: &Resources) -> Vec<Finding> {
     let container = resource.text("container").filter(|_| container_of(resource, all).is_none());
     let unknown = container.map(|container| {
         Finding::warning(
-            "container-undeclared",
+            CONTAINER_UNDECLARED,
             "container",
             &format!("`{container}` is not declared in the account `{}`", address.name()),
             "a datastore does not make its container",

@@ -142,3 +142,25 @@ async fn a_grant_of_somebody_else_is_told_by_who_may_do_what_where() {
     assert!(note.message.contains(&told), "{}", note.message);
     assert!(!note.message.contains(&name), "{}", note.message);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_was_read_is_not_called_undeclared() {
+    let world = AzureWorld::new();
+    let definition = Definition::production().with(
+        "datastores/theirs",
+        json!({
+            "type": "AzureBlob", "storage_account": "default", "container": "theirs",
+        }),
+    );
+    let advised = async || {
+        let plan = world.plan(&definition.text()).await;
+        plan.notes.iter().filter(|note| note.code == "container-undeclared").count()
+    };
+    world.apply(&Definition::production().text()).await;
+    assert_eq!(advised().await, 1, "nobody has seen such a container");
+    let account = "Microsoft.Storage/storageAccounts/stmlproduction001";
+    world
+        .azure
+        .put(&id(&format!("{account}/blobServices/default/containers/theirs")), json!({ "properties": {} }));
+    assert_eq!(advised().await, 0, "it is there");
+}

@@ -14,7 +14,7 @@ use super::left_over;
 use super::order;
 use super::requests;
 use super::step::{FORMAT, Part, Plan, Revision, Step};
-use crate::definitions::{Environment, InputDigest};
+use crate::definitions::{Environment, InputDigest, Location};
 use crate::reconcile::observe::{Found, Observed, Orphan};
 use crate::resources::id::ResourceId;
 use crate::resources::{
@@ -474,6 +474,18 @@ impl<'a> Planner<'a> {
         }));
     }
 
+    /// Advice that what was read makes pointless: its code and its place.
+    fn dispelled(&self) -> Vec<(String, Location)> {
+        let environment = self.input.environment;
+        let there = |id: &ResourceId| self.input.observed.foreign.iter().any(|foreign| foreign.id == *id);
+        let all = environment.resources.values().filter_map(|resource| {
+            let one = resources::of(resource.address.kind()).dispelled(resource, &self.context())?;
+            let place = environment.locate(&resource.address, one.field);
+            there(&one.by).then(|| (one.code.to_owned(), place))
+        });
+        all.collect()
+    }
+
     fn into_plan(self) -> Plan {
         let replaced = self.replaced();
         let mut later = self.bodies.clone();
@@ -489,7 +501,11 @@ impl<'a> Planner<'a> {
             now: self.context(),
         };
         let steps = order::arrange(builder.steps(), self.input);
-        let advice = self.input.environment.advice.iter().map(|advice| Note {
+        let pointless = self.dispelled();
+        let advice = self.input.environment.advice.iter();
+        let advice =
+            advice.filter(|advice| !pointless.contains(&(advice.code.to_string(), advice.location.clone())));
+        let advice = advice.map(|advice| Note {
             code: advice.code.to_string(),
             address: None,
             message: advice.to_string(),
