@@ -137,14 +137,27 @@ async fn a_run_that_cannot_be_resumed_says_why_and_what_was_done_before() {
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_fails_halfway_says_that_the_old_one_is_gone() {
     let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
-    let text = small(1).replace("Standard_D4s_v3", "Standard_D4s_v33");
+    // A size that is not offered is refused before anything is taken down; what Azure says afterwards is not.
+    world.azure.faults().add(Fault {
+        method: Some("PUT".to_owned()),
+        path_contains: "/computes/cpu".to_owned(),
+        times: 1000,
+        effect: FaultEffect::Status {
+            code: 400,
+            retry_after_secs: None,
+            error_code: "BadRequest".to_owned(),
+            message: "Not today.".to_owned(),
+        },
+    });
+    let text = small(1).replace("Standard_D4s_v3", "Standard_D8s_v3");
     world.repository.write("environments/dev.yaml", &text);
-    let note = world.push("a typo").await;
+    let note = world.push("a larger size").await;
     let truth =
         "beamline/apply: dev: failure: 1 of 2 steps failed, the old one is gone: compute_clusters/cpu: ";
     assert!(note.contains(truth), "{note}");
+    world.azure.faults().clear();
     world.repository.write("environments/dev.yaml", &small(1));
-    let note = world.push("mended").await;
+    let note = world.push("as it was").await;
     assert!(note.contains("beamline/apply: dev: success: Applied: 1 created"), "{note}");
     world.finish().await;
 }
