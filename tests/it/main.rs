@@ -46,6 +46,7 @@ mod pull_request_forks;
 mod pull_request_reviews;
 mod pull_requests;
 mod push_to_status;
+mod read_only_disk;
 mod readiness;
 mod real_clients;
 mod refused_heads;

@@ -241,6 +241,27 @@ impl Machine {
         }
     }
 
+    /// Makes the state folder's own file system read-only, or writable again. Nobody may have a file open there.
+    pub(crate) fn remount(&self, option: &str) {
+        assert!(self.mounted);
+        let mut mount = Command::new("mount");
+        mount.args(["-o", &format!("remount,{option}")]).arg(self.path().join("state"));
+        assert!(mount.status().unwrap().success(), "mount -o remount,{option}");
+    }
+
+    /// Whether file systems can be mounted here; says why not.
+    pub(crate) fn may_mount() -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(folder.path()).output();
+        let is_mounted = mounted.as_ref().is_ok_and(|output| output.status.success());
+        if is_mounted {
+            assert!(Command::new("umount").arg(folder.path()).status().unwrap().success());
+        } else {
+            println!("skipped: no file system can be mounted here: {mounted:?}");
+        }
+        is_mounted
+    }
+
     /// Takes away what [`Self::fill_disk`] wrote.
     pub(crate) fn free_disk(&self) {
         // It is not there when nothing was filled.

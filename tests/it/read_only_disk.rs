@@ -1,0 +1,55 @@
+//! A state folder on a file system that is really read-only, by the real binary.
+//!
+//! One on which a running daemon has its journal open cannot be remounted read-only by hand (EBUSY). A full one is in
+//! `hang.rs`.
+
+use std::time::Duration;
+
+use crate::support::machine::{Machine, wait_until};
+use crate::support::{in_ci, small};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Operations that end at once.
+const QUICK: &str = "base: none\n";
+
+/// A machine whose state folder is a small file system; `None` where that cannot be mounted.
+fn machine() -> Option<Machine> {
+    let may_mount = Machine::may_mount();
+    assert!(may_mount || !in_ci(), "CI mounts");
+    may_mount.then(|| Machine::start(QUICK, Some("8M")))
+}
+
+#[test]
+fn on_a_read_only_disk_an_apply_ends_with_a_message_and_changes_nothing() {
+    let Some(machine) = machine() else { return };
+    machine.push(&small(1));
+    let apply = || machine.beamline("beamline.toml", &["apply", "production", "--yes"]).wait(PATIENCE);
+    // Once without a journal, and once with one that was there before.
+    for round in 0..2 {
+        machine.remount("ro");
+        let said = apply();
+        assert_eq!(said.status.and_then(|status| status.code()), Some(1), "{round}: {}", said.text);
+        let state = machine.path().join("state").display().to_string();
+        assert!(said.text.contains(&state) && said.text.contains("Read-only file system"), "{}", said.text);
+        machine.remount("rw");
+        let said = apply();
+        assert!(said.is_success(), "{round}: {}", said.text);
+    }
+}
+
+#[test]
+fn on_a_read_only_disk_a_daemon_does_not_start_and_says_why() {
+    let Some(machine) = machine() else { return };
+    let commit = machine.push(&small(1));
+    machine.remount("ro");
+    let said = machine.beamline("beamline.toml", &["daemon"]).wait(PATIENCE);
+    assert_eq!(said.status.and_then(|status| status.code()), Some(1), "{}", said.text);
+    assert!(said.text.contains("Read-only file system"), "{}", said.text);
+    machine.remount("rw");
+    let daemon = machine.beamline("beamline.toml", &["daemon"]);
+    let is_done = || machine.notes(&commit).contains("beamline/apply: success");
+    assert!(wait_until(PATIENCE, is_done), "{}", machine.notes(&commit));
+    daemon.signal("TERM");
+    assert!(daemon.wait(PATIENCE).is_success());
+}
