@@ -56,8 +56,9 @@ fn is_what_it_says(name: &str, example: &Value, incoming: &Incoming) -> bool {
         }
         Incoming::PullRequest { repository, number } => {
             assert_eq!(Some(repository.as_str()), full_name);
-            let issue = &example["issue"]["number"];
-            let expected = if issue.is_null() { &example["number"] } else { issue };
+            let places =
+                [&example["issue"]["number"], &example["number"], &example["pull_request"]["number"]];
+            let expected = places.into_iter().find(|number| !number.is_null()).unwrap();
             assert_eq!(expected, &Value::from(number.get()));
         }
         Incoming::Rerun { repository, commit } => {

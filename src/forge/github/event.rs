@@ -51,6 +51,18 @@ struct Issue {
     pull_request: Option<serde::de::IgnoredAny>,
 }
 
+/// A review, or a comment in one.
+#[derive(Deserialize)]
+struct Reviewed {
+    pull_request: Numbered,
+    repository: Named,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    number: u64,
+}
+
 #[derive(Deserialize)]
 struct Checked {
     action: String,
@@ -109,6 +121,7 @@ pub(in crate::forge) fn decode_payload(event: &str, payload: Payload<'_>) -> Res
         "push" => body.push(),
         "pull_request" => body.pull_request(),
         "issue_comment" => body.issue_comment(),
+        "pull_request_review" | "pull_request_review_comment" => body.reviewed(),
         "check_run" | "check_suite" => body.checked(),
         "merge_group" => body.merge_group(),
         _ => Ok(Incoming::Ignored),
@@ -150,6 +163,12 @@ impl Body<'_> {
             }
             (_, _) => Ok(Incoming::Ignored),
         }
+    }
+
+    /// Whatever became of a review or of a comment in one: commands stand there, and people approve.
+    fn reviewed(&self) -> Result<Incoming, DecodeError> {
+        let event: Reviewed = self.json()?;
+        self.about(event.pull_request.number, "pull_request.number", &event.repository)
     }
 
     /// GitHub sends `rerequested` only to the App whose run or suite it is.

@@ -69,6 +69,16 @@ fn a_pull_request_in_any_action_and_a_comment_on_one_wake() {
 }
 
 #[test]
+fn a_review_and_a_comment_in_one_wake() {
+    for event in ["pull_request_review", "pull_request_review_comment"] {
+        for action in ["submitted", "edited", "dismissed", "created", "deleted"] {
+            let body = json!({ "action": action, "pull_request": { "number": 7 } });
+            assert_eq!(decoded(event, body), pull_request(7), "{event} {action}");
+        }
+    }
+}
+
+#[test]
 fn the_button_of_a_check_asks_once_more() {
     let rerun = Incoming::Rerun { repository: "octo/ml".parse().unwrap(), commit: AFTER.parse().unwrap() };
     for kind in ["check_run", "check_suite"] {
