@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use beamline_simulator::Latency;
+use beamline_simulator::{Fault, FaultEffect, Latency};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{DaemonWorld, Setup, group_of, small};
@@ -80,10 +80,21 @@ async fn the_log_of_a_night_tells_what_became_of_each_push() {
     log.says("run_ended", &["environment=dev", &first, "end=\"complete\"", "7 created", "took="]);
     log.says("work_ended", &["environment=dev", &first, "Applied: 7 created"]);
     log.says("status_delivered", &[&first, "context=beamline/apply ", "state=\"success\""]);
-    // A second one that fails.
-    let typo = small(1).replace("Standard_D4s_v3", "Standard_D4s_v33");
-    world.repository.write("environments/dev.yaml", &typo);
-    let second = world.repository.push("a typo");
+    // A second one that fails when the old cluster is gone, for a reason that no plan can know.
+    world.azure.faults().add(Fault {
+        method: Some("PUT".to_owned()),
+        path_contains: "/computes/cpu".to_owned(),
+        times: 1,
+        effect: FaultEffect::Status {
+            code: 400,
+            retry_after_secs: None,
+            error_code: "BadRequest".to_owned(),
+            message: "no such machines today".to_owned(),
+        },
+    });
+    let larger = small(1).replace("Standard_D4s_v3", "Standard_D8s_v3");
+    world.repository.write("environments/dev.yaml", &larger);
+    let second = world.repository.push("a larger size");
     world.settled("main", &second).await;
     let second = second.short();
     log.says(
