@@ -25,6 +25,10 @@ use serde::{Deserialize, Serialize};
 
 use super::file_system::{Locality, locality_of};
 
+/// How often a lock is tried again that nobody can be named for: a child has it too between its fork and the begin of
+/// its program, which is when it lets go.
+const MORE_TRIES: u32 = 5;
+
 /// The file's name in the state folder.
 const FILE: &str = "beamline.lock";
 
@@ -125,6 +129,7 @@ impl FolderLock {
         };
         let path = folder.join(FILE);
         let failed = |source| LockError::Open { path: path.clone(), source };
+        let mut patience = MORE_TRIES;
         loop {
             let file = opened(&path).map_err(failed)?;
             match file.try_lock() {
@@ -136,7 +141,13 @@ impl FolderLock {
                     lock.sign(&Occupant { pid, command, since: now });
                     return Ok(lock);
                 }
-                Err(TryLockError::WouldBlock) => return Err(taken(folder, &file)),
+                Err(TryLockError::WouldBlock) => match taken(folder, &file) {
+                    LockError::Taken { occupant: None, pid: None, .. } if patience > 0 => patience -= 1,
+                    taken
+                    @ (LockError::Taken { .. } | LockError::Network { .. } | LockError::Open { .. }) => {
+                        return Err(taken);
+                    }
+                },
                 Err(TryLockError::Error(error)) if cannot_lock(&error) => {
                     let doubt = format!("the file system of {} cannot lock ({error})", folder.display());
                     let (folder, command) = (folder.to_owned(), command.to_owned());
