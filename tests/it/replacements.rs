@@ -1,6 +1,6 @@
 //! What cannot change on a living resource: it is made again, with what is bound to it and no more.
 
-use beamline::reconcile::plan::{Action, Part, Plan, Reason};
+use beamline::reconcile::plan::{Action, Part, Plan, Reason, Style, render};
 use serde_json::{Value, json};
 
 use crate::support::{AzureWorld, Definition, id};
@@ -197,4 +197,21 @@ async fn an_account_that_azure_converts_in_place_is_not_taken_down() {
     world.azure.edit(&account, |body| body["sku"]["name"] = json!("Standard_ZRS"));
     let after = Definition::production().with(default, "ZRS");
     world.stays_quiet(&after.environment()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_gone_for_a_while_is_shown_as_that() {
+    let mut world = AzureWorld::new();
+    world.apply(&with_cluster_role().text()).await;
+    let larger = with_cluster_role().with("compute_clusters/cpu-cluster/vm_size", "Standard_D8s_v3");
+    let shown = render(&world.plan(&larger.text()).await, Style::Plain);
+    let line = |of: &str| shown.lines().find(|line| line.contains(of)).unwrap().to_owned();
+    assert!(line("compute_clusters/cpu-cluster").ends_with("; gone until the new one is made"), "{shown}");
+    // Under another name the new one is made before the old one goes.
+    world.consent("*");
+    let renamed = with_cluster_role().with("compute_clusters/cpu-cluster/name", "cpu-other");
+    let shown = render(&world.plan(&renamed.text()).await, Style::Plain);
+    let line = shown.lines().find(|line| line.contains("compute_clusters/cpu-cluster")).unwrap();
+    assert!(line.contains("renamed: ") && !line.contains("gone until"), "{shown}");
+    world.apply(&renamed.text()).await;
 }

@@ -28,7 +28,7 @@ pub enum Style {
 pub fn render(plan: &Plan, style: Style) -> String {
     let mut text = String::new();
     for step in plan.steps.iter().filter(|step| step.part != Part::Removal) {
-        render_step(step, style, &mut text);
+        render_step(plan, step, style, &mut text);
     }
     if !plan.steps.is_empty() {
         text.push('\n');
@@ -73,14 +73,16 @@ pub fn summary_line(plan: &Plan) -> String {
     }
 }
 
-/// One step: a line for the resource, and one for every field.
-pub(in crate::reconcile) fn render_step(step: &Step, style: Style, text: &mut String) {
+/// One step of `plan`: a line for the resource, and one for every field.
+pub(in crate::reconcile) fn render_step(plan: &Plan, step: &Step, style: Style, text: &mut String) {
     let (sign, tone) = sign(step.action);
     let name = match &step.target {
         Target::Known(id) => id.name().to_owned(),
         Target::RoleAssignment { .. } => "(known after apply)".to_owned(),
     };
-    let because = step.reasons.iter().filter(|reason| worth_saying(reason)).map(sentence).collect::<Vec<_>>();
+    let reasons = step.reasons.iter().filter(|reason| worth_saying(reason)).map(sentence);
+    let gap = plan.is_freed_first(step).then(|| "gone until the new one is made".to_owned());
+    let because: Vec<String> = reasons.chain(gap).collect();
     let because = if because.is_empty() { String::new() } else { format!("  # {}", because.join("; ")) };
     let _ = writeln!(
         text,

@@ -196,6 +196,15 @@ impl Plan {
         self.steps.get(usize::try_from(ordinal).ok()?)
     }
 
+    /// Whether a replacement takes the old one down before it makes the new one: `step` is the half that makes it.
+    #[must_use]
+    pub fn is_freed_first(&self, step: &Step) -> bool {
+        let comes_before = |other: &Step| {
+            other.part == Part::Removal && other.address == step.address && other.ordinal < step.ordinal
+        };
+        step.part == Part::Creation && self.steps.iter().any(comes_before)
+    }
+
     /// How many resources each action concerns.
     #[must_use]
     pub fn summary(&self) -> Summary {

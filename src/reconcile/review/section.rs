@@ -127,7 +127,7 @@ impl Section {
             headline: summary_line(plan),
             summary: plan.summary(),
             more_changes: steps.len().saturating_sub(MAX_CHANGES),
-            changes: steps.into_iter().take(MAX_CHANGES).map(change_of).collect(),
+            changes: steps.into_iter().take(MAX_CHANGES).map(|step| change_of(plan, step)).collect(),
             consents: bounded(needing_consent(plan).map(|(address, _)| trailer(address))),
             asked: needing_consent(plan)
                 .filter_map(|(address, id)| Some(Asked { address: address.clone(), id: id?.clone() }))
@@ -203,9 +203,9 @@ fn danger_of(step: &Step) -> Danger {
     }
 }
 
-fn change_of(step: &Step) -> Change {
+fn change_of(plan: &Plan, step: &Step) -> Change {
     let mut text = String::new();
-    render_step(step, Style::Plain, &mut text);
+    render_step(plan, step, Style::Plain, &mut text);
     Change { danger: danger_of(step), text: cut(text.trim_end()) }
 }
 
