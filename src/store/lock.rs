@@ -259,12 +259,14 @@ fn cannot_lock(error: &io::Error) -> bool {
 fn taken(folder: &Path, file: &File) -> LockError {
     let path = folder.join(FILE);
     let mut pid = None;
-    for _ in 0..READINGS {
+    for reading in 1..=READINGS {
         let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
         let holders = file.metadata().map(|found| holders(&locks, found.ino())).unwrap_or_default();
         let words = std::fs::read(&path).unwrap_or_default();
         let occupant = serde_json::from_slice(&words[..words.len().min(MAX_WORDS)]).ok();
-        if let Some(occupant) = occupant.filter(|found| is_believed(found, &holders)) {
+        // The kernel's list is not read in one piece: a holder can be missing from one reading.
+        let is_settled = !holders.is_empty() || reading == READINGS;
+        if let Some(occupant) = occupant.filter(|found| is_settled && is_believed(found, &holders)) {
             let pid = Some(occupant.pid);
             return LockError::Taken { folder: folder.to_owned(), occupant: Some(occupant), pid };
         }
