@@ -135,7 +135,9 @@ impl Budget {
         }
         let what = class.plural();
         let tell = |scarcity, until| match scarcity {
-            Scarcity::Silence => tell(&format!("Azure limits requests and takes no {what} for now"), until),
+            Scarcity::Silence => {
+                tell(&format!("Azure limits requests and takes no {what} at present"), until)
+            }
             Scarcity::UsedUp { ahead: 0 } => {
                 tell(&format!("the {what} of the subscription are used up"), until)
             }
@@ -335,7 +337,7 @@ mod tests {
         budget.learn(OperationClass::Write, &response(429, &[]), Some(Duration::from_secs(40)));
         budget.acquire_telling(OperationClass::Write, tell).await;
         let told = std::mem::take(&mut *told.lock().unwrap());
-        let silence = "Azure limits requests and takes no writes for now".to_owned();
+        let silence = "Azure limits requests and takes no writes at present".to_owned();
         assert_eq!(told, [(silence, 40), ("the writes of the subscription are used up".to_owned(), 0)]);
     }
 
