@@ -95,7 +95,9 @@ fn a_hundred_bodies_of_24_mb_take_no_memory() {
     let daemon = start(folder.path(), &repository.origin(), port);
     let before = daemon.memory("VmRSS");
     let forged = format!("x-hub-signature-256: sha256={}\r\n", "a".repeat(64));
-    for (proof, expected) in [("", [401, 0].as_slice()), (&forged, &[401, 408, 503, 0])] {
+    let (unsigned, unproven) = (("", [401, 0].as_slice()), (forged.as_str(), [401, 408, 503, 0].as_slice()));
+    // What is kept of one flood would stand beside the next: the one bound for all of them says that it is given back.
+    for (proof, expected) in [unsigned, unproven, unproven] {
         let senders: Vec<_> = (0..CONNECTIONS)
             .map(|_| {
                 let proof = proof.to_owned();
@@ -107,8 +109,7 @@ fn a_hundred_bodies_of_24_mb_take_no_memory() {
             assert!(expected.contains(&status), "{status}");
         }
     }
-    let (peak, after) = (daemon.memory("VmHWM"), daemon.memory("VmRSS"));
-    println!("{before} KiB before, {peak} KiB at most, {after} KiB after");
+    let peak = daemon.memory("VmHWM");
+    println!("{before} KiB before, {peak} KiB at most");
     assert!(peak < before + MOST_GROWTH_KIB, "{before} KiB before, {peak} KiB at most");
-    assert!(after < before + MOST_GROWTH_KIB / 2, "{before} KiB before, {after} KiB after");
 }
