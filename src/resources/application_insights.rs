@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::address::Kind;
+use super::behaviour::Behaviour;
 use super::body;
 use super::contract::{Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec};
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
@@ -46,6 +47,7 @@ static SPEC: Spec = Spec {
         "/properties/Ver",
     ],
     timeout_secs: 30 * 60,
+    behaviour: Behaviour::USUAL,
 };
 
 static FIELDS: [Field; 8] = [

@@ -8,6 +8,7 @@
 use serde_json::{Value, json};
 
 use super::address::Kind;
+use super::behaviour::Behaviour;
 use super::body;
 use super::compute;
 use super::contract::{
@@ -66,6 +67,7 @@ static SPEC: Spec = Spec {
         "/properties/properties/nodeStateCounts",
     ],
     timeout_secs: compute::TIMEOUT_SECS,
+    behaviour: Behaviour::USUAL,
 };
 
 static FIELDS: [Field; 9] = [

@@ -12,6 +12,7 @@ mod schedules;
 use serde_json::{Value, json};
 
 use super::address::Kind;
+use super::behaviour::Behaviour;
 use super::body;
 use super::compute;
 use super::contract::{
@@ -58,6 +59,7 @@ static SPEC: Spec = Spec {
     located: Located::No,
     read_only: &[],
     timeout_secs: compute::TIMEOUT_SECS,
+    behaviour: Behaviour::USUAL,
 };
 
 static FIELDS: [Field; 11] = [

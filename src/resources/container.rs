@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::address::Kind;
+use super::behaviour::{Behaviour, Carried};
 use super::body;
 use super::contract::{
     Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
@@ -37,6 +38,7 @@ static SPEC: Spec = Spec {
     located: Located::No,
     read_only: &[],
     timeout_secs: 30 * 60,
+    behaviour: Behaviour { carried: Carried::WhenParentGoes, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 1] = [Field {

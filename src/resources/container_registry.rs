@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::address::Kind;
+use super::behaviour::Behaviour;
 use super::body;
 use super::contract::{
     Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
@@ -33,6 +34,7 @@ static SPEC: Spec = Spec {
     located: Located::Yes,
     read_only: &[],
     timeout_secs: 30 * 60,
+    behaviour: Behaviour::USUAL,
 };
 
 static FIELDS: [Field; 8] = [

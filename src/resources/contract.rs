@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::address::{Address, Kind};
+use super::behaviour::{Behaviour, Carried};
 use super::body;
 use super::difference::difference_of;
 use super::difference::{Difference, Effect};
@@ -53,6 +54,16 @@ pub struct Spec {
     pub read_only: &'static [&'static str],
     /// How long a write may take before it counts as stuck, in seconds (azurerm's timeouts, `facts.md`).
     pub timeout_secs: u64,
+    /// What it does otherwise than most types.
+    pub behaviour: Behaviour,
+}
+
+impl Spec {
+    /// Whether it is an element of the body of the resource that it is written inside of.
+    #[must_use]
+    pub fn is_inner(&self) -> bool {
+        self.behaviour.carried == Carried::Always
+    }
 }
 
 /// Within what two resources of a type cannot have one name, although their ids would differ.
@@ -176,9 +187,11 @@ impl Context<'_> {
     }
 }
 
-/// One request of an update in place, before it is addressed.
+/// One request of a creation or an update in place, before it is addressed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
+    /// PUT with exactly this body.
+    Put(Value),
     /// GET, lay [`Merge`] over it, PUT.
     Merged(Merge),
     /// PATCH with exactly this body.
@@ -190,6 +203,15 @@ pub enum Write {
         /// The body.
         body: Value,
     },
+}
+
+/// What becomes of one element of a resource's body that is a resource of its own ([`super::behaviour::Carried::Always`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct InnerChange {
+    /// Its name in Azure.
+    pub azure_name: String,
+    /// What is laid over it (see [`Merge::elements`]); `None` removes it.
+    pub element: Option<Value>,
 }
 
 /// Advice that the presence of a resource makes pointless.
@@ -210,8 +232,10 @@ pub struct Update<'a> {
     pub resource: &'a Resource,
     /// What Azure has.
     pub observed: &'a Value,
-    /// The in-place differences between the two; never empty.
+    /// The in-place differences between the two; empty only where `inner` is not, or the last write failed.
     pub differences: &'a [Difference],
+    /// What becomes of elements of its body that are resources of their own.
+    pub inner: &'a [InnerChange],
 }
 
 /// What a resource type can say of itself. Everything has a default that follows the [`Spec`].
@@ -248,6 +272,28 @@ pub trait ResourceType: Sync {
     /// The requests that bring in-place differences to Azure, in order. Default: one merged PUT.
     fn update(&self, update: Update<'_>, context: &Context<'_>) -> Vec<Write> {
         vec![Write::Merged(body::merge(self, update, context))]
+    }
+
+    /// The requests that write a resource anew of which Azure says that its last write failed: it may lack most of
+    /// its body. Default: the PUT that creates it.
+    fn rewrite(&self, update: Update<'_>, context: &Context<'_>) -> Vec<Write> {
+        vec![Write::Put(self.body(update.resource, context))]
+    }
+
+    /// What the update of the resource around it does for this one, of which Azure has `observed`. `None`: it has
+    /// requests of its own.
+    fn inner_change(
+        &self,
+        _resource: &Resource,
+        _observed: Option<&Value>,
+        _context: &Context<'_>,
+    ) -> Option<InnerChange> {
+        None
+    }
+
+    /// The requests that bring a soft-deleted one back, `body` being what would create it. Default: the creation.
+    fn recovery(&self, body: Value) -> Vec<Write> {
+        vec![Write::Put(body)]
     }
 
     /// Whether the resource can be deleted and made again under its present name.

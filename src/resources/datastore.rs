@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::address::{Address, Kind};
+use super::behaviour::{Behaviour, Carried};
 use super::body;
 use super::contract::{
     Carrier, Context, Dispelled, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
@@ -60,6 +61,7 @@ static SPEC: Spec = Spec {
     located: Located::No,
     read_only: &["/properties/isDefault"],
     timeout_secs: 30 * 60,
+    behaviour: Behaviour { carried: Carried::WhenParentGoes, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 8] = [

@@ -327,6 +327,7 @@ fn location_change(spec: &Spec, resource: &Resource, observed: &Value) -> Option
 mod tests {
     use serde_json::json;
 
+    use super::super::behaviour::Behaviour;
     use super::super::contract::{Carrier, Listing, NameScope, Protection, Update};
     use super::super::field::{Change as Cost, Literal};
     use super::super::finding::Finding;
@@ -354,6 +355,7 @@ mod tests {
         located: Located::Yes,
         read_only: &["/properties/serial"],
         timeout_secs: 60,
+        behaviour: Behaviour::USUAL,
     };
 
     const fn field(name: &'static str, shape: Shape, absent: WhenAbsent, arm: Arm) -> Field {
@@ -557,7 +559,8 @@ mod tests {
                 ("schedules", &schedules, &nothing)
             ]
         );
-        let update = Update { resource: &resource, observed: &observed, differences: &differences };
+        let update =
+            Update { resource: &resource, observed: &observed, differences: &differences, inner: &[] };
         let body =
             crate::resources::body::merge(&Machine, update, &world.context()).apply(&observed).unwrap();
         assert_eq!(
@@ -576,7 +579,7 @@ mod tests {
         assert_eq!(found, ("tags.stray/tag".to_owned(), json!("1"), Value::Null, Effect::InPlace));
         let (world, resource) = machine(full());
         let differences = Machine.differences(&resource, &stray, &world.context());
-        let update = Update { resource: &resource, observed: &stray, differences: &differences };
+        let update = Update { resource: &resource, observed: &stray, differences: &differences, inner: &[] };
         let merge = crate::resources::body::merge(&Machine, update, &world.context());
         assert_eq!(merge.apply(&stray).unwrap()["properties"]["tags"], observed()["properties"]["tags"]);
     }

@@ -110,7 +110,7 @@ impl World {
     pub(crate) fn update(&self, local: &str, observed: &Value) -> Vec<Write> {
         let (of, resource) = self.find(local);
         let differences = self.differences(local, observed);
-        of.update(Update { resource, observed, differences: &differences }, &self.context())
+        of.update(Update { resource, observed, differences: &differences, inner: &[] }, &self.context())
     }
 
     /// The PATCH that brings the definition to Azure.

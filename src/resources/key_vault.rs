@@ -7,12 +7,14 @@
 use serde_json::{Value, json};
 
 use super::address::Kind;
+use super::behaviour::Behaviour;
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec};
+use super::contract::{Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Write};
 use super::difference::Effect;
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
 use super::id::{ApiVersion, ResourceId};
+use super::merge::Merge;
 use super::name_rule;
 use super::normalise;
 use super::pointer;
@@ -43,6 +45,7 @@ static SPEC: Spec = Spec {
         "/properties/privateEndpointConnections",
     ],
     timeout_secs: 30 * 60,
+    behaviour: Behaviour::USUAL,
 };
 
 static FIELDS: [Field; 8] = [
@@ -122,11 +125,33 @@ const ACCESS_POLICIES: &str = "/properties/accessPolicies";
 
 /// The body of the PUT that brings a deleted vault back, made from the one that would create it.
 /// It comes back as it was; what differs from the definition is brought up by an update afterwards.
-#[must_use]
-pub fn recover_body(mut body: Value) -> Value {
+fn recover_body(mut body: Value) -> Value {
     pointer::put(&mut body, CREATE_MODE, Value::from("recover"));
     pointer::remove(&mut body, ACCESS_POLICIES);
     body
+}
+
+/// The leaves of a desired body as assignments. Arrays that a living resource owns together with
+/// others (access policies) are left as they are.
+fn owned_values(body: &Value) -> Vec<(String, Value)> {
+    let mut values = Vec::new();
+    collect("", body, &mut values);
+    values.retain(|(pointer, _)| pointer != "/properties/accessPolicies");
+    values
+}
+
+fn collect(pointer: &str, value: &Value, into: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                collect(&format!("{pointer}/{key}"), value, into);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            into.push((pointer.to_owned(), value.clone()));
+        }
+    }
 }
 
 impl ResourceType for KeyVault {
@@ -203,6 +228,12 @@ impl ResourceType for KeyVault {
                 "the deleted vault keeps its name for {days} days; write `on_delete: purge` or another `name`"
             )),
         }
+    }
+
+    /// It comes back as it was, and is then brought to what is declared.
+    fn recovery(&self, body: Value) -> Vec<Write> {
+        let set = owned_values(&body);
+        vec![Write::Put(recover_body(body)), Write::Merged(Merge { set, ..Merge::default() })]
     }
 
     /// A deleted vault keeps its name until it is purged, at its location.
@@ -411,6 +442,23 @@ mod tests {
         let vault = Reference::Local(world.get(LOCAL).address.clone());
         world.get(&role.local()).references.insert("scope".to_owned(), vault);
         assert_eq!(world.codes(LOCAL), ["purge-impossible", "access-policies-unmanaged"]);
+    }
+
+    #[test]
+    fn a_recovered_vault_gets_back_what_is_ours_and_keeps_its_access_policies() {
+        let body = json!({
+            "location": "eastus", "tags": { "a/b": "1" },
+            "properties": { "accessPolicies": [], "sku": { "name": "standard" } },
+        });
+        let values = owned_values(&body);
+        assert_eq!(
+            values,
+            [
+                ("/location".to_owned(), json!("eastus")),
+                ("/properties/sku/name".to_owned(), json!("standard")),
+                ("/tags/a~1b".to_owned(), json!("1")),
+            ]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::address::Kind;
+use super::behaviour::Behaviour;
 use super::body;
 use super::contract::{Carrier, Listing, Located, NameScope, Protection, ResourceType, Spec};
 use super::difference::Effect;
@@ -42,6 +43,7 @@ static SPEC: Spec = Spec {
         "/properties/workspaceCapping/dataIngestionStatus",
     ],
     timeout_secs: 30 * 60,
+    behaviour: Behaviour::USUAL,
 };
 
 static FIELDS: [Field; 6] = [

@@ -15,6 +15,7 @@
 pub mod address;
 pub mod advice;
 pub mod application_insights;
+pub mod behaviour;
 pub mod body;
 pub mod brief;
 pub mod catalog;

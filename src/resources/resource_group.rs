@@ -4,6 +4,7 @@
 //! into it first.
 
 use super::address::Kind;
+use super::behaviour::Behaviour;
 use super::body;
 use super::contract::{
     Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
@@ -33,7 +34,17 @@ static SPEC: Spec = Spec {
     located: Located::Yes,
     read_only: &[],
     timeout_secs: 90 * 60,
+    behaviour: Behaviour { empty_but_for: Some(&BY_PRODUCTS), ..Behaviour::USUAL },
 };
+
+/// Types that Azure puts into a group on its own beside what we make (`facts.md` 4): they go with the
+/// group and do not keep it from being deleted.
+const BY_PRODUCTS: [&str; 4] = [
+    "microsoft.alertsmanagement/smartdetectoralertrules",
+    "microsoft.insights/actiongroups",
+    "microsoft.insights/webtests",
+    "microsoft.operationalinsights/workspaces/tables",
+];
 
 impl ResourceType for ResourceGroup {
     fn spec(&self) -> &'static Spec {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
 
 use super::address::{Address, Kind};
+use super::behaviour::{Behaviour, Identity};
 use super::body;
 use super::contract::{
     Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Target, Update, Write,
@@ -96,6 +97,7 @@ static SPEC: Spec = Spec {
         "/properties/updatedBy",
     ],
     timeout_secs: 30 * 60,
+    behaviour: Behaviour { identity: Identity::Content, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 6] = [

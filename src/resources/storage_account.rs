@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::address::Kind;
+use super::behaviour::Behaviour;
 use super::body;
 use super::contract::{
     Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
@@ -41,6 +42,7 @@ static SPEC: Spec = Spec {
     located: Located::Yes,
     read_only: &[],
     timeout_secs: 60 * 60,
+    behaviour: Behaviour::USUAL,
 };
 
 static FIELDS: [Field; 12] = [

@@ -6,9 +6,10 @@
 use serde_json::{Map, Value, json};
 
 use super::address::Kind;
+use super::behaviour::{Behaviour, Carried, Lock};
 use super::body;
 use super::contract::{
-    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+    Carrier, Context, InnerChange, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
 };
 use super::difference::Effect;
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
@@ -19,7 +20,7 @@ use super::normalise::Prefix;
 use super::pointer;
 use super::prefixes;
 use super::resource::{Resource, Resources};
-use super::virtual_network::{SubnetChange, has_name_ends, is_name_char};
+use super::virtual_network::{has_name_ends, is_name_char};
 
 /// `Microsoft.Network/virtualNetworks/subnets`
 pub struct Subnet;
@@ -40,6 +41,7 @@ static SPEC: Spec = Spec {
     located: Located::No,
     read_only: &["/properties/ipConfigurations"],
     timeout_secs: 30 * 60,
+    behaviour: Behaviour { carried: Carried::Always, lock: Lock::Outer, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 6] = [
@@ -119,29 +121,6 @@ pub fn element(resource: &Resource, context: &Context<'_>) -> Value {
     owned
 }
 
-/// What its network's write does for a declared subnet: all of it where Azure has none, else exactly
-/// the properties that differ.
-#[must_use]
-pub fn change(resource: &Resource, observed: Option<&Value>, context: &Context<'_>) -> SubnetChange {
-    let owned = element(resource, context);
-    let element = match observed {
-        None => owned,
-        Some(observed) => {
-            let mut properties = Map::new();
-            for difference in Subnet.differences(resource, observed, context) {
-                let is_prefix = difference.field == "address_prefixes";
-                let places = body::pointers(&SPEC, resource, &difference, context);
-                for at in places.into_iter().chain(is_prefix.then(|| PREFIX.to_owned())) {
-                    let key = at.rsplit('/').next().unwrap_or_default().to_owned();
-                    properties.insert(key, pointer::get(&owned, &at).cloned().unwrap_or_default());
-                }
-            }
-            json!({ "properties": properties })
-        }
-    };
-    SubnetChange { azure_name: resource.name.clone(), element: Some(element) }
-}
-
 impl ResourceType for Subnet {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -165,6 +144,32 @@ impl ResourceType for Subnet {
     /// None: the network's write carries the subnet.
     fn update(&self, _update: Update<'_>, _context: &Context<'_>) -> Vec<Write> {
         Vec::new()
+    }
+
+    /// All of it where Azure has none, else exactly the properties that differ.
+    fn inner_change(
+        &self,
+        resource: &Resource,
+        observed: Option<&Value>,
+        context: &Context<'_>,
+    ) -> Option<InnerChange> {
+        let owned = element(resource, context);
+        let element = match observed {
+            None => owned,
+            Some(observed) => {
+                let mut properties = Map::new();
+                for difference in self.differences(resource, observed, context) {
+                    let is_prefix = difference.field == "address_prefixes";
+                    let places = body::pointers(&SPEC, resource, &difference, context);
+                    for at in places.into_iter().chain(is_prefix.then(|| PREFIX.to_owned())) {
+                        let key = at.rsplit('/').next().unwrap_or_default().to_owned();
+                        properties.insert(key, pointer::get(&owned, &at).cloned().unwrap_or_default());
+                    }
+                }
+                json!({ "properties": properties })
+            }
+        };
+        Some(InnerChange { azure_name: resource.name.clone(), element: Some(element) })
     }
 
     fn effect(&self, resource: &Resource, path: &str, before: &Value, after: &Value) -> Effect {
@@ -328,7 +333,7 @@ mod tests {
 
     fn properties(world: &World, observed: Option<&Value>) -> Value {
         let address = format!("production/{LOCAL}").parse().unwrap();
-        let change = change(&world.resources[&address], observed, &world.context());
+        let change = Subnet.inner_change(&world.resources[&address], observed, &world.context()).unwrap();
         assert_eq!(change.azure_name, "snet-ml-compute");
         change.element.unwrap()["properties"].clone()
     }

@@ -8,6 +8,7 @@
 use serde_json::{Value, json};
 
 use super::address::Kind;
+use super::behaviour::{Behaviour, Lock};
 use super::body;
 use super::contract::{
     Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
@@ -55,6 +56,8 @@ static SPEC: Spec = Spec {
         "/properties/subnets/*/properties/delegations/*/properties/provisioningState",
     ],
     timeout_secs: 30 * 60,
+    // Writes in one network are serialised (`facts.md` 9).
+    behaviour: Behaviour { lock: Lock::Own, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 2] = [
@@ -82,20 +85,10 @@ const SUBNETS: &str = "/properties/subnets";
 /// How the field of a [`Difference`] begins that concerns the mark of a subnet.
 const MARK_FIELD: &str = "subnets.";
 
-/// What becomes of one subnet.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SubnetChange {
-    /// Its name in Azure.
-    pub azure_name: String,
-    /// What is laid over its element of the network (see [`Merge::elements`]); `None` removes it.
-    pub element: Option<Value>,
-}
-
 /// The merge that brings the network's own differences (there may be none) and those of its subnets
 /// to Azure in one write. Marks follow: a subnet that stays declared gets its mark, a removed one
 /// loses it.
-#[must_use]
-pub fn merge_with_subnets(update: Update<'_>, changes: &[SubnetChange], context: &Context<'_>) -> Merge {
+fn merge_with_subnets(update: Update<'_>, context: &Context<'_>) -> Merge {
     let mut merge = body::merge(&VirtualNetwork, update, context);
     for difference in update.differences {
         let Some(short_name) = difference.field.strip_prefix(MARK_FIELD) else { continue };
@@ -106,7 +99,7 @@ pub fn merge_with_subnets(update: Update<'_>, changes: &[SubnetChange], context:
         }
     }
     let declared = declared(update.resource, context);
-    for change in changes {
+    for change in update.inner {
         let name = change.azure_name.as_str();
         let mark = declared.iter().find(|subnet| subnet.name.eq_ignore_ascii_case(name));
         let mark = mark.filter(|_| change.element.is_some()).map(|subnet| Value::from(subnet.address.name()));
@@ -200,7 +193,12 @@ impl ResourceType for VirtualNetwork {
     }
 
     fn update(&self, update: Update<'_>, context: &Context<'_>) -> Vec<Write> {
-        vec![Write::Merged(merge_with_subnets(update, &[], context))]
+        vec![Write::Merged(merge_with_subnets(update, context))]
+    }
+
+    /// Never whole: that would delete every subnet which the definition does not name.
+    fn rewrite(&self, update: Update<'_>, context: &Context<'_>) -> Vec<Write> {
+        self.update(update, context)
     }
 
     fn outputs(&self) -> &'static [(&'static str, &'static str)] {
@@ -255,6 +253,7 @@ fn check_dns(resource: &Resource) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::super::address::Address;
+    use super::super::contract::InnerChange;
     use super::super::fixture::{GROUP, World};
     use super::*;
 
@@ -319,11 +318,16 @@ mod tests {
     }
 
     /// The PUT body for the present definition with these changes of subnets.
-    fn put(world: &World, observed: &Value, changes: &[SubnetChange]) -> Value {
+    fn put(world: &World, observed: &Value, changes: &[InnerChange]) -> Value {
         let address: Address = format!("production/{LOCAL}").parse().unwrap();
         let differences = world.differences(LOCAL, observed);
-        let update = Update { resource: &world.resources[&address], observed, differences: &differences };
-        merge_with_subnets(update, changes, &world.context()).apply(observed).unwrap()
+        let update = Update {
+            resource: &world.resources[&address],
+            observed,
+            differences: &differences,
+            inner: changes,
+        };
+        merge_with_subnets(update, &world.context()).apply(observed).unwrap()
     }
 
     fn stripped(mut body: Value) -> Value {
@@ -412,7 +416,7 @@ mod tests {
         let orphan = ("SNET-ml-compute".to_owned(), "compute".to_owned());
         assert!(subnet_marks(&observed()).contains(&orphan));
 
-        let gone = SubnetChange { azure_name: "snet-ml-compute".to_owned(), element: None };
+        let gone = InnerChange { azure_name: "snet-ml-compute".to_owned(), element: None };
         let mut expected = stripped(observed());
         pointer::remove(&mut expected, "/tags/beamline-subnet.snet-ml-compute");
         pointer::remove(&mut expected, "/properties/subnets/snet-ml-compute");
@@ -425,7 +429,7 @@ mod tests {
         let more = "virtual_networks/main/subnets/more";
         let address = world.declare(more, "snet-more", json!({ "address_prefixes": ["10.1.3.0/24"] }));
         let element = subnet::element(&world.resources[&address], &world.context());
-        let change = SubnetChange { azure_name: "snet-more".to_owned(), element: Some(element) };
+        let change = InnerChange { azure_name: "snet-more".to_owned(), element: Some(element) };
         let body = put(&world, &observed(), &[change]);
         assert_eq!(body["tags"]["beamline-subnet.snet-more"], json!("more"));
         let names = body["properties"]["subnets"].as_array().unwrap().iter().map(|one| one["name"].clone());
@@ -441,11 +445,18 @@ mod tests {
         world.write(COMPUTE, "default_outbound_access_enabled", json!(false));
         let address: Address = format!("production/{COMPUTE}").parse().unwrap();
         let subnet = &world.resources[&address];
-        let change = subnet::change(subnet, subnet_element(&observed(), "snet-ml-compute"), &world.context());
+        let there = observed();
+        let element = subnet_element(&there, "snet-ml-compute");
+        let change = subnet::Subnet.inner_change(subnet, element, &world.context()).unwrap();
         let network: Address = format!("production/{LOCAL}").parse().unwrap();
         let plan = observed();
-        let update = Update { resource: &world.resources[&network], observed: &plan, differences: &[] };
-        let merge = merge_with_subnets(update, &[change], &world.context());
+        let update = Update {
+            resource: &world.resources[&network],
+            observed: &plan,
+            differences: &[],
+            inner: &[change],
+        };
+        let merge = merge_with_subnets(update, &world.context());
 
         let done = merge.apply(&observed()).unwrap();
         let outbound = "/properties/subnets/snet-ml-compute/properties/defaultOutboundAccess";

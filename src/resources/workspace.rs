@@ -11,6 +11,7 @@ mod checks;
 use serde_json::Value;
 
 use super::address::{Address, Kind};
+use super::behaviour::Behaviour;
 use super::body;
 use super::contract::{
     Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
@@ -70,6 +71,7 @@ static SPEC: Spec = Spec {
         "/properties/managedNetwork/changeableIsolationModes",
     ],
     timeout_secs: 30 * 60,
+    behaviour: Behaviour::USUAL,
 };
 
 static FIELDS: [Field; 17] = [

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::planner::{Input, is_deletion, shares_name};
 use super::step::{Part, ReadBack, Step};
+use crate::resources::behaviour::Carried;
 use crate::resources::id::ResourceId;
 use crate::resources::{self, Address, Field, Kind, Reference, Resource, Resources, Shape, Target};
 
@@ -128,31 +129,20 @@ fn reaches(waits: &[Vec<usize>], from: usize, to: usize) -> bool {
 fn carriers(steps: &[Step]) -> BTreeMap<usize, usize> {
     let mut carriers = BTreeMap::new();
     for (at, step) in steps.iter().enumerate() {
-        let carrier = match step.address.kind() {
-            Kind::Subnet => {
-                // A subnet's deletion is an update of its network, unless that is deleted as well.
-                let network = known(step).and_then(ResourceId::parent);
-                let of_network = |other: &Step| network.is_some() && known(other) == network.as_ref();
+        let spec = resources::of(step.address.kind()).spec();
+        let carrier = match spec.behaviour.carried {
+            Carried::Always => {
+                // Its deletion is an update of what it is an element of, unless that is deleted as well.
+                let outer = known(step).and_then(ResourceId::parent);
+                let is_outer = |other: &Step| outer.is_some() && known(other) == outer.as_ref();
                 let same_side = |other: &Step| is_deletion(other) == is_deletion(step);
-                position(steps, |other| of_network(other) && same_side(other))
-                    .or_else(|| position(steps, of_network))
+                position(steps, |other| is_outer(other) && same_side(other))
+                    .or_else(|| position(steps, is_outer))
             }
-            Kind::Container | Kind::Datastore if is_deletion(step) => position(steps, |other| {
-                is_deletion(other) && other.address.kind() != Kind::ResourceGroup && contains(other, step)
+            Carried::WhenParentGoes if is_deletion(step) => position(steps, |other| {
+                is_deletion(other) && Some(other.address.kind()) == spec.parent && contains(other, step)
             }),
-            Kind::ResourceGroup
-            | Kind::StorageAccount
-            | Kind::Container
-            | Kind::KeyVault
-            | Kind::LogAnalyticsWorkspace
-            | Kind::ApplicationInsights
-            | Kind::ContainerRegistry
-            | Kind::VirtualNetwork
-            | Kind::Workspace
-            | Kind::Datastore
-            | Kind::ComputeCluster
-            | Kind::ComputeInstance
-            | Kind::RoleAssignment => None,
+            Carried::WhenParentGoes | Carried::Never => None,
         };
         carriers.extend(carrier.map(|carrier| (at, carrier)));
     }

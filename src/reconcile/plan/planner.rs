@@ -16,20 +16,12 @@ use super::requests;
 use super::step::{FORMAT, Part, Plan, Revision, Step};
 use crate::definitions::{Environment, InputDigest, Location};
 use crate::reconcile::observe::{Found, Observed, Orphan};
+use crate::resources::behaviour::Identity;
 use crate::resources::id::ResourceId;
 use crate::resources::{
     self, Address, Adoption, Change, Context, Difference, Effect, Kind, NameScope, Protection, Reference,
     Resource, Site, Target,
 };
-
-/// Types that Azure puts into a group on its own beside what we make (`facts.md` 4): they go with the
-/// group and do not keep it from being deleted.
-pub(super) const BY_PRODUCTS: [&str; 4] = [
-    "microsoft.alertsmanagement/smartdetectoralertrules",
-    "microsoft.insights/actiongroups",
-    "microsoft.insights/webtests",
-    "microsoft.operationalinsights/workspaces/tables",
-];
 
 /// How many foreign resources a note or a blocker names.
 const MAX_NAMED: usize = 5;
@@ -168,16 +160,17 @@ impl<'a> Planner<'a> {
     }
 
     fn decide_present(&mut self, resource: &Resource, found: &Found) -> Option<Decision> {
+        let spec = resources::of(resource.address.kind()).spec();
         let adopting = match &found.mark {
             Some(mark) if self.input.site.owns(mark) => false,
             None if resource.adoption == Adoption::Requested => true,
-            // A subnet is adopted with its network.
-            None if resource.address.kind() == Kind::Subnet && self.adopts_network_of(resource) => true,
+            // An element is adopted with what it is an element of.
+            None if spec.is_inner() && self.adopts_outer_of(resource) => true,
             // A role assignment is its scope, role and principal: one that the service or somebody else
             // has made grants what is declared, and stays theirs (`facts.md` 6 and 8). That the service
             // makes some is known, and not worth a note in every plan.
             None if self.input.observed.is_made_by_service(&found.body) => return None,
-            Some(_) | None if resource.address.kind() == Kind::RoleAssignment => {
+            Some(_) | None if spec.behaviour.identity == Identity::Content => {
                 self.notes.push(Note {
                     code: "granted-already".to_owned(),
                     address: Some(resource.address.clone()),
@@ -209,9 +202,9 @@ impl<'a> Planner<'a> {
         Some(decide_by_differences(found, differences, adopting))
     }
 
-    fn adopts_network_of(&self, resource: &Resource) -> bool {
+    fn adopts_outer_of(&self, resource: &Resource) -> bool {
         let outer = resource.address.outer().and_then(|outer| self.input.environment.resources.get(&outer));
-        outer.is_some_and(|network| network.adoption == Adoption::Requested)
+        outer.is_some_and(|outer| outer.adoption == Adoption::Requested)
     }
 
     /// Takes notes out of the differences; `None` when one of them is impossible.
@@ -282,39 +275,39 @@ impl<'a> Planner<'a> {
 
     /// Resources whose replacement takes `resource` along.
     fn bound_to(&self, resource: &Resource) -> Vec<Address> {
-        let kind = resource.address.kind();
-        let spec = resources::of(kind).spec();
+        let spec = resources::of(resource.address.kind()).spec();
         let parent = order::parent_of(resource, &self.input.environment.resources);
         let bound = resource.references.iter().filter_map(|(path, reference)| {
             let Reference::Local(address) = reference else { return None };
             let field = spec.fields.iter().find(|field| field.name == path)?;
-            // A role assignment is its scope, role and principal.
-            let binds = matches!(field.change, Change::Replace(_)) || kind == Kind::RoleAssignment;
+            // What is known by its content is another one with other content.
+            let binds =
+                matches!(field.change, Change::Replace(_)) || spec.behaviour.identity == Identity::Content;
             binds.then(|| address.clone())
         });
         parent.into_iter().chain(bound).collect()
     }
 
-    /// A subnet is written through its network: a change of one is an update of the other.
+    /// An element is written through what it is an element of: a change of one is an update of the other.
     fn carry_inner_changes(&mut self) {
         let changed = self
             .decisions
             .iter()
             .filter(|(address, decision)| {
-                address.kind() == Kind::Subnet && !matches!(decision, Decision::Keep)
+                resources::of(address.kind()).spec().is_inner() && !matches!(decision, Decision::Keep)
             })
             .map(|(address, _)| address.clone());
         let outer = |address: Address| Some((address.outer()?, address));
-        let going = self.input.observed.going().filter(|going| going.kind == Kind::Subnet);
-        let going = going.filter_map(|subnet| {
-            let mut networks = self.input.observed.present.iter();
-            let (network, _) = networks.find(|(_, found)| subnet.id.parent().as_ref() == Some(&found.id))?;
-            Some((network.clone(), subnet.address.clone()))
+        let going = self.input.observed.going().filter(|going| resources::of(going.kind).spec().is_inner());
+        let going = going.filter_map(|element| {
+            let mut present = self.input.observed.present.iter();
+            let (outer, _) = present.find(|(_, found)| element.id.parent().as_ref() == Some(&found.id))?;
+            Some((outer.clone(), element.address.clone()))
         });
         let inner: BTreeSet<(Address, Address)> = changed.filter_map(outer).chain(going).collect();
-        for (network, address) in inner {
+        for (outer, address) in inner {
             let reason = Reason::Inner { address };
-            match self.decisions.get_mut(&network) {
+            match self.decisions.get_mut(&outer) {
                 Some(Decision::Change { reasons, .. }) => reasons.push(reason),
                 Some(decision @ Decision::Keep) => {
                     let reasons = vec![reason];
@@ -338,9 +331,7 @@ impl<'a> Planner<'a> {
             {
                 self.blockers.push(Blocker::NameStaysTaken { address: address.clone(), why });
             }
-            if address.kind() == Kind::ResourceGroup
-                && let Some(former) = self.input.observed.former.get(&address)
-            {
+            if let Some(former) = self.input.observed.former.get(&address) {
                 self.require_empty_group(former);
             }
             let because = match self.decisions.get(&address) {
@@ -357,9 +348,7 @@ impl<'a> Planner<'a> {
         for orphan in &self.input.observed.orphans {
             let because = sentence(&Reason::Undeclared);
             self.require_consent(&orphan.address, (&orphan.id, &orphan.body), Action::Delete, because);
-            if orphan.kind == Kind::ResourceGroup {
-                self.require_empty_group(orphan);
-            }
+            self.require_empty_group(orphan);
         }
     }
 
@@ -408,6 +397,7 @@ impl<'a> Planner<'a> {
     }
 
     fn require_empty_group(&mut self, group: &Orphan) {
+        let Some(by_products) = resources::of(group.kind).spec().behaviour.empty_but_for else { return };
         let going: Vec<&ResourceId> = self.input.observed.going().map(|orphan| &orphan.id).collect();
         let foreign: Vec<ResourceId> = self
             .input
@@ -416,7 +406,7 @@ impl<'a> Planner<'a> {
             .iter()
             .filter(|id| id.is_within(&group.id))
             .filter(|id| !going.iter().any(|gone| gone != &&group.id && id.is_within(gone)))
-            .filter(|id| !BY_PRODUCTS.contains(&id.arm_type().to_ascii_lowercase().as_str()))
+            .filter(|id| !by_products.contains(&id.arm_type().to_ascii_lowercase().as_str()))
             .take(MAX_NAMED)
             .cloned()
             .collect();

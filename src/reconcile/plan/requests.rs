@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::action::{Action, Reason};
-use super::planner::{BY_PRODUCTS, Decision, Input, Predecessor, creation_differences, predecessor};
+use super::planner::{Decision, Input, Predecessor, creation_differences, predecessor};
 use super::step::{Part, Precondition, ReadBack, RequestTemplate, Step, Verb};
 use crate::reconcile::observe::{Found, Orphan};
+use crate::resources::behaviour::Lock;
+use crate::resources::contract::InnerChange;
 use crate::resources::id::ResourceId;
-use crate::resources::virtual_network::{self, SubnetChange};
-use crate::resources::{
-    self, Address, Context, Difference, Kind, Merge, Resource, Target, Update, Write, key_vault, subnet,
-};
+use crate::resources::{self, Address, Context, Difference, Kind, Merge, Resource, Target, Update, Write};
 
 /// Makes steps. `now` sees every observed body; `context` lacks those of replaced resources, so that
 /// what will only be known after their creation is a placeholder.
@@ -56,25 +55,20 @@ impl Builder<'_> {
     fn creation(&self, resource: &Resource, action: Action, reasons: &[Reason]) -> Step {
         let kind = resources::of(resource.address.kind());
         let body = kind.body(resource, &self.context);
-        let requests = match action {
-            _ if is_inner(resource) => Vec::new(),
-            Action::Recover => vec![
-                put(key_vault::recover_body(body.clone())),
-                merged(Merge { set: owned_values(&body), ..Merge::default() }),
-            ],
+        let writes = match action {
+            _ if kind.spec().is_inner() => Vec::new(),
+            Action::Recover => kind.recovery(body),
             Action::Create
             | Action::Replace
             | Action::Update
             | Action::Delete
             | Action::Adopt
-            | Action::Keep => {
-                vec![put(body)]
-            }
+            | Action::Keep => vec![Write::Put(body)],
         };
         let target = kind.target(resource, &self.context);
         let mut step = self.blank(&resource.address, target, action, reasons);
         step.differences = creation_differences(resource);
-        step.requests = requests;
+        step.requests = writes.into_iter().map(template).collect();
         step
     }
 
@@ -100,65 +94,30 @@ impl Builder<'_> {
         differences: &[Difference],
     ) -> Vec<RequestTemplate> {
         let kind = resources::of(resource.address.kind());
-        let update = Update { resource, observed: &found.body, differences };
+        let inner = self.inner_changes(resource, &found.id);
+        let update = Update { resource, observed: &found.body, differences, inner: &inner };
         let failed = reasons.iter().any(|reason| matches!(reason, Reason::ProvisioningFailed { .. }));
-        match resource.address.kind() {
-            Kind::Subnet => Vec::new(),
-            Kind::VirtualNetwork => {
-                let changes = self.subnet_changes(resource, &found.id);
-                vec![merged(virtual_network::merge_with_subnets(update, &changes, &self.context))]
-            }
-            // What failed to be made may lack most of its body: it is written whole, as at its creation.
-            Kind::ResourceGroup
-            | Kind::StorageAccount
-            | Kind::Container
-            | Kind::KeyVault
-            | Kind::LogAnalyticsWorkspace
-            | Kind::ApplicationInsights
-            | Kind::ContainerRegistry
-            | Kind::Workspace
-            | Kind::Datastore
-            | Kind::ComputeCluster
-            | Kind::ComputeInstance
-            | Kind::RoleAssignment
-                if failed =>
-            {
-                vec![put(kind.body(resource, &self.context))]
-            }
-            Kind::ResourceGroup
-            | Kind::StorageAccount
-            | Kind::Container
-            | Kind::KeyVault
-            | Kind::LogAnalyticsWorkspace
-            | Kind::ApplicationInsights
-            | Kind::ContainerRegistry
-            | Kind::Workspace
-            | Kind::Datastore
-            | Kind::ComputeCluster
-            | Kind::ComputeInstance
-            | Kind::RoleAssignment => {
-                if differences.is_empty() {
-                    return Vec::new();
-                }
-                kind.update(update, &self.context).into_iter().map(template).collect()
-            }
-        }
+        let writes = match () {
+            () if kind.spec().is_inner() => Vec::new(),
+            () if failed => kind.rewrite(update, &self.context),
+            () if differences.is_empty() && inner.is_empty() => Vec::new(),
+            () => kind.update(update, &self.context),
+        };
+        writes.into_iter().map(template).collect()
     }
 
-    /// What happens to the subnets of a network that is there.
-    fn subnet_changes(&self, network: &Resource, id: &ResourceId) -> Vec<SubnetChange> {
+    /// What happens to elements of the body of `outer` that are resources of their own.
+    fn inner_changes(&self, outer: &Resource, id: &ResourceId) -> Vec<InnerChange> {
         let declared = self.input.environment.resources.values().filter_map(|resource| {
-            let inside = resource.address.outer().as_ref() == Some(&network.address);
+            let inside = resource.address.outer().as_ref() == Some(&outer.address);
             let decision = self.decisions.get(&resource.address).filter(|_| inside)?;
             let present = self.input.observed.present.get(&resource.address).map(|found| &found.body);
-            (*decision != Decision::Keep).then(|| subnet::change(resource, present, &self.context))
+            let kind = resources::of(resource.address.kind());
+            kind.inner_change(resource, present, &self.context).filter(|_| *decision != Decision::Keep)
         });
-        let going = self
-            .input
-            .observed
-            .going()
-            .filter(|going| going.kind == Kind::Subnet && going.id.is_within(id))
-            .map(|going| SubnetChange { azure_name: going.id.name().to_owned(), element: None });
+        let inner = |going: &&Orphan| resources::of(going.kind).spec().is_inner() && going.id.is_within(id);
+        let going = self.input.observed.going().filter(inner);
+        let going = going.map(|going| InnerChange { azure_name: going.id.name().to_owned(), element: None });
         // What goes first: its prefix may be that of one that comes.
         going.chain(declared).collect()
     }
@@ -207,44 +166,29 @@ impl Builder<'_> {
         }
     }
 
-    /// Writes in one virtual network are serialised (`facts.md` 9).
+    /// What serialises the writes of a resource: a folded id.
     fn lock_of(&self, address: &Address, target: &Target) -> Option<String> {
-        let network = match address.kind() {
-            Kind::VirtualNetwork => match target {
+        let id = match resources::of(address.kind()).spec().behaviour.lock {
+            Lock::None => None,
+            Lock::Own => match target {
                 Target::Known(id) => Some(id.clone()),
                 Target::RoleAssignment { .. } => None,
             },
-            Kind::Subnet => address.outer().and_then(|outer| self.now.id_of(&outer)),
-            Kind::ResourceGroup
-            | Kind::StorageAccount
-            | Kind::Container
-            | Kind::KeyVault
-            | Kind::LogAnalyticsWorkspace
-            | Kind::ApplicationInsights
-            | Kind::ContainerRegistry
-            | Kind::Workspace
-            | Kind::Datastore
-            | Kind::ComputeCluster
-            | Kind::ComputeInstance
-            | Kind::RoleAssignment => None,
+            Lock::Outer => address.outer().and_then(|outer| self.now.id_of(&outer)),
         };
-        network.map(|id| id.folded())
+        id.map(|id| id.folded())
     }
 }
 
 /// What must still hold when the deletion of a resource of `kind` is sent.
 fn precondition_of(kind: Kind) -> Option<Precondition> {
-    let types = || BY_PRODUCTS.map(str::to_owned).to_vec();
-    (kind == Kind::ResourceGroup).then(|| Precondition::GroupHoldsOnly { types: types() })
-}
-
-/// Whether the resource is written by the request of the one that contains it.
-fn is_inner(resource: &Resource) -> bool {
-    resource.address.kind() == Kind::Subnet
+    let by_products = resources::of(kind).spec().behaviour.empty_but_for?;
+    Some(Precondition::GroupHoldsOnly { types: by_products.iter().map(|one| (*one).to_owned()).collect() })
 }
 
 fn template(write: Write) -> RequestTemplate {
     match write {
+        Write::Put(body) => put(body),
         Write::Merged(merge) => merged(merge),
         Write::Patch(body) => RequestTemplate { verb: Verb::Patch, ..put(body) },
         Write::Action { action, body } => {
@@ -292,51 +236,11 @@ fn post(id: ResourceId, action: &str) -> RequestTemplate {
     RequestTemplate { verb: Verb::Post, instead: Some(id), suffix, ..delete(Vec::new()) }
 }
 
-/// The leaves of a desired body as assignments. Arrays that a living resource owns together with
-/// others (access policies) are left as they are.
-fn owned_values(body: &Value) -> Vec<(String, Value)> {
-    let mut values = Vec::new();
-    collect("", body, &mut values);
-    values.retain(|(pointer, _)| pointer != "/properties/accessPolicies");
-    values
-}
-
-fn collect(pointer: &str, value: &Value, into: &mut Vec<(String, Value)>) {
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                let key = key.replace('~', "~0").replace('/', "~1");
-                collect(&format!("{pointer}/{key}"), value, into);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            into.push((pointer.to_owned(), value.clone()));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_recovered_vault_gets_back_what_is_ours_and_keeps_its_access_policies() {
-        let body = json!({
-            "location": "eastus", "tags": { "a/b": "1" },
-            "properties": { "accessPolicies": [], "sku": { "name": "standard" } },
-        });
-        let values = owned_values(&body);
-        assert_eq!(
-            values,
-            [
-                ("/location".to_owned(), json!("eastus")),
-                ("/properties/sku/name".to_owned(), json!("standard")),
-                ("/tags/a~1b".to_owned(), json!("1")),
-            ]
-        );
-    }
 
     #[test]
     fn each_kind_of_write_is_its_own_request() {

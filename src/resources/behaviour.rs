@@ -1,0 +1,58 @@
+//! What is unusual about a resource type, as data: who carries out its steps, what it must not be written beside,
+//! what may lie in it when it goes.
+//!
+//! The engine asks these questions of every type and names none. Most types answer all of them as [`Behaviour::USUAL`]
+//! does; a type's table says only what it does otherwise.
+
+/// What a type does otherwise than most.
+#[derive(Clone, Copy, Debug)]
+pub struct Behaviour {
+    /// Whose requests carry out what happens to it.
+    pub carried: Carried,
+    /// What serialises its writes.
+    pub lock: Lock,
+    /// How it is known in Azure.
+    pub identity: Identity,
+    /// Of a resource that contains others: the ARM types, in lower case, that may still be in it when it is deleted,
+    /// since the service makes them by itself. Anything else forbids the deletion. `None`: its content is no question.
+    pub empty_but_for: Option<&'static [&'static str]>,
+}
+
+impl Behaviour {
+    /// Requests of its own, no lock, known by its id, and what is in it is no question.
+    pub const USUAL: Self =
+        Self { carried: Carried::Never, lock: Lock::None, identity: Identity::Id, empty_but_for: None };
+}
+
+/// Whose requests carry out what happens to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// Its own.
+    Never,
+    /// Those of the resource that it is written inside of: it is an element of that one's body, and shares its
+    /// adoption.
+    Always,
+    /// Its own; but it goes with its parent, where that is deleted too.
+    WhenParentGoes,
+}
+
+/// What the writes of a resource must not overlap with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Nothing.
+    None,
+    /// Other writes in itself.
+    Own,
+    /// Other writes in the resource that it is written inside of.
+    Outer,
+}
+
+/// How a declared resource is known among those that Azure has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// By its id, which the definition determines.
+    Id,
+    /// By what it says ([`super::ResourceType::is_same`]): whoever made it chose the id. One that somebody else made
+    /// does what is declared and stays theirs.
+    Content,
+}
