@@ -9,7 +9,7 @@ use super::code::Code;
 use super::environment::SpanTable;
 use super::problem::{Problem, quoted};
 use crate::resources::advice::ADVICE;
-use crate::resources::{Address, Finding, Kind, Presence, Reference, Resource, Resources, Severity, of};
+use crate::resources::{Address, Finding, Presence, Reference, Resource, Resources, Severity, of};
 
 /// How many dependency cycles are reported; each may hide others.
 const MAX_CYCLES: usize = 5;
@@ -106,7 +106,7 @@ fn names(subject: Subject<'_>, found: &mut Found) {
 /// where the name is not a name.
 fn place(resource: &Resource) -> Option<String> {
     let address = &resource.address;
-    if address.kind() == Kind::RoleAssignment {
+    if of(address.kind()).spec().is_known_by_content() {
         return None;
     }
     match &resource.presence {
@@ -121,7 +121,8 @@ fn place(resource: &Resource) -> Option<String> {
 /// Role assignments are told apart by what they say, not by a name.
 fn twins(subject: Subject<'_>, found: &mut Found) {
     let mut said: BTreeMap<String, &Address> = BTreeMap::new();
-    let roles = subject.resources.iter().filter(|(address, _)| address.kind() == Kind::RoleAssignment);
+    let roles =
+        subject.resources.iter().filter(|(address, _)| of(address.kind()).spec().is_known_by_content());
     for (address, resource) in roles.filter(|(address, _)| subject.sound.contains(address)) {
         let content = serde_json::Value::Object(resource.fields.clone()).to_string();
         let content = format!("{content} {:?}", resource.references).to_ascii_lowercase();

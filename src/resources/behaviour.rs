@@ -16,12 +16,22 @@ pub struct Behaviour {
     /// Of a resource that contains others: the ARM types, in lower case, that may still be in it when it is deleted,
     /// since the service makes them by itself. Anything else forbids the deletion. `None`: its content is no question.
     pub empty_but_for: Option<&'static [&'static str]>,
+    /// Whether its deletion leaves something behind that holds the name (`on_delete`).
+    pub soft_deleted: bool,
+    /// Whether it grants something that takes a while to arrive everywhere.
+    pub propagates: bool,
 }
 
 impl Behaviour {
     /// Requests of its own, no lock, known by its id, and what is in it is no question.
-    pub const USUAL: Self =
-        Self { carried: Carried::Never, lock: Lock::None, identity: Identity::Id, empty_but_for: None };
+    pub const USUAL: Self = Self {
+        carried: Carried::Never,
+        lock: Lock::None,
+        identity: Identity::Id,
+        empty_but_for: None,
+        soft_deleted: false,
+        propagates: false,
+    };
 }
 
 /// Whose requests carry out what happens to a resource.
@@ -54,5 +64,8 @@ pub enum Identity {
     Id,
     /// By what it says ([`super::ResourceType::is_same`]): whoever made it chose the id. One that somebody else made
     /// does what is declared and stays theirs.
-    Content,
+    Content {
+        /// The error code with which Azure refuses a second one under another id.
+        taken: &'static str,
+    },
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::address::{Address, Kind};
-use super::behaviour::{Behaviour, Carried};
+use super::behaviour::{Behaviour, Carried, Identity};
 use super::body;
 use super::difference::difference_of;
 use super::difference::{Difference, Effect};
@@ -15,6 +15,7 @@ use super::field::Field;
 use super::finding::Finding;
 use super::id::{ApiVersion, ResourceId};
 use super::machines::Machines;
+use super::mark::{self, Mark};
 use super::merge::Merge;
 use super::placeholder::Placeholder;
 use super::resource::{Reference, Resource, Resources, Site};
@@ -59,6 +60,12 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Whether it is known by what it says, and not by its id.
+    #[must_use]
+    pub fn is_known_by_content(&self) -> bool {
+        matches!(self.behaviour.identity, Identity::Content { .. })
+    }
+
     /// Whether it is an element of the body of the resource that it is written inside of.
     #[must_use]
     pub fn is_inner(&self) -> bool {
@@ -142,6 +149,30 @@ pub enum Target {
         /// The principal.
         principal: Placeholder,
     },
+}
+
+impl Target {
+    /// The id, once the principal is known whose identity it is made of.
+    #[must_use]
+    pub fn with_principal(&self, principal: &str) -> ResourceId {
+        match self {
+            Self::Known(id) => id.clone(),
+            Self::RoleAssignment { scope, role_definition, .. } => {
+                super::role_assignment::id(scope, *role_definition, principal)
+            }
+        }
+    }
+}
+
+/// What is left of a deleted resource, and holds its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remains {
+    /// The id that it had.
+    pub former: ResourceId,
+    /// When Azure removes it for good, as Azure writes it.
+    pub scheduled_purge: Option<String>,
+    /// The mark that it carried.
+    pub mark: Option<Mark>,
 }
 
 /// What the type needs to know beside the declared resource.
@@ -317,6 +348,42 @@ pub trait ResourceType: Sync {
     /// cannot: `on_delete: purge` of a vault.
     fn purge(&self, _resource: &Resource, _observed: &Value) -> Option<(ResourceId, &'static str)> {
         None
+    }
+
+    /// Where Azure keeps what is left of a deleted one under the name of `resource`, where that can be asked.
+    fn remains_at(&self, _resource: &Resource, _site: &Site) -> Option<ResourceId> {
+        None
+    }
+
+    /// What Azure's answer there says.
+    fn remains(&self, _body: &Value) -> Option<Remains> {
+        None
+    }
+
+    /// Our mark on an observed body, and the local address that stands beside it. Default: where the table says.
+    fn mark_on(&self, observed: &Value) -> Option<(Mark, Option<String>)> {
+        mark::carried(self.spec().carrier, observed)
+    }
+
+    /// Elements of an observed body that are marked as ours: their names in Azure, and their short names.
+    fn inner_marks(&self, _observed: &Value) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// Of a type that is known by its content: whether `observed` says what `resource` declares, under whatever id.
+    fn is_same(&self, _resource: &Resource, _observed: &Value, _context: &Context<'_>) -> bool {
+        false
+    }
+
+    /// The resource that must have been read before [`ResourceType::is_same`] and the id can be told.
+    fn known_through(&self, _resource: &Resource, _context: &Context<'_>) -> Option<Address> {
+        None
+    }
+
+    /// Whether the service has made `observed` by itself for a resource of the kind `beside` with this body: nobody
+    /// manages it, and it is no news.
+    fn is_made_by_service(&self, _observed: &Value, _beside: Kind, _body: &Value) -> bool {
+        false
     }
 
     /// Whether an observed body belongs to this kind, where kinds share an ARM type (computes), or

@@ -9,16 +9,19 @@ use serde_json::{Value, json};
 use super::address::Kind;
 use super::behaviour::Behaviour;
 use super::body;
-use super::contract::{Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Write};
+use super::contract::{
+    Carrier, Context, Listing, Located, NameScope, Protection, Remains, ResourceType, Spec, Write,
+};
 use super::difference::Effect;
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 use super::finding::Finding;
-use super::id::{ApiVersion, ResourceId};
+use super::id::{ApiVersion, ResourceId, SubscriptionId};
+use super::mark::Mark;
 use super::merge::Merge;
 use super::name_rule;
 use super::normalise;
 use super::pointer;
-use super::resource::{OnDelete, Reference, Resource, Resources};
+use super::resource::{OnDelete, Reference, Resource, Resources, Site};
 use super::tags;
 
 /// `Microsoft.KeyVault/vaults`
@@ -45,7 +48,7 @@ static SPEC: Spec = Spec {
         "/properties/privateEndpointConnections",
     ],
     timeout_secs: 30 * 60,
-    behaviour: Behaviour::USUAL,
+    behaviour: Behaviour { soft_deleted: true, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 8] = [
@@ -154,6 +157,13 @@ fn collect(pointer: &str, value: &Value, into: &mut Vec<(String, Value)>) {
     }
 }
 
+/// Where Azure keeps a deleted vault.
+fn deleted_id(subscription: SubscriptionId, location: &str, name: &str) -> ResourceId {
+    ResourceId::subscription(subscription)
+        .provider("Microsoft.KeyVault/locations", location)
+        .child("deletedVaults", name)
+}
+
 impl ResourceType for KeyVault {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -236,15 +246,25 @@ impl ResourceType for KeyVault {
         vec![Write::Put(recover_body(body)), Write::Merged(Merge { set, ..Merge::default() })]
     }
 
+    fn remains_at(&self, resource: &Resource, site: &Site) -> Option<ResourceId> {
+        Some(deleted_id(site.subscription, &resource.location, &resource.name))
+    }
+
+    fn remains(&self, body: &Value) -> Option<Remains> {
+        let text = |at| pointer::get(body, at).and_then(Value::as_str);
+        Some(Remains {
+            former: text("/properties/vaultId")?.parse().ok()?,
+            scheduled_purge: text("/properties/scheduledPurgeDate").map(str::to_owned),
+            mark: text("/properties/tags/beamline").and_then(Mark::parse),
+        })
+    }
+
     /// A deleted vault keeps its name until it is purged, at its location.
     fn purge(&self, resource: &Resource, observed: &Value) -> Option<(ResourceId, &'static str)> {
         let text = |at| pointer::get(observed, at).and_then(Value::as_str);
         let id: ResourceId = text("/id")?.parse().ok().filter(|_| resource.on_delete == OnDelete::Purge)?;
         let location = normalise::location(text("/location")?);
-        let deleted = ResourceId::subscription(id.subscription_id()?)
-            .provider("Microsoft.KeyVault/locations", &location)
-            .child("deletedVaults", id.name());
-        Some((deleted, "purge"))
+        Some((deleted_id(id.subscription_id()?, &location, id.name()), "purge"))
     }
 
     fn outputs(&self) -> &'static [(&'static str, &'static str)] {

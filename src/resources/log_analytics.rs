@@ -43,7 +43,7 @@ static SPEC: Spec = Spec {
         "/properties/workspaceCapping/dataIngestionStatus",
     ],
     timeout_secs: 30 * 60,
-    behaviour: Behaviour::USUAL,
+    behaviour: Behaviour { soft_deleted: true, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 6] = [

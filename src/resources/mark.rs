@@ -7,8 +7,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::address::EnvironmentName;
+use super::contract::Carrier;
 
 /// The tag, metadata key or property that holds the mark.
 pub const MARK_KEY: &str = "beamline";
@@ -42,6 +44,20 @@ impl Mark {
         let environment = environment.parse().ok()?;
         (!owner.is_empty()).then(|| Self { owner: owner.to_owned(), environment })
     }
+}
+
+/// The mark on an observed body and the local address beside it, where `carrier` is a place that can be read alike for
+/// every type.
+#[must_use]
+pub fn carried(carrier: Carrier, observed: &Value) -> Option<(Mark, Option<String>)> {
+    let (within, address_key) = match carrier {
+        Carrier::Tags => ("/tags", ADDRESS_KEY),
+        Carrier::PropertyTags => ("/properties/tags", ADDRESS_KEY),
+        Carrier::Metadata => ("/properties/metadata", METADATA_ADDRESS_KEY),
+        Carrier::Description | Carrier::Network => return None,
+    };
+    let text = |key: &str| observed.pointer(within)?.get(key)?.as_str();
+    Some((Mark::parse(text(MARK_KEY)?)?, text(address_key).map(str::to_owned)))
 }
 
 impl fmt::Display for Mark {

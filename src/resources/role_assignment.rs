@@ -23,6 +23,7 @@ use super::field::{Arm, Change, Field, Shape, WhenAbsent};
 use super::finding::Finding;
 use super::id::{ApiVersion, ResourceId};
 use super::identity;
+use super::mark::Mark;
 use super::placeholder::Placeholder;
 use super::pointer;
 use super::resource::{Reference, Resource, Resources};
@@ -97,7 +98,12 @@ static SPEC: Spec = Spec {
         "/properties/updatedBy",
     ],
     timeout_secs: 30 * 60,
-    behaviour: Behaviour { identity: Identity::Content, ..Behaviour::USUAL },
+    behaviour: Behaviour {
+        // Azure's word for it (Troubleshoot Azure RBAC, learn.microsoft.com).
+        identity: Identity::Content { taken: "RoleAssignmentExists" },
+        propagates: true,
+        ..Behaviour::USUAL
+    },
 };
 
 static FIELDS: [Field; 6] = [
@@ -164,8 +170,7 @@ pub fn id(scope: &ResourceId, role_definition: Uuid, principal: &str) -> Resourc
 
 /// Whether `observed` is the assignment that `resource` declares, under whatever id: same scope, role
 /// and principal. `false` while the principal is not known.
-#[must_use]
-pub fn matches(resource: &Resource, observed: &Value, context: &Context<'_>) -> bool {
+fn matches(resource: &Resource, observed: &Value, context: &Context<'_>) -> bool {
     let Some(Principal::Known(principal)) = principal(resource, context) else { return false };
     let role = text(observed, ROLE).and_then(role::of_id);
     scope_in(observed).is_some_and(|found| found == scope(resource, context))
@@ -214,6 +219,23 @@ impl ResourceType for RoleAssignment {
             text(observed, PRINCIPAL)?,
             scope.name()
         ))
+    }
+
+    fn mark_on(&self, observed: &Value) -> Option<(Mark, Option<String>)> {
+        mark_of(text(observed, DESCRIPTION)?).map(|(mark, address)| (mark, Some(address)))
+    }
+
+    fn is_same(&self, resource: &Resource, observed: &Value, context: &Context<'_>) -> bool {
+        matches(resource, observed, context)
+    }
+
+    fn known_through(&self, resource: &Resource, context: &Context<'_>) -> Option<Address> {
+        unknown_principal(resource, context)
+    }
+
+    /// Machine learning makes some for the identity of a workspace.
+    fn is_made_by_service(&self, observed: &Value, beside: Kind, body: &Value) -> bool {
+        beside == Kind::Workspace && service::is_made_by_service(observed, body)
     }
 
     fn check(&self, resource: &Resource, all: &Resources) -> Vec<Finding> {
@@ -302,8 +324,7 @@ enum Principal {
 }
 
 /// The resource to whose identity the role is given, where that identity is not known yet.
-#[must_use]
-pub fn unknown_principal(resource: &Resource, context: &Context<'_>) -> Option<Address> {
+fn unknown_principal(resource: &Resource, context: &Context<'_>) -> Option<Address> {
     match principal(resource, context)? {
         Principal::Known(_) => None,
         Principal::Later(placeholder) => Some(placeholder.address),

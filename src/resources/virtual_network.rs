@@ -111,8 +111,7 @@ fn merge_with_subnets(update: Update<'_>, context: &Context<'_>) -> Merge {
 
 /// The subnets that a network says are ours: name in Azure and short name. One that no definition
 /// declares is an orphan.
-#[must_use]
-pub fn subnet_marks(observed: &Value) -> Vec<(String, String)> {
+fn subnet_marks(observed: &Value) -> Vec<(String, String)> {
     let tags = pointer::get(observed, "/tags").and_then(Value::as_object);
     let mark = |(name, value): (&String, &Value)| {
         let (head, azure_name) = name.split_at_checked(SUBNET_KEY_PREFIX.len())?;
@@ -194,6 +193,10 @@ impl ResourceType for VirtualNetwork {
 
     fn update(&self, update: Update<'_>, context: &Context<'_>) -> Vec<Write> {
         vec![Write::Merged(merge_with_subnets(update, context))]
+    }
+
+    fn inner_marks(&self, observed: &Value) -> Vec<(String, String)> {
+        subnet_marks(observed)
     }
 
     /// Never whole: that would delete every subnet which the definition does not name.

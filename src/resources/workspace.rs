@@ -71,7 +71,7 @@ static SPEC: Spec = Spec {
         "/properties/managedNetwork/changeableIsolationModes",
     ],
     timeout_secs: 30 * 60,
-    behaviour: Behaviour::USUAL,
+    behaviour: Behaviour { soft_deleted: true, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 17] = [

@@ -239,8 +239,9 @@ impl<'a> Common<'_, 'a, '_, '_> {
 
 /// The workspace, for what lives in it: computes and datastores are where it is.
 fn workspace_of(address: &Address) -> Option<Address> {
-    let parent = of(address.kind()).spec().parent?;
-    (parent == Kind::Workspace).then(|| Address::single(address.environment(), parent))
+    let spec = of(address.kind()).spec();
+    let parent = spec.parent?;
+    (parent.is_single() && !spec.segment.is_empty()).then(|| Address::single(address.environment(), parent))
 }
 
 fn read_fields(draft: &Draft<'_>, resource: &mut Resource, scope: &mut Scope<'_, '_>) {

@@ -37,13 +37,13 @@ pub(crate) const COMMON: &[CommonKey] = &[
         name: "existing",
         doc: "`true`: somebody else made it; it is read and never written.",
         holds: Holds::Flag,
-        applies: |kind| kind != Kind::RoleAssignment,
+        applies: is_named,
     },
     CommonKey {
         name: "id",
         doc: "The full ARM id of an existing resource that is not in the environment's resource group.",
         holds: Holds::Text,
-        applies: |kind| kind != Kind::RoleAssignment,
+        applies: is_named,
     },
     CommonKey {
         name: "adopt",
@@ -84,7 +84,7 @@ pub(crate) fn common_keys(kind: Kind) -> impl Iterator<Item = &'static CommonKey
 
 /// A role assignment's name is derived from what it says; every other resource has one of its own.
 pub(crate) fn is_named(kind: Kind) -> bool {
-    kind != Kind::RoleAssignment
+    !of(kind).spec().is_known_by_content()
 }
 
 /// Whether a definition gives it tags. The metadata of a container are no tags: their names must be
@@ -96,8 +96,7 @@ pub(crate) fn is_tagged(kind: Kind) -> bool {
     }
 }
 
-/// Kinds whose deletion leaves something behind that holds the name (workspaces and vaults: soft
-/// delete; Log Analytics: recovery for 14 days).
+/// Kinds whose deletion leaves something behind that holds the name.
 fn is_soft_deleted(kind: Kind) -> bool {
-    matches!(kind, Kind::Workspace | Kind::KeyVault | Kind::LogAnalyticsWorkspace)
+    of(kind).spec().behaviour.soft_deleted
 }

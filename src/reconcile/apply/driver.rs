@@ -33,7 +33,7 @@ use crate::definitions::Environment;
 use crate::pulse::part;
 use crate::reconcile::plan::{Plan, ReadBack, Step};
 use crate::reconcile::report::{Progress, Report};
-use crate::resources::{self, Address, Kind, Site};
+use crate::resources::{self, Address, Site};
 
 /// How long requests that are on their way when a stop is asked for may take to be answered and
 /// journaled. What is not answered by then is read back by the next start.
@@ -237,7 +237,7 @@ impl<'a> Shared<'a> {
 
     /// Remembers that a role assignment was written `ago`, which may take a while to arrive everywhere.
     pub(super) fn note_role(&self, step: &Step, ago: Duration) {
-        if step.address.kind() == Kind::RoleAssignment {
+        if resources::of(step.address.kind()).spec().behaviour.propagates {
             let until = self.clock().after(PROPAGATION.saturating_sub(ago));
             *self.propagating.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
         }

@@ -13,16 +13,16 @@ use super::journal::Event;
 use super::resume::Wish;
 use super::step_run::StepRun;
 use crate::azure::ArmError;
-use crate::resources::{Kind, role_assignment};
-
-/// Azure's word for it (Troubleshoot Azure RBAC, learn.microsoft.com).
-const EXISTS: &str = "RoleAssignmentExists";
+use crate::resources;
+use crate::resources::behaviour::Identity;
 
 impl StepRun<'_, '_> {
     /// Ends the step when `error` says that the role is granted already, and a list shows by which
     /// assignment. `false`: it is some other refusal.
     pub(super) async fn is_granted_already(&mut self, request: u32, error: &ArmError) -> Result<bool, Break> {
-        if !error.code().is_some_and(|code| code.eq_ignore_ascii_case(EXISTS)) {
+        let kind = resources::of(self.step.address.kind());
+        let Identity::Content { taken } = kind.spec().behaviour.identity else { return Ok(false) };
+        if !error.code().is_some_and(|code| code.eq_ignore_ascii_case(taken)) {
             return Ok(false);
         }
         let Some(body) = self.granted_by_others().await? else { return Ok(false) };
@@ -34,19 +34,20 @@ impl StepRun<'_, '_> {
     /// The assignment that grants what this step asks for, as a list of its scope shows it. `None`: there
     /// is none, or the step is about something else.
     pub(super) async fn granted_by_others(&self) -> Result<Option<Value>, Break> {
-        if self.step.address.kind() != Kind::RoleAssignment || self.wish() != Wish::Present {
+        let kind = resources::of(self.step.address.kind());
+        if !kind.spec().is_known_by_content() || self.wish() != Wish::Present {
             return Ok(None);
         }
         // A resumed run has read nothing yet, and an assignment is recognised by its principal.
-        let unknown = self.shared.bodies.with_context(|context| {
+        let unread = self.shared.bodies.with_context(|context| {
             let resource = context.resources.get(&self.step.address)?;
-            role_assignment::unknown_principal(resource, context)
+            kind.known_through(resource, context)
         });
-        if let Some(principal) = unknown {
-            self.load(&principal).await?;
+        if let Some(through) = unread {
+            self.load(&through).await?;
         }
         let Some(scope) = self.target().await?.parent() else { return Ok(None) };
-        let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments");
+        let path = format!("{scope}/providers/{}", kind.spec().arm_type);
         let items = tokio::select! {
             biased;
             () = self.shared.input.stop.cancelled() => return Err(Halt::Stopped.into()),
@@ -55,7 +56,7 @@ impl StepRun<'_, '_> {
         Ok(items.ok().flatten().unwrap_or_default().into_iter().find(|body| {
             self.shared.bodies.with_context(|context| {
                 let resource = context.resources.get(&self.step.address);
-                resource.is_some_and(|resource| role_assignment::matches(resource, body, context))
+                resource.is_some_and(|resource| kind.is_same(resource, body, context))
             })
         }))
     }

@@ -20,7 +20,7 @@ use crate::clock::Instant;
 use crate::reconcile::plan::Step;
 use crate::resources::id::{ApiVersion, ResourceId};
 use crate::resources::placeholder::substitute;
-use crate::resources::{self, Address, Placeholder, Target, role_assignment};
+use crate::resources::{self, Address, Placeholder, Target};
 
 /// A step and everything that is known of it while it runs.
 pub(super) struct StepRun<'s, 'a> {
@@ -174,10 +174,10 @@ impl<'s, 'a> StepRun<'s, 'a> {
     pub(super) async fn target(&self) -> Result<ResourceId, Break> {
         match &self.step.target {
             Target::Known(id) => Ok(id.clone()),
-            Target::RoleAssignment { scope, role_definition, principal } => {
+            Target::RoleAssignment { principal, .. } => {
                 let value = self.resolved(&principal.to_value()).await?;
                 match value.as_str() {
-                    Some(principal) => Ok(role_assignment::id(scope, *role_definition, principal)),
+                    Some(principal) => Ok(self.step.target.with_principal(principal)),
                     None => Err(Break::Failed(format!(
                         "{} of {} is not an id: {value}",
                         principal.property, principal.address

@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::sort::{Lists, Observed, SoftDeleted, sort_out};
 use crate::azure::{Arm, ArmError};
 use crate::definitions::Environment;
+use crate::resources::contract::Remains;
 use crate::resources::id::ResourceId;
-use crate::resources::{self, Address, Context, Kind, Listing, Presence, Reference, Resource, Site, Target};
+use crate::resources::{self, Address, Context, Kind, Listing, Presence, Reference, Site, Target};
 
 /// The api-version of the generic resource list of a group (`facts.md` 1).
 const GROUP_CONTENTS: crate::resources::id::ApiVersion = crate::resources::id::ApiVersion("2025-04-01");
@@ -61,10 +62,13 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn group(&self, group: &ResourceId) -> Result<Lists, ObserveError> {
         let mut lists = Lists::default();
-        let spec = resources::of(Kind::ResourceGroup).spec();
-        let found = self.arm.get(group, spec.api_version).await.map_err(|source| failed(group, source))?;
-        let Some(body) = found else { return Ok(lists) };
-        lists.add(Kind::ResourceGroup, vec![body]);
+        for kind in distinct(|listing| listing == Listing::Group) {
+            let spec = resources::of(kind).spec();
+            let found =
+                self.arm.get(group, spec.api_version).await.map_err(|source| failed(group, source))?;
+            let Some(body) = found else { return Ok(lists) };
+            lists.add(kind, vec![body]);
+        }
         let top_level = distinct(|listing| matches!(listing, Listing::InGroup | Listing::AtScope));
         let found = try_join_all(top_level.iter().map(|kind| self.list_of(*kind, group.clone()))).await?;
         for (kind, items) in top_level.into_iter().zip(found) {
@@ -146,7 +150,9 @@ impl Reader<'_> {
             }
         }
         for scope in self.foreign_scopes() {
-            found.add(Kind::RoleAssignment, self.list_of(Kind::RoleAssignment, scope).await?);
+            for kind in distinct(|listing| listing == Listing::AtScope) {
+                found.add(kind, self.list_of(kind, scope.clone()).await?);
+            }
         }
         Ok(found)
     }
@@ -163,7 +169,7 @@ impl Reader<'_> {
             Presence::Managed => None,
         });
         resources
-            .filter(|resource| resource.address.kind() == Kind::RoleAssignment)
+            .filter(|resource| resources::of(resource.address.kind()).spec().listing == Listing::AtScope)
             .filter_map(|resource| resource.references.get("scope"))
             .filter_map(|reference: &Reference| context.resolve(reference))
             .chain(read)
@@ -171,29 +177,26 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// Names of declared vaults that a soft-deleted one may hold (`facts.md` 3). Who may read only the
+    /// Declared names that soft-deleted resources may hold (`facts.md` 3). Who may read only the
     /// group gets 403 here; then the question stays open and Azure answers it at creation.
     async fn soft_deleted(
         &self,
         observed: &Observed,
     ) -> Result<BTreeMap<Address, SoftDeleted>, ObserveError> {
+        let nothing = BTreeMap::new();
+        let context = Context { site: self.site, resources: &self.environment.resources, observed: &nothing };
         let mut found = BTreeMap::new();
-        let missing = self
-            .environment
-            .resources
-            .values()
-            .filter(|resource| resource.address.kind() == Kind::KeyVault && resource.is_managed())
-            .filter(|resource| !observed.present.contains_key(&resource.address));
-        for vault in missing {
-            let spec = resources::of(Kind::KeyVault).spec();
-            let id = ResourceId::subscription(self.site.subscription)
-                .provider("Microsoft.KeyVault/locations", &vault.location)
-                .child("deletedVaults", &vault.name);
-            match self.arm.get(&id, spec.api_version).await {
+        let managed = self.environment.resources.values().filter(|resource| resource.is_managed());
+        for resource in managed.filter(|resource| !observed.present.contains_key(&resource.address)) {
+            let kind = resources::of(resource.address.kind());
+            let Some(id) = kind.remains_at(resource, self.site) else { continue };
+            match self.arm.get(&id, kind.spec().api_version).await {
                 Ok(Some(body)) => {
-                    if let Some(deleted) = soft_deleted_vault(vault, &body, self.site) {
-                        found.insert(vault.address.clone(), deleted);
-                    }
+                    let Some(remains) = kind.remains(&body) else { continue };
+                    let same_place = kind.target(resource, &context) == Target::Known(remains.former);
+                    let Remains { scheduled_purge, mark, .. } = remains;
+                    let deleted = SoftDeleted { scheduled_purge, mark, same_place };
+                    found.insert(resource.address.clone(), deleted);
                 }
                 Ok(None) | Err(ArmError::Refused { status: 403, .. }) => {}
                 Err(source) => return Err(failed(&id, source)),
@@ -222,20 +225,6 @@ fn distinct(wanted: impl Fn(Listing) -> bool) -> Vec<Kind> {
         .filter(|kind| wanted(resources::of(*kind).spec().listing))
         .filter(|kind| seen.insert(resources::of(*kind).spec().arm_type))
         .collect()
-}
-
-fn soft_deleted_vault(vault: &Resource, body: &Value, site: &Site) -> Option<SoftDeleted> {
-    let old = body.pointer("/properties/vaultId")?.as_str()?.parse::<ResourceId>().ok()?;
-    let nothing = BTreeMap::new();
-    let empty = BTreeMap::new();
-    let context = Context { site, resources: &empty, observed: &nothing };
-    let Target::Known(wanted) = resources::of(Kind::KeyVault).target(vault, &context) else { return None };
-    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    Some(SoftDeleted {
-        scheduled_purge: text("/properties/scheduledPurgeDate"),
-        mark: text("/properties/tags/beamline").and_then(|mark| resources::Mark::parse(&mark)),
-        same_place: old == wanted,
-    })
 }
 
 fn id_in(body: &Value) -> Option<ResourceId> {

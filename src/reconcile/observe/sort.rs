@@ -6,10 +6,7 @@ use serde_json::Value;
 
 use crate::definitions::Environment;
 use crate::resources::id::ResourceId;
-use crate::resources::mark::{ADDRESS_KEY, MARK_KEY, METADATA_ADDRESS_KEY};
-use crate::resources::{
-    self, Address, Carrier, Context, Kind, Listing, Mark, Site, Target, role_assignment, virtual_network,
-};
+use crate::resources::{self, Address, Context, Kind, Listing, Mark, Site, Target};
 
 /// Bodies by the kind whose list they came from. Kinds that share an ARM type share the list of the
 /// first of them.
@@ -113,18 +110,15 @@ impl Observed {
 
     /// Groups of ours that are not declared.
     pub fn going_groups(&self) -> impl Iterator<Item = &Orphan> {
-        self.going().filter(|orphan| orphan.kind == Kind::ResourceGroup)
+        self.going().filter(|orphan| resources::of(orphan.kind).spec().listing == Listing::Group)
     }
 
-    /// Whether `assignment` is a by-product: one that machine learning makes by itself for the identity
-    /// of a workspace that was seen here.
+    /// Whether `body` is a by-product: one that the service makes by itself for something of ours.
     #[must_use]
-    pub fn is_made_by_service(&self, assignment: &Value) -> bool {
-        let is_workspace = |kind: Kind| kind == Kind::Workspace;
-        let present = self.present.iter().filter(|(address, _)| is_workspace(address.kind()));
-        let orphans = self.going().filter(|orphan| is_workspace(orphan.kind));
-        let mut workspaces = present.map(|(_, found)| &found.body).chain(orphans.map(|orphan| &orphan.body));
-        workspaces.any(|workspace| role_assignment::is_made_by_service(assignment, workspace))
+    pub fn is_made_by_service(&self, kind: Kind, body: &Value) -> bool {
+        let present = self.present.iter().map(|(address, found)| (address.kind(), &found.body));
+        let mut ours = present.chain(self.going().map(|orphan| (orphan.kind, &orphan.body)));
+        ours.any(|(beside, other)| resources::of(kind).is_made_by_service(body, beside, other))
     }
 
     /// Digest (hex SHA-256) of every body that was seen.
@@ -171,12 +165,13 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
                 let address = address_on(kind, body, &id, site);
                 observed.orphans.push(Orphan { address, kind, id, body: body.clone() });
             }
-            Some(_) | None if kind == Kind::ResourceGroup || is_inherited(&id, site) => {}
+            Some(_) | None
+                if resources::of(kind).spec().listing == Listing::Group || is_inherited(&id, site) => {}
             Some(_) | None => foreign.push((id, kind, body)),
         }
     }
-    // Only now is every workspace known.
-    foreign.retain(|(_, kind, body)| *kind != Kind::RoleAssignment || !observed.is_made_by_service(body));
+    // Only now is everything known that the service makes something for.
+    foreign.retain(|(_, kind, body)| !observed.is_made_by_service(*kind, body));
     observed.foreign = foreign
         .into_iter()
         .map(|(id, kind, body)| {
@@ -184,7 +179,7 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
             Foreign { id, told }
         })
         .collect();
-    orphaned_subnets(site, environment, lists, &mut observed);
+    orphaned_elements(site, environment, lists, &mut observed);
     tell_former_from_orphans(environment, site, &mut observed);
     observed
 }
@@ -237,12 +232,11 @@ fn find(
     if let Listing::InParentBody(pointer) = resources::of(kind).spec().listing {
         return find_in_parent(&context, resource, pointer, observed);
     }
-    let (id, (_, body)) = if kind == Kind::RoleAssignment {
-        rest.iter().find(|(_, (kind, body))| {
-            *kind == Kind::RoleAssignment && role_assignment::matches(resource, body, &context)
-        })?
+    let of_kind = resources::of(kind);
+    let (id, (_, body)) = if of_kind.spec().is_known_by_content() {
+        rest.iter().find(|(_, (found, body))| *found == kind && of_kind.is_same(resource, body, &context))?
     } else {
-        let Target::Known(wanted) = resources::of(kind).target(resource, &context) else { return None };
+        let Target::Known(wanted) = of_kind.target(resource, &context) else { return None };
         rest.get_key_value(&wanted).filter(|(_, (found, _))| *found == kind)?
     };
     Some(Found { id: id.clone(), body: (*body).clone(), mark: mark_on(kind, body) })
@@ -256,7 +250,9 @@ fn find_in_parent(
 ) -> Option<Found> {
     let outer = observed.present.get(&resource.address.outer()?)?;
     let element = element(&outer.body, pointer, &resource.name)?;
-    let marked = virtual_network::subnet_marks(&outer.body)
+    let outer_kind = resources::of(resource.address.outer()?.kind());
+    let marked = outer_kind
+        .inner_marks(&outer.body)
         .iter()
         .any(|(azure_name, _)| azure_name.eq_ignore_ascii_case(&resource.name));
     let Target::Known(id) = resources::of(resource.address.kind()).target(resource, context) else {
@@ -271,29 +267,33 @@ fn element<'a>(body: &'a Value, pointer: &str, name: &str) -> Option<&'a Value> 
     })
 }
 
-/// Subnets that a network of ours carries a mark for and that no definition declares.
-fn orphaned_subnets(site: &Site, environment: &Environment, lists: &Lists, observed: &mut Observed) {
-    let Listing::InParentBody(pointer) = resources::of(Kind::Subnet).spec().listing else { return };
-    for body in lists.of(Kind::VirtualNetwork) {
-        let owned = mark_on(Kind::VirtualNetwork, body).is_some_and(|mark| site.owns(&mark));
-        let Some(network_id) = id_in(body).filter(|_| owned) else { continue };
-        let declared = observed.present.iter().find(|(_, found)| found.id == network_id);
-        let network = declared
-            .map(|(address, _)| address.clone())
-            .unwrap_or_else(|| address_on(Kind::VirtualNetwork, body, &network_id, site));
-        for (azure_name, short_name) in virtual_network::subnet_marks(body) {
-            let Some(element) = element(body, pointer, &azure_name) else { continue };
-            let still_declared = environment.resources.values().any(|resource| {
-                resource.address.kind() == Kind::Subnet
-                    && resource.address.outer().as_ref() == Some(&network)
-                    && resource.name.eq_ignore_ascii_case(&azure_name)
-            });
-            if !still_declared {
+/// Elements that a resource of ours carries a mark for and that no definition declares.
+fn orphaned_elements(site: &Site, environment: &Environment, lists: &Lists, observed: &mut Observed) {
+    for inner in Kind::ALL {
+        let spec = resources::of(inner).spec();
+        let (Listing::InParentBody(pointer), Some(outer)) = (spec.listing, spec.parent) else { continue };
+        for body in lists.of(outer) {
+            let owned = mark_on(outer, body).is_some_and(|mark| site.owns(&mark));
+            let Some(outer_id) = id_in(body).filter(|_| owned) else { continue };
+            let declared = observed.present.iter().find(|(_, found)| found.id == outer_id);
+            let around = declared
+                .map(|(address, _)| address.clone())
+                .unwrap_or_else(|| address_on(outer, body, &outer_id, site));
+            for (azure_name, short_name) in resources::of(outer).inner_marks(body) {
+                let Some(element) = element(body, pointer, &azure_name) else { continue };
+                let still_declared = environment.resources.values().any(|resource| {
+                    resource.address.kind() == inner
+                        && resource.address.outer().as_ref() == Some(&around)
+                        && resource.name.eq_ignore_ascii_case(&azure_name)
+                });
+                if still_declared {
+                    continue;
+                }
                 let short = if resources::address::is_name(&short_name) { &short_name } else { &azure_name };
                 observed.orphans.push(Orphan {
-                    address: network.inside(Kind::Subnet, short),
-                    kind: Kind::Subnet,
-                    id: network_id.child("subnets", &azure_name),
+                    address: around.inside(inner, short),
+                    kind: inner,
+                    id: outer_id.child(spec.segment, &azure_name),
                     body: element.clone(),
                 });
             }
@@ -304,34 +304,14 @@ fn orphaned_subnets(site: &Site, environment: &Environment, lists: &Lists, obser
 /// The mark that a body carries.
 #[must_use]
 pub(super) fn mark_on(kind: Kind, body: &Value) -> Option<Mark> {
-    let text = |pointer: String| body.pointer(&pointer).and_then(Value::as_str).and_then(Mark::parse);
-    match resources::of(kind).spec().carrier {
-        Carrier::Tags => text(format!("/tags/{MARK_KEY}")),
-        Carrier::PropertyTags => text(format!("/properties/tags/{MARK_KEY}")),
-        Carrier::Metadata => text(format!("/properties/metadata/{MARK_KEY}")),
-        Carrier::Description => {
-            let description = body.pointer("/properties/description")?.as_str()?;
-            role_assignment::mark_of(description).map(|(mark, _)| mark)
-        }
-        Carrier::Network => None,
-    }
+    resources::of(kind).mark_on(body).map(|(mark, _)| mark)
 }
 
 /// The address that a body says it has; else one made of its name in Azure.
 fn address_on(kind: Kind, body: &Value, id: &ResourceId, site: &Site) -> Address {
-    let text = |pointer: String| body.pointer(&pointer).and_then(Value::as_str).map(str::to_owned);
-    let local = match resources::of(kind).spec().carrier {
-        Carrier::Tags => text(format!("/tags/{ADDRESS_KEY}")),
-        Carrier::PropertyTags => text(format!("/properties/tags/{ADDRESS_KEY}")),
-        Carrier::Metadata => text(format!("/properties/metadata/{METADATA_ADDRESS_KEY}")),
-        Carrier::Description => text("/properties/description".to_owned())
-            .and_then(|text| role_assignment::mark_of(&text))
-            .map(|(_, l)| l),
-        Carrier::Network => None,
-    };
-    let environment = &site.mark.environment;
-    local
-        .and_then(|local| Address::parse_local(environment, &local).ok())
+    resources::of(kind)
+        .mark_on(body)
+        .and_then(|(_, local)| Address::parse_local(&site.mark.environment, &local?).ok())
         .filter(|address| address.kind() == kind)
         .unwrap_or_else(|| address_from_name(kind, id, site))
 }

@@ -14,7 +14,7 @@ use super::planner::{Input, is_deletion, shares_name};
 use super::step::{Part, ReadBack, Step};
 use crate::resources::behaviour::Carried;
 use crate::resources::id::ResourceId;
-use crate::resources::{self, Address, Field, Kind, Reference, Resource, Resources, Shape, Target};
+use crate::resources::{self, Address, Field, Kind, Listing, Reference, Resource, Resources, Shape, Target};
 
 /// The declared resource that contains `resource` in Azure.
 pub(super) fn parent_of(resource: &Resource, all: &Resources) -> Option<Address> {
@@ -42,7 +42,8 @@ fn uses(kind: Kind) -> BTreeSet<Kind> {
     let loose = resources::of(kind).loose_references();
     let mut used = BTreeSet::new();
     referred_kinds(resources::of(kind).spec().fields, loose, &mut used);
-    if kind == Kind::RoleAssignment {
+    // What extends its scope may stand on anything.
+    if resources::of(kind).spec().listing == Listing::AtScope {
         used.extend(Kind::ALL);
     }
     used.remove(&kind);

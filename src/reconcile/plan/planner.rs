@@ -16,7 +16,6 @@ use super::requests;
 use super::step::{FORMAT, Part, Plan, Revision, Step};
 use crate::definitions::{Environment, InputDigest, Location};
 use crate::reconcile::observe::{Found, Observed, Orphan};
-use crate::resources::behaviour::Identity;
 use crate::resources::id::ResourceId;
 use crate::resources::{
     self, Address, Adoption, Change, Context, Difference, Effect, Kind, NameScope, Protection, Reference,
@@ -169,8 +168,10 @@ impl<'a> Planner<'a> {
             // A role assignment is its scope, role and principal: one that the service or somebody else
             // has made grants what is declared, and stays theirs (`facts.md` 6 and 8). That the service
             // makes some is known, and not worth a note in every plan.
-            None if self.input.observed.is_made_by_service(&found.body) => return None,
-            Some(_) | None if spec.behaviour.identity == Identity::Content => {
+            None if self.input.observed.is_made_by_service(resource.address.kind(), &found.body) => {
+                return None;
+            }
+            Some(_) | None if spec.is_known_by_content() => {
                 self.notes.push(Note {
                     code: "granted-already".to_owned(),
                     address: Some(resource.address.clone()),
@@ -281,8 +282,7 @@ impl<'a> Planner<'a> {
             let Reference::Local(address) = reference else { return None };
             let field = spec.fields.iter().find(|field| field.name == path)?;
             // What is known by its content is another one with other content.
-            let binds =
-                matches!(field.change, Change::Replace(_)) || spec.behaviour.identity == Identity::Content;
+            let binds = matches!(field.change, Change::Replace(_)) || spec.is_known_by_content();
             binds.then(|| address.clone())
         });
         parent.into_iter().chain(bound).collect()
