@@ -110,5 +110,5 @@ pub fn stored_claims(environment: &Environment) -> Vec<Claim> {
 }
 
 fn stored_claim(claim: &definitions::Claim) -> Claim {
-    Claim { kind: claim.kind.as_str().to_owned(), key: claim.key.clone() }
+    Claim { kind: claim.kind.word(), key: claim.key.clone() }
 }

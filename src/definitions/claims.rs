@@ -6,96 +6,76 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Related};
 use super::environment::Environment;
 use super::source::Location;
-use crate::resources::{Address, Kind, Presence, Resource, Severity, of};
+use crate::resources::{Address, Kind, NameScope, Presence, Resource, Severity, of};
 
 /// What kind of thing is claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClaimKind {
     /// The name of an environment, also a former one.
     Environment,
-    /// A resource group of a subscription.
-    ResourceGroup,
-    /// The name of a storage account, unique in Azure.
-    StorageAccount,
-    /// The name of a key vault, unique in Azure.
-    KeyVault,
-    /// The name of a container registry, unique in Azure.
-    ContainerRegistry,
-    /// The name of a compute instance, unique in its region.
-    ComputeInstance,
-    /// The name of a compute cluster in a region; used twice it is confusing, not wrong.
-    ComputeCluster,
+    /// A name that resources of this kind have only once: in Azure, in a region, in a subscription.
+    Named(Kind),
     /// A resource inside one that somebody else made.
     Inner,
 }
 
 impl ClaimKind {
-    /// The word under which it is stored.
+    /// The word under which it is stored: `storage_account`.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn word(self) -> String {
         match self {
-            Self::Environment => "environment",
-            Self::ResourceGroup => "resource_group",
-            Self::StorageAccount => "storage_account",
-            Self::KeyVault => "key_vault",
-            Self::ContainerRegistry => "container_registry",
-            Self::ComputeInstance => "compute_instance",
-            Self::ComputeCluster => "compute_cluster",
-            Self::Inner => "inner",
+            Self::Environment => "environment".to_owned(),
+            Self::Named(kind) => of(kind).spec().noun.to_ascii_lowercase().replace(' ', "_"),
+            Self::Inner => "inner".to_owned(),
         }
     }
 
     fn noun(self) -> &'static str {
         match self {
             Self::Environment => "environment",
-            Self::ResourceGroup => "resource group",
-            Self::StorageAccount => "storage account",
-            Self::KeyVault => "key vault",
-            Self::ContainerRegistry => "container registry",
-            Self::ComputeInstance => "compute instance",
-            Self::ComputeCluster => "compute cluster",
+            Self::Named(kind) => of(kind).spec().noun,
             Self::Inner => "resource",
         }
     }
 
-    fn rule(self) -> &'static str {
+    fn rule(self) -> String {
         match self {
             Self::Environment => {
-                "Each environment has a name of its own; former names (`renamed_from`) count."
+                "Each environment has a name of its own; former names (`renamed_from`) count.".to_owned()
             }
-            Self::ResourceGroup => "An environment has a resource group to itself.",
-            Self::StorageAccount | Self::KeyVault | Self::ContainerRegistry => {
-                "Azure has this name only once in the world."
-            }
-            Self::ComputeInstance => "Azure has the name of a compute instance only once in a region.",
-            Self::ComputeCluster => "Clusters of one name in one region are easily taken for one another.",
-            Self::Inner => "Only one environment can own a resource.",
+            Self::Named(kind) => match (of(kind).spec().name_scope, of(kind).spec().noun) {
+                (NameScope::Azure, _) => "Azure has this name only once in the world.".to_owned(),
+                (NameScope::Region, noun) => {
+                    format!("Azure has the name of a {noun} only once in a region.")
+                }
+                (NameScope::Id, noun) if self.is_advice() => {
+                    format!("Two of one name in one region are easily taken for one another ({noun}).")
+                }
+                (NameScope::Id, noun) => format!("An environment has a {noun} to itself."),
+            },
+            Self::Inner => "Only one environment can own a resource.".to_owned(),
         }
     }
 
+    fn is_advice(self) -> bool {
+        matches!(self, Self::Named(kind) if of(kind).spec().behaviour.confusable)
+    }
+
     fn severity(self) -> (Severity, Code) {
-        match self {
-            Self::ComputeCluster => (Severity::Warning, Code::ClusterNameReused),
-            Self::Environment
-            | Self::ResourceGroup
-            | Self::StorageAccount
-            | Self::KeyVault
-            | Self::ContainerRegistry
-            | Self::ComputeInstance
-            | Self::Inner => (Severity::Error, Code::NameCollision),
+        if self.is_advice() {
+            (Severity::Warning, Code::ClusterNameReused)
+        } else {
+            (Severity::Error, Code::NameCollision)
         }
     }
 }
 
 /// Something that an environment claims for itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// What it is.
     pub kind: ClaimKind,
@@ -129,7 +109,12 @@ pub fn claims(environment: &Environment) -> Vec<Claim> {
             .map(|former| own(ClaimKind::Environment, former.to_string(), former.as_str(), "renamed_from")),
     );
     let group = format!("{}/{}", environment.subscription, environment.resource_group);
-    claims.push(own(ClaimKind::ResourceGroup, group, &environment.resource_group, "resource_group"));
+    claims.push(own(
+        ClaimKind::Named(Kind::ResourceGroup),
+        group,
+        &environment.resource_group,
+        "resource_group",
+    ));
     claims.extend(environment.resources.values().filter_map(|resource| of_resource(environment, resource)));
     claims
 }
@@ -138,20 +123,14 @@ fn of_resource(environment: &Environment, resource: &Resource) -> Option<Claim> 
     if !resource.is_managed() {
         return None;
     }
-    let (kind, scope) = match resource.address.kind() {
-        Kind::StorageAccount => (ClaimKind::StorageAccount, String::new()),
-        Kind::KeyVault => (ClaimKind::KeyVault, String::new()),
-        Kind::ContainerRegistry => (ClaimKind::ContainerRegistry, String::new()),
-        Kind::ComputeInstance => (ClaimKind::ComputeInstance, format!("{}/", resource.location)),
-        Kind::ComputeCluster => (ClaimKind::ComputeCluster, format!("{}/", resource.location)),
-        Kind::Container | Kind::Subnet => (ClaimKind::Inner, foreign_outer(environment, &resource.address)?),
-        Kind::ResourceGroup
-        | Kind::LogAnalyticsWorkspace
-        | Kind::ApplicationInsights
-        | Kind::VirtualNetwork
-        | Kind::Workspace
-        | Kind::Datastore
-        | Kind::RoleAssignment => return None,
+    let named = resource.address.kind();
+    let spec = of(named).spec();
+    let region = || format!("{}/", resource.location);
+    let (kind, scope) = match spec.name_scope {
+        NameScope::Azure => (ClaimKind::Named(named), String::new()),
+        NameScope::Region => (ClaimKind::Named(named), region()),
+        NameScope::Id if spec.behaviour.confusable => (ClaimKind::Named(named), region()),
+        NameScope::Id => (ClaimKind::Inner, foreign_outer(environment, &resource.address)?),
     };
     let code = Code::ClusterNameReused.as_str();
     Some(Claim {
@@ -205,7 +184,7 @@ fn colliding(claimants: &[(&str, &Claim)]) -> Vec<Collision> {
             severity,
             message: format!("the {} `{}` of {path} is also in {other_path}", claim.kind.noun(), claim.name),
             location: claim.location.clone(),
-            rule: claim.kind.rule().to_owned(),
+            rule: claim.kind.rule(),
             remedy: "Give one of them another name.".to_owned(),
             related: vec![related],
         };
