@@ -22,6 +22,8 @@ pub struct ApplicationInsights;
 
 static SPEC: Spec = Spec {
     kind: Kind::ApplicationInsights,
+    key: "application_insights",
+    noun: "Application Insights",
     arm_type: "Microsoft.Insights/components",
     api_version: ApiVersion("2020-02-02"),
     doc: "An Application Insights component, for the telemetry of a workspace's experiments and deployments.",

@@ -9,6 +9,10 @@
 pub struct Behaviour {
     /// Whose requests carry out what happens to it.
     pub carried: Carried,
+    /// Whether an environment has exactly one, which then has no short name.
+    pub single: bool,
+    /// Whether a definition writes it inside its parent, in a map within a map.
+    pub written_inside: bool,
     /// What serialises its writes.
     pub lock: Lock,
     /// How it is known in Azure.
@@ -18,6 +22,8 @@ pub struct Behaviour {
     pub empty_but_for: Option<&'static [&'static str]>,
     /// Whether its deletion leaves something behind that holds the name (`on_delete`).
     pub soft_deleted: bool,
+    /// Whether Azure allows two of one name in a region, and people take them for one another.
+    pub confusable: bool,
     /// Whether it grants something that takes a while to arrive everywhere.
     pub propagates: bool,
 }
@@ -26,10 +32,13 @@ impl Behaviour {
     /// Requests of its own, no lock, known by its id, and what is in it is no question.
     pub const USUAL: Self = Self {
         carried: Carried::Never,
+        single: false,
+        written_inside: false,
         lock: Lock::None,
         identity: Identity::Id,
         empty_but_for: None,
         soft_deleted: false,
+        confusable: false,
         propagates: false,
     };
 }

@@ -1,46 +1,109 @@
 //! THE table of resource types.
 
-use super::address::Kind;
-use super::application_insights::ApplicationInsights;
-use super::compute_cluster::ComputeCluster;
-use super::compute_instance::ComputeInstance;
-use super::container::Container;
-use super::container_registry::ContainerRegistry;
+use std::fmt;
+
 use super::contract::ResourceType;
-use super::datastore::Datastore;
-use super::key_vault::KeyVault;
-use super::log_analytics::LogAnalyticsWorkspace;
-use super::resource_group::ResourceGroup;
-use super::role_assignment::RoleAssignment;
-use super::storage_account::StorageAccount;
-use super::subnet::Subnet;
-use super::virtual_network::VirtualNetwork;
-use super::workspace::Workspace;
+
+/// Makes, of one row for each type, the [`Kind`], the list of all kinds, and the way from a kind to what is known
+/// of it. A row is the kind, which is also the name of the type in its file, and the file.
+macro_rules! table {
+    ($($(#[$doc:meta])* $kind:ident = $file:ident,)+) => {
+        /// The resource types of the catalog. The order is the order in which people read an environment.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Kind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl Kind {
+            /// Every kind, in reading order.
+            pub const ALL: [Self; [$(stringify!($kind)),+].len()] = [$(Self::$kind),+];
+        }
+
+        /// The type of a kind.
+        #[must_use]
+        pub fn of(kind: Kind) -> &'static dyn ResourceType {
+            match kind {
+                $(Kind::$kind => &super::$file::$kind,)+
+            }
+        }
+    };
+}
+
+table! {
+    /// `Microsoft.Resources/resourceGroups`
+    ResourceGroup = resource_group,
+    /// `Microsoft.Storage/storageAccounts`
+    StorageAccount = storage_account,
+    /// `Microsoft.Storage/storageAccounts/blobServices/containers`
+    Container = container,
+    /// `Microsoft.KeyVault/vaults`
+    KeyVault = key_vault,
+    /// `Microsoft.OperationalInsights/workspaces`
+    LogAnalyticsWorkspace = log_analytics,
+    /// `Microsoft.Insights/components`
+    ApplicationInsights = application_insights,
+    /// `Microsoft.ContainerRegistry/registries`
+    ContainerRegistry = container_registry,
+    /// `Microsoft.Network/virtualNetworks`
+    VirtualNetwork = virtual_network,
+    /// `Microsoft.Network/virtualNetworks/subnets`
+    Subnet = subnet,
+    /// `Microsoft.MachineLearningServices/workspaces`
+    Workspace = workspace,
+    /// `Microsoft.MachineLearningServices/workspaces/datastores`
+    Datastore = datastore,
+    /// `Microsoft.MachineLearningServices/workspaces/computes`, `AmlCompute`
+    ComputeCluster = compute_cluster,
+    /// `Microsoft.MachineLearningServices/workspaces/computes`, `ComputeInstance`
+    ComputeInstance = compute_instance,
+    /// `Microsoft.Authorization/roleAssignments`
+    RoleAssignment = role_assignment,
+}
 
 /// Every resource type, in reading order.
 #[must_use]
-pub fn all() -> [&'static dyn ResourceType; 14] {
+pub fn all() -> [&'static dyn ResourceType; Kind::ALL.len()] {
     Kind::ALL.map(of)
 }
 
-/// The type of a kind.
-#[must_use]
-pub fn of(kind: Kind) -> &'static dyn ResourceType {
-    match kind {
-        Kind::ResourceGroup => &ResourceGroup,
-        Kind::StorageAccount => &StorageAccount,
-        Kind::Container => &Container,
-        Kind::KeyVault => &KeyVault,
-        Kind::LogAnalyticsWorkspace => &LogAnalyticsWorkspace,
-        Kind::ApplicationInsights => &ApplicationInsights,
-        Kind::ContainerRegistry => &ContainerRegistry,
-        Kind::VirtualNetwork => &VirtualNetwork,
-        Kind::Subnet => &Subnet,
-        Kind::Workspace => &Workspace,
-        Kind::Datastore => &Datastore,
-        Kind::ComputeCluster => &ComputeCluster,
-        Kind::ComputeInstance => &ComputeInstance,
-        Kind::RoleAssignment => &RoleAssignment,
+impl Kind {
+    /// The key under which a definition lists resources of this kind.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        of(self).spec().key
+    }
+
+    /// The kind that a key names.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.key() == key)
+    }
+
+    /// The kind whose fields this kind is written inside of, for a map within a map.
+    #[must_use]
+    pub fn written_inside(self) -> Option<Self> {
+        of(self).spec().parent.filter(|_| of(self).spec().behaviour.written_inside)
+    }
+
+    /// Whether an environment has exactly one resource of this kind, which then has no short name.
+    #[must_use]
+    pub fn is_single(self) -> bool {
+        of(self).spec().behaviour.single
+    }
+
+    /// How many short names an address of this kind has.
+    pub(super) fn depth(self) -> usize {
+        match (self.is_single(), self.written_inside()) {
+            (true, _) => 0,
+            (false, None) => 1,
+            (false, Some(_)) => 2,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
     }
 }
 

@@ -39,6 +39,8 @@ const FIXED: Change = Change::Replace("Azure cannot change it on a living cluste
 
 static SPEC: Spec = Spec {
     kind: Kind::ComputeCluster,
+    key: "compute_clusters",
+    noun: "compute cluster",
     arm_type: compute::ARM_TYPE,
     api_version: ApiVersion("2025-12-01"),
     doc: "A cluster of machines that grows and shrinks with the jobs it is given.",
@@ -67,7 +69,7 @@ static SPEC: Spec = Spec {
         "/properties/properties/nodeStateCounts",
     ],
     timeout_secs: compute::TIMEOUT_SECS,
-    behaviour: Behaviour::USUAL,
+    behaviour: Behaviour { confusable: true, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 9] = [

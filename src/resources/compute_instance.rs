@@ -45,6 +45,8 @@ const AT_CREATION: Change = Change::CreationOnly(
 
 static SPEC: Spec = Spec {
     kind: Kind::ComputeInstance,
+    key: "compute_instances",
+    noun: "compute instance",
     arm_type: compute::ARM_TYPE,
     api_version: ApiVersion("2025-12-01"),
     doc: "A single machine for one person. Tags, description and schedules are written when it is made \

@@ -24,6 +24,8 @@ pub struct Container;
 
 static SPEC: Spec = Spec {
     kind: Kind::Container,
+    key: "containers",
+    noun: "container",
     arm_type: "Microsoft.Storage/storageAccounts/blobServices/containers",
     api_version: ApiVersion("2025-08-01"),
     doc: "A blob container, or with a hierarchical namespace a file system. Tags are not written to it; its \
@@ -38,7 +40,7 @@ static SPEC: Spec = Spec {
     located: Located::No,
     read_only: &[],
     timeout_secs: 30 * 60,
-    behaviour: Behaviour { carried: Carried::WhenParentGoes, ..Behaviour::USUAL },
+    behaviour: Behaviour { written_inside: true, carried: Carried::WhenParentGoes, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 1] = [Field {

@@ -21,6 +21,8 @@ pub struct ContainerRegistry;
 
 static SPEC: Spec = Spec {
     kind: Kind::ContainerRegistry,
+    key: "container_registries",
+    noun: "container registry",
     arm_type: "Microsoft.ContainerRegistry/registries",
     api_version: ApiVersion("2025-11-01"),
     doc: "A container registry, for the images that training and deployments run in.",

@@ -25,6 +25,10 @@ use super::resource::{Reference, Resource, Resources, Site};
 pub struct Spec {
     /// The kind.
     pub kind: Kind,
+    /// The key under which a definition lists them: `key_vaults`.
+    pub key: &'static str,
+    /// What one of them is called in a sentence: `key vault`.
+    pub noun: &'static str,
     /// The ARM type: `Microsoft.KeyVault/vaults`.
     pub arm_type: &'static str,
     /// The version that requests are written against (`facts.md` 0).

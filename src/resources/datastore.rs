@@ -48,6 +48,8 @@ const FIXED: Change = Change::Replace("a datastore that points elsewhere is anot
 
 static SPEC: Spec = Spec {
     kind: Kind::Datastore,
+    key: "datastores",
+    noun: "datastore",
     arm_type: "Microsoft.MachineLearningServices/workspaces/datastores",
     api_version: ApiVersion("2025-12-01"),
     doc: "A name under which jobs find a container, a file system or a share. Deleting it deletes no data.",

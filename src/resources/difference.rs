@@ -342,6 +342,8 @@ mod tests {
 
     static SPEC: Spec = Spec {
         kind: Kind::ApplicationInsights,
+        key: "machines",
+        noun: "machine",
         arm_type: "Example/machines",
         api_version: ApiVersion("2026-01-01"),
         doc: "A machine.",

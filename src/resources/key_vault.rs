@@ -29,6 +29,8 @@ pub struct KeyVault;
 
 static SPEC: Spec = Spec {
     kind: Kind::KeyVault,
+    key: "key_vaults",
+    noun: "key vault",
     arm_type: "Microsoft.KeyVault/vaults",
     // Every older control-plane version retires on 2027-02-27 (Key Vault, "Prepare for Azure RBAC as
     // the default access control model").

@@ -22,6 +22,8 @@ pub struct LogAnalyticsWorkspace;
 
 static SPEC: Spec = Spec {
     kind: Kind::LogAnalyticsWorkspace,
+    key: "log_analytics_workspaces",
+    noun: "Log Analytics workspace",
     arm_type: "Microsoft.OperationalInsights/workspaces",
     api_version: ApiVersion("2025-07-01"),
     doc: "A Log Analytics workspace, where Application Insights keeps its data.",

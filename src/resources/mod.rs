@@ -9,8 +9,8 @@
 //! [`ResourceType`] that the type overrides.
 //!
 //! # Adding a resource type
-//! 1. a variant of [`Kind`], 2. a file with a `Spec` and an `impl ResourceType`, 3. a row in
-//!    `catalog.rs`, 4. an example in `environments/`. The compiler and the tests list the rest.
+//! 1. a file with a `Spec` and an `impl ResourceType`, 2. a row in `catalog.rs`, 3. an example in `environments/`.
+//!    The compiler asks for nothing else; the tests list the rest.
 
 pub mod address;
 pub mod advice;

@@ -20,6 +20,8 @@ pub struct ResourceGroup;
 
 static SPEC: Spec = Spec {
     kind: Kind::ResourceGroup,
+    key: "resource_group",
+    noun: "resource group",
     arm_type: "Microsoft.Resources/resourceGroups",
     api_version: ApiVersion("2025-04-01"),
     doc: "The resource group that holds the environment. With `existing: true` it is one that somebody \
@@ -34,7 +36,7 @@ static SPEC: Spec = Spec {
     located: Located::Yes,
     read_only: &[],
     timeout_secs: 90 * 60,
-    behaviour: Behaviour { empty_but_for: Some(&BY_PRODUCTS), ..Behaviour::USUAL },
+    behaviour: Behaviour { single: true, empty_but_for: Some(&BY_PRODUCTS), ..Behaviour::USUAL },
 };
 
 /// Types that Azure puts into a group on its own beside what we make (`facts.md` 4): they go with the

@@ -78,6 +78,8 @@ const SCOPES: &[Kind] = &[
 
 static SPEC: Spec = Spec {
     kind: Kind::RoleAssignment,
+    key: "role_assignments",
+    noun: "role assignment",
     arm_type: ARM_TYPE,
     api_version: ApiVersion("2022-04-01"),
     doc: "Gives a role on a scope to a principal. An assignment follows the identity it is for: if the \

@@ -29,6 +29,8 @@ const MAX_TAG_NAME_CHARS: usize = 128;
 
 static SPEC: Spec = Spec {
     kind: Kind::StorageAccount,
+    key: "storage_accounts",
+    noun: "storage account",
     arm_type: "Microsoft.Storage/storageAccounts",
     api_version: ApiVersion("2025-08-01"),
     doc: "A storage account, for a workspace's default storage or as a data lake.",

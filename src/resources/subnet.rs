@@ -27,6 +27,8 @@ pub struct Subnet;
 
 static SPEC: Spec = Spec {
     kind: Kind::Subnet,
+    key: "subnets",
+    noun: "subnet",
     arm_type: "Microsoft.Network/virtualNetworks/subnets",
     api_version: ApiVersion("2025-07-01"),
     doc: "A subnet. A security group, route table or NAT gateway that somebody attached to it is kept. It has no \
@@ -41,7 +43,12 @@ static SPEC: Spec = Spec {
     located: Located::No,
     read_only: &["/properties/ipConfigurations"],
     timeout_secs: 30 * 60,
-    behaviour: Behaviour { carried: Carried::Always, lock: Lock::Outer, ..Behaviour::USUAL },
+    behaviour: Behaviour {
+        written_inside: true,
+        carried: Carried::Always,
+        lock: Lock::Outer,
+        ..Behaviour::USUAL
+    },
 };
 
 static FIELDS: [Field; 6] = [

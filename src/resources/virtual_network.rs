@@ -31,6 +31,8 @@ pub struct VirtualNetwork;
 
 static SPEC: Spec = Spec {
     kind: Kind::VirtualNetwork,
+    key: "virtual_networks",
+    noun: "virtual network",
     arm_type: "Microsoft.Network/virtualNetworks",
     api_version: ApiVersion("2025-07-01"),
     doc: "A virtual network with its subnets. Subnets, peerings and settings that the definition does not name \

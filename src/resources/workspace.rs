@@ -40,6 +40,8 @@ const FIXED: Change = Change::Replace("Azure cannot change it on a living worksp
 
 static SPEC: Spec = Spec {
     kind: Kind::Workspace,
+    key: "workspace",
+    noun: "workspace",
     arm_type: "Microsoft.MachineLearningServices/workspaces",
     api_version: ApiVersion("2025-12-01"),
     doc: "The workspace: where data, computes, jobs and models of a team meet. A deleted workspace \
@@ -71,7 +73,7 @@ static SPEC: Spec = Spec {
         "/properties/managedNetwork/changeableIsolationModes",
     ],
     timeout_secs: 30 * 60,
-    behaviour: Behaviour { soft_deleted: true, ..Behaviour::USUAL },
+    behaviour: Behaviour { single: true, soft_deleted: true, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 17] = [

@@ -231,3 +231,43 @@ fn every_file_says_why_it_exists() {
         assert!(is_entry || source.whole.starts_with("//!"), "{} does not open with //!", source.path);
     }
 }
+
+/// Types say everything of themselves: the rest of the product asks the table and names none of them.
+#[test]
+fn what_is_outside_the_catalog_names_hardly_any_type() {
+    const MOST: usize = 10;
+    let kinds: Vec<String> =
+        beamline::resources::Kind::ALL.iter().map(|kind| format!("Kind::{kind:?}")).collect();
+    let modules: Vec<String> = beamline::resources::all()
+        .iter()
+        .flat_map(|of| {
+            [of.spec().key.trim_end_matches('s').to_owned(), of.spec().noun.to_lowercase().replace(' ', "_")]
+        })
+        .map(|module| format!("{module}::"))
+        .collect();
+    let mut named = Vec::new();
+    for source in sources() {
+        let is_outside =
+            !["resources/", "simulator/", "base/"].iter().any(|own| source.path.starts_with(own));
+        if is_outside && !is_test(&source.path) {
+            let names = |line: &&str| {
+                kinds.iter().any(|kind| has_word(line, kind))
+                    || modules.iter().any(|module| has_word(line, module))
+            };
+            named.extend(
+                source.code.lines().filter(names).map(|line| format!("{}: {}", source.path, line.trim())),
+            );
+        }
+    }
+    assert!(named.len() <= MOST, "{} lines name a resource type:\n{}", named.len(), named.join("\n"));
+}
+
+/// Whether `line` has `word`, and not as the end of a longer one.
+fn has_word(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + word.len()..].chars().next();
+        let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        !goes_on(before) && (word.ends_with(':') || !goes_on(after))
+    })
+}
