@@ -52,6 +52,22 @@ async fn everything_at_once_is_deleted_in_reverse() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_subnet_goes_after_the_cluster_in_it_although_its_network_stays() {
+    let mut world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    world.consent("*");
+    let without_it = Definition::production()
+        .without("virtual_networks/main/subnets/compute")
+        .with("virtual_networks/main/dns_servers", json!(["10.1.2.4"]));
+    world.apply(&without_it.clone().without("compute_clusters/gpu-cluster-vnet").text()).await;
+    world.apply(&Definition::production().text()).await;
+    // The cluster stays, in another subnet: it is made again there.
+    world
+        .apply(&without_it.with("compute_clusters/gpu-cluster-vnet/subnet", "main/private_endpoints").text())
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_removed_environment_destroys_nothing_without_consent() {
     let mut world = AzureWorld::new();
     world.apply(&Definition::production().text()).await;

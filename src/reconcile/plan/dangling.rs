@@ -32,7 +32,8 @@ pub(super) fn dangling(observed: &Observed, group: &ResourceId, stays: &[&Addres
         let Some(found) = observed.present.get(*address) else { continue };
         let mut named = BTreeSet::new();
         ids_in(&found.body, &mut named);
-        for id in named.into_iter().filter(|id| *id != found.id) {
+        // What lies in it is no other resource.
+        for id in named.into_iter().filter(|id| !id.is_within(&found.id)) {
             let folded = id.folded();
             let what = if going.contains(&folded) {
                 "which is being deleted"

@@ -3,7 +3,8 @@
 //!
 //! - What is made waits for what contains it, what it refers to, and the removal of its predecessor.
 //! - What is deleted waits for the deletion of what lies in it and of what may use it (the catalog's
-//!   references, kind by kind), and for changes that drop a reference to it.
+//!   references, kind by kind), and for changes that drop a reference to it. An element that goes with an update
+//!   of what contains it lets that wait for the deletion of what uses it.
 //! - What another step carries out waits for that step.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,7 +206,39 @@ fn firm_edges(steps: &[Step], carriers: &BTreeMap<usize, usize>, input: &Input<'
             }
         }
     }
+    edges.extend(freed_elements(steps, carriers, input));
     edges
+}
+
+/// Edges (carrier, deletion): what stays and is written without one of its elements waits for the deletion of
+/// everything that uses that element. Only of what does: a network's update is no reason to take down first what is
+/// made again elsewhere.
+fn freed_elements(
+    steps: &[Step],
+    carriers: &BTreeMap<usize, usize>,
+    input: &Input<'_>,
+) -> Vec<(usize, usize)> {
+    let mut edges = Vec::new();
+    for (element, carrier) in carriers {
+        if !is_deletion(&steps[*element]) || is_deletion(&steps[*carrier]) {
+            continue;
+        }
+        let Some(id) = known(&steps[*element]) else { continue };
+        for (at, step) in steps.iter().enumerate().filter(|(_, step)| is_deletion(step)) {
+            if observed_body(step, input).is_some_and(|body| mentions(body, id)) {
+                edges.push((*carrier, at));
+            }
+        }
+    }
+    edges
+}
+
+/// What Azure showed of the resource that a step deletes.
+fn observed_body<'a>(step: &Step, input: &Input<'a>) -> Option<&'a Value> {
+    let id = known(step)?;
+    let present = input.observed.present.get(&step.address).filter(|found| found.id == *id);
+    let going = || input.observed.going().find(|orphan| orphan.id == *id).map(|orphan| &orphan.body);
+    present.map(|found| &found.body).or_else(going)
 }
 
 /// Whether what `made` makes cannot be there together with what `goes` deletes.
@@ -250,11 +283,17 @@ fn dropped_references(steps: &[Step], input: &Input<'_>) -> Vec<(usize, usize)> 
     edges
 }
 
+/// Whether a resource refers to `id`. That it is it, or that the other lies in it, is no reference.
 fn mentions(body: &Value, id: &ResourceId) -> bool {
-    match body {
+    let own = body.get("id").and_then(Value::as_str).and_then(|text| text.parse().ok());
+    !own.is_some_and(|own| id.is_within(&own)) && says(body, id)
+}
+
+fn says(value: &Value, id: &ResourceId) -> bool {
+    match value {
         Value::String(text) => text.eq_ignore_ascii_case(id.as_str()),
-        Value::Array(items) => items.iter().any(|item| mentions(item, id)),
-        Value::Object(fields) => fields.iter().any(|(key, value)| key != "id" && mentions(value, id)),
+        Value::Array(items) => items.iter().any(|item| says(item, id)),
+        Value::Object(fields) => fields.values().any(|value| says(value, id)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -381,5 +420,9 @@ mod tests {
         let shouted = id.as_str().to_uppercase();
         assert!(mentions(&serde_json::json!({ "a": [{ "b": shouted }] }), &id));
         assert!(!mentions(&serde_json::json!({ "id": id.as_str(), "a": 1 }), &id));
+        let other = "/subscriptions/s/resourceGroups/g/providers/Microsoft.X/y/other";
+        assert!(mentions(&serde_json::json!({ "id": other, "subnet": { "id": shouted } }), &id));
+        let element = serde_json::json!({ "id": id.as_str(), "elements": [{ "id": format!("{id}/e/f") }] });
+        assert!(!mentions(&element, &format!("{id}/e/f").parse().unwrap()), "it contains it");
     }
 }
