@@ -25,6 +25,7 @@ mod forged_webhooks;
 mod git_servers;
 mod github_outlet;
 mod hang;
+mod histories;
 mod identities;
 mod in_place;
 mod interrupted;

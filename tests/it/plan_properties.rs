@@ -58,7 +58,7 @@ fn before<'p>(plan: &'p Plan, step: &'p Step) -> BTreeSet<u32> {
 }
 
 /// Where the order of a plan breaks a dependency, by other rules than those that made it.
-fn disorder(plan: &Plan, all: &Resources) -> Vec<String> {
+pub(crate) fn disorder(plan: &Plan, all: &Resources) -> Vec<String> {
     let making: BTreeMap<&Address, &Step> =
         plan.steps.iter().filter(|step| !is_deletion(step)).map(|step| (&step.address, step)).collect();
     let mut found = Vec::new();

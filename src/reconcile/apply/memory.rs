@@ -86,6 +86,12 @@ impl MemoryJournal {
         disk.runs.values().filter(|run| run.end.is_none()).map(|run| run.record.clone()).collect()
     }
 
+    /// Every run that has begun, oldest first.
+    #[must_use]
+    pub fn runs(&self) -> Vec<RunRecord> {
+        self.lock().runs.values().map(|run| run.record.clone()).collect()
+    }
+
     /// How a run ended; `None` while it has not.
     #[must_use]
     pub fn end(&self, run: RunId) -> Option<RunEnd> {

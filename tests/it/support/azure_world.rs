@@ -9,7 +9,7 @@ use beamline::definitions::{Environment, SourceFile, load};
 use beamline::reconcile::apply::{Fence, LastWrite, MemoryJournal, RunEnd, RunKind};
 use beamline::reconcile::plan::{Blocker, Consents, Globs, Plan, Reach, Style, render};
 use beamline::reconcile::report::{Progress, Report, StepEnd};
-use beamline::reconcile::{Means, Planned, Wanted, carry_out, make_plan, resume, run_record};
+use beamline::reconcile::{Means, Planned, ReconcileError, Wanted, carry_out, make_plan, resume, run_record};
 use beamline::resources::Site;
 use beamline::resources::id::{ResourceId, SubscriptionId, TenantId};
 use beamline::wire;
@@ -75,6 +75,11 @@ impl AzureWorld {
         let loaded = load(&[file]);
         let problems: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
         loaded.environment.unwrap_or_else(|| panic!("{}", problems.join("\n")))
+    }
+
+    /// A group by its name.
+    pub(crate) fn group_called(name: &str) -> ResourceId {
+        ResourceId::resource_group(SubscriptionId(DEFAULT_SUBSCRIPTION.parse().unwrap()), name)
     }
 
     /// The environment `production` after its file is gone.
@@ -152,6 +157,19 @@ impl AzureWorld {
         let wanted = wanted(environment, &site, &consents, &self.former_groups);
         let run = run_record(&wanted, &planned.plan, RunKind::Apply, &self.arm);
         carry_out(&wanted, planned, &run, self.means(stop, &|_| {})).await.unwrap()
+    }
+
+    /// Carries out a plan of `environment`, or says why it could not.
+    pub(crate) async fn try_carry_out(
+        &self,
+        environment: &Environment,
+        planned: &Planned,
+    ) -> Result<Report, ReconcileError> {
+        let (site, consents) = (Self::site(environment), self.consents());
+        let wanted = wanted(environment, &site, &consents, &self.former_groups);
+        let run = run_record(&wanted, &planned.plan, RunKind::Apply, &self.arm);
+        let stop = CancellationToken::new();
+        carry_out(&wanted, planned, &run, self.means(&stop, &|_| {})).await
     }
 
     /// Carries out a plan in a process that dies in a write to the journal, after that many others.

@@ -1,20 +1,27 @@
 //! Generated definitions: a base in which everything is declared, and random changes of it that leave
 //! it valid.
 
+use beamline::resources::id::{ResourceId, SubscriptionId};
 use beamline::resources::{Kind, Shape};
+use beamline_simulator::DEFAULT_SUBSCRIPTION;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
-use super::azure_world::{AzureWorld, id};
+use super::azure_world::AzureWorld;
 use super::definition::{Definition, SPARES, address, leaves};
 
 /// The user-assigned identities that definitions here may name.
 pub(crate) const IDENTITIES: [&str; 2] = ["one", "two"];
 
-/// The ARM id of such an identity.
+/// The ARM id of such an identity: in a group that is somebody else's.
 pub(crate) fn identity(name: &str) -> String {
-    id(&format!("Microsoft.ManagedIdentity/userAssignedIdentities/{name}")).to_string()
+    let below = format!("Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
+    format!("{}/providers/{below}", identity_group())
+}
+
+fn identity_group() -> ResourceId {
+    ResourceId::resource_group(SubscriptionId(DEFAULT_SUBSCRIPTION.parse().unwrap()), "rg-identities")
 }
 
 /// The reference environment with one resource of each type on which every field can be changed.
@@ -45,8 +52,9 @@ pub(crate) fn workshop() -> Definition {
     more.into_iter().fold(Definition::with_spares(), |one, (path, value)| one.with(&path, value))
 }
 
-/// Makes the user-assigned identities, in a group that is there.
+/// Makes the user-assigned identities and their group.
 pub(crate) fn place_identities(world: &AzureWorld) {
+    world.azure.put(&identity_group(), json!({ "location": "eastus" }));
     for name in IDENTITIES {
         world.azure.put(&identity(name).parse().unwrap(), json!({ "location": "eastus" }));
     }
@@ -94,7 +102,8 @@ fn candidates() -> Vec<(String, Vec<Value>)> {
     candidates
 }
 
-fn values(kind: Kind, path: &str, shape: Shape) -> Vec<Value> {
+/// What a field of this shape may be.
+pub(crate) fn values(kind: Kind, path: &str, shape: Shape) -> Vec<Value> {
     match (kind, path) {
         (Kind::Subnet, "address_prefixes") => {
             return vec![json!(["10.1.40.0/24"]), json!(["10.1.41.0/26", "10.1.42.0/26"])];

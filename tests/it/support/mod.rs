@@ -29,7 +29,7 @@ pub(crate) use daemon_world::{DaemonWorld, Setup};
 pub(crate) use definition::{Definition, SPARES, address, leaves, other_value};
 pub(crate) use definitions::{consent_to_remove, group_of, small};
 pub(crate) use gate::DeathAt;
-pub(crate) use generated::{IDENTITIES, definition, identity, place_identities, workshop};
+pub(crate) use generated::{IDENTITIES, definition, identity, place_identities, values, workshop};
 pub(crate) use repository::Repository;
 pub(crate) use stage::Stage;
 
