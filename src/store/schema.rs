@@ -37,6 +37,16 @@ pub(super) async fn migrate(db: &mut AnyConnection, path: &Path) -> Result<(), S
     Ok(())
 }
 
+/// The version of a file that an older program has written. `None`: the file is new, or has the tables of this one.
+pub(super) async fn older_version(db: &mut AnyConnection, path: &Path) -> Result<Option<i64>, StoreError> {
+    let table = "SELECT COUNT(*) AS found FROM sqlite_master WHERE name = 'schema_versions'";
+    let found: i64 = sqlx::query(table).fetch_one(&mut *db).await?.try_get("found")?;
+    if found == 0 {
+        return Ok(None);
+    }
+    Ok(Some(version(db, path).await?).filter(|version| (1..known()).contains(version)))
+}
+
 /// Looks whether the tables are those of this program. `path` is for errors.
 pub(super) async fn check(db: &mut AnyConnection, path: &Path) -> Result<(), StoreError> {
     let found = version(db, path).await?;

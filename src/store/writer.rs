@@ -8,8 +8,10 @@
 //! the folder has a lock, nothing is written that it does not cover.
 
 use std::any::Any;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -298,8 +300,11 @@ async fn within<T>(
     }
 }
 
-/// Checks a file and brings its tables up to date.
+/// Checks a file and brings its tables up to date; what an older version left is kept beside it.
 pub(super) async fn prepare(db: &mut AnyConnection, path: &Path) -> Result<(), StoreError> {
+    if let Some(version) = schema::older_version(db, path).await? {
+        keep_copy(db, path, version).await?;
+    }
     let mut transaction = db.begin_with("BEGIN IMMEDIATE").await?;
     let check = sqlx::query("PRAGMA quick_check(1)").fetch_one(&mut *transaction).await?;
     let finding: String = check.try_get(0)?;
@@ -308,6 +313,18 @@ pub(super) async fn prepare(db: &mut AnyConnection, path: &Path) -> Result<(), S
     }
     schema::migrate(&mut transaction, path).await?;
     Ok(transaction.commit().await?)
+}
+
+/// Copies the file as it is to `journal.db.schema-2` beside it, so that whoever goes back to the older program has
+/// what that one can read. A copy of an earlier attempt is replaced.
+async fn keep_copy(db: &mut AnyConnection, path: &Path, version: i64) -> Result<(), StoreError> {
+    let beside = |end: &str| PathBuf::from(format!("{}.schema-{version}{end}", path.display()));
+    let (half, whole) = (beside(".half"), beside(""));
+    let failed = |source| StoreError::Open { path: half.clone(), source };
+    // SQLite fills an empty file, which nobody else may read.
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half).map_err(failed)?;
+    sqlx::query("VACUUM INTO $1").bind(half.display().to_string()).execute(&mut *db).await?;
+    std::fs::rename(&half, &whole).map_err(failed)
 }
 
 /// Numbers that the lost file gave out are still in the memory of this process, and in requests under way:

@@ -35,6 +35,7 @@ mod many_environments;
 mod many_webhooks;
 mod names_of_files;
 mod night_log;
+mod old_journals;
 mod ownership;
 mod plan_is_apply;
 mod plan_properties;
