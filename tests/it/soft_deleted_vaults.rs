@@ -61,3 +61,54 @@ async fn a_deleted_vault_from_elsewhere_cannot_be_brought_back_here() {
     let is_taken = |one: &Blocker| matches!(one, Blocker::NameStaysTaken { .. });
     assert!(plan.blockers.iter().any(is_taken), "{}", render(&plan, Style::Plain));
 }
+
+/// The blockers of a plan, but for consents.
+async fn in_the_way(world: &AzureWorld, definition: &Definition) -> Vec<String> {
+    let plan = world.plan(&definition.text()).await;
+    let of_vaults = plan.blockers.iter().filter(|one| {
+        matches!(one, Blocker::NameStaysTaken { address, .. } if address.local().starts_with("key_vaults/"))
+    });
+    of_vaults.map(Blocker::message).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_vault_takes_a_name_that_a_deleted_one_holds() {
+    let world = AzureWorld::new();
+    let two = Definition::with_spares().without("key_vaults/main/purge_protection_enabled");
+    world.apply(&two.text()).await;
+    // What is renamed takes the name of one that is gone already.
+    let alone = two.clone().without("key_vaults/spare");
+    delete_vault(&world).await;
+    let renamed = alone
+        .clone()
+        .with("key_vaults/main/name", "kv-ml-third")
+        .with("key_vaults/spare", two.0["key_vaults"]["spare"].clone())
+        .with("key_vaults/spare/name", "kv-ml-production");
+    let said = in_the_way(&world, &renamed).await;
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("holds the name kv-ml-production until"), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_vault_takes_a_name_that_stays_taken_when_its_holder_goes() {
+    let mut world = AzureWorld::new();
+    let two = Definition::with_spares();
+    world.apply(&two.text()).await;
+    world.remember_groups(&["rg-ml-production"]);
+    let swapped = two
+        .clone()
+        .with("key_vaults/main/name", "kv-ml-spare")
+        .with("key_vaults/spare/name", "kv-ml-production")
+        .with("resource_group/name", "rg-ml-elsewhere");
+    let said = in_the_way(&world, &swapped).await;
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said.iter().any(|one| one.contains("purge protection keeps the deleted vault")), "{said:?}");
+    // The one that goes is another resource, elsewhere.
+    let moved = two
+        .clone()
+        .without("key_vaults/spare")
+        .with("key_vaults/other", two.0["key_vaults"]["spare"].clone())
+        .with("resource_group/name", "rg-ml-elsewhere");
+    let said = in_the_way(&world, &moved).await;
+    assert!(said.iter().any(|one| one.contains("stays taken when that is deleted")), "{said:?}");
+}

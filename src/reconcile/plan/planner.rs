@@ -15,7 +15,7 @@ use super::order;
 use super::requests;
 use super::step::{FORMAT, Part, Plan, Revision, Step};
 use crate::definitions::{Environment, InputDigest, Location};
-use crate::reconcile::observe::{Found, Observed, Orphan};
+use crate::reconcile::observe::{Found, Observed, Orphan, SoftDeleted};
 use crate::resources::id::ResourceId;
 use crate::resources::{
     self, Address, Adoption, Change, Context, Difference, Effect, Kind, NameScope, Protection, Reference,
@@ -59,6 +59,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.follow_replacements();
     planner.carry_inner_changes();
     planner.guard_replacements();
+    planner.guard_names();
     planner.guard_orphans();
     planner.guard_references();
     planner.report_foreign();
@@ -135,6 +136,9 @@ impl<'a> Planner<'a> {
                 Target::RoleAssignment { .. } => None,
             };
             let reasons = vec![Reason::Renamed { from: former.id.clone(), to }];
+            if let Some(deleted) = self.input.observed.soft_deleted.get(&resource.address) {
+                self.block_held_name(resource, deleted, "Purge it, or choose another name");
+            }
             return Decision::Replace { reasons, differences: Vec::new() };
         }
         let missing = Decision::Make { action: Action::Create, reasons: vec![Reason::Missing] };
@@ -145,17 +149,21 @@ impl<'a> Planner<'a> {
             let reason = Reason::SoftDeleted { scheduled_purge: deleted.scheduled_purge.clone() };
             return Decision::Make { action: Action::Recover, reasons: vec![reason] };
         }
+        let remedy = "Purge it, choose another name, or write `adopt: true` to recover it";
+        self.block_held_name(resource, deleted, remedy);
+        missing
+    }
+
+    fn block_held_name(&mut self, resource: &Resource, deleted: &SoftDeleted, remedy: &str) {
         let until = deleted.scheduled_purge.as_deref().unwrap_or("its retention has passed");
         self.blockers.push(Blocker::NameStaysTaken {
             address: resource.address.clone(),
             why: format!(
-                "a soft-deleted {} holds the name {} until {until}. Purge it, choose another name, or write \
-                 `adopt: true` to recover it",
+                "a soft-deleted {} holds the name {} until {until}. {remedy}",
                 resources::of(resource.address.kind()).spec().arm_type,
                 resource.name,
             ),
         });
-        missing
     }
 
     fn decide_present(&mut self, resource: &Resource, found: &Found) -> Option<Decision> {
@@ -320,17 +328,7 @@ impl<'a> Planner<'a> {
 
     fn guard_replacements(&mut self) {
         for address in self.replaced() {
-            let (Some(resource), Some(going)) =
-                (self.input.environment.resources.get(&address), predecessor(self.input, &address))
-            else {
-                continue;
-            };
-            let target = resources::of(address.kind()).target(resource, &self.context());
-            if shares_name(address.kind(), going.id, &target)
-                && let Err(why) = resources::of(address.kind()).replaceable(resource, going.body)
-            {
-                self.blockers.push(Blocker::NameStaysTaken { address: address.clone(), why });
-            }
+            let Some(going) = predecessor(self.input, &address) else { continue };
             if let Some(former) = self.input.observed.former.get(&address) {
                 self.require_empty_group(former);
             }
@@ -342,6 +340,46 @@ impl<'a> Planner<'a> {
             };
             self.require_consent(&address, (going.id, going.body), Action::Replace, because);
         }
+    }
+
+    /// Refuses to count on a name that stays taken when what has it is deleted: its own former self, another
+    /// resource that is called otherwise now, or one that goes.
+    fn guard_names(&mut self) {
+        let replaced = self.replaced();
+        let declared = &self.input.environment.resources;
+        let replacements =
+            replaced.iter().filter_map(|address| Some((address, predecessor(self.input, address)?)));
+        let orphans = self.input.observed.orphans.iter();
+        let orphans =
+            orphans.map(|orphan| (&orphan.address, Predecessor { id: &orphan.id, body: &orphan.body }));
+        let going: Vec<(&Address, Predecessor<'_>)> = replacements.chain(orphans).collect();
+        let mut blockers = Vec::new();
+        for resource in declared.values() {
+            let address = &resource.address;
+            match self.decisions.get(address) {
+                Some(Decision::Make { .. } | Decision::Replace { .. }) => {}
+                Some(Decision::Keep | Decision::Change { .. }) | None => continue,
+            }
+            let kind = resources::of(address.kind());
+            let target = kind.target(resource, &self.context());
+            let holders = going.iter().filter(|(holder, going)| {
+                holder.kind() == address.kind() && shares_name(address.kind(), going.id, &target)
+            });
+            for (holder, going) in holders {
+                // How an orphan is deleted no definition says.
+                let freed = match declared.get(*holder) {
+                    Some(holder) => kind.replaceable(holder, going.body),
+                    None if kind.spec().behaviour.soft_deleted => Err(format!(
+                        "{} has this name, and the name stays taken when that is deleted; choose another `name`",
+                        going.id
+                    )),
+                    None => Ok(()),
+                };
+                blockers
+                    .extend(freed.err().map(|why| Blocker::NameStaysTaken { address: address.clone(), why }));
+            }
+        }
+        self.blockers.extend(blockers);
     }
 
     fn guard_orphans(&mut self) {
