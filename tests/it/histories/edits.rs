@@ -73,7 +73,11 @@ impl Sound {
         match draw.below(20) {
             0..=7 => self.field(draw, address),
             8 | 9 => {
-                let name = near(&self.environment.resources.get(address)?.name, draw);
+                let name = match whole().environment.resources.get(address) {
+                    // What was there before is had again.
+                    Some(first) if draw.chance(40) => first.name.clone(),
+                    Some(_) | None => near(&self.environment.resources.get(address)?.name, draw),
+                };
                 Some((format!("{local} is called {name}"), definition.with(&format!("{local}/name"), name)))
             }
             10 => self.short_name(draw, address),
@@ -257,9 +261,9 @@ fn with_segment(text: &str, old: &str, new: &str) -> String {
     renamed.collect::<Vec<_>>().join("/")
 }
 
-/// A name of the same kind: another last character.
+/// A name of the same kind: another last character, of few, so that names are had again.
 fn near(name: &str, draw: &mut Draw) -> String {
-    let digit = char::from_digit(draw.below(10), 10).unwrap_or('0');
+    let digit = char::from_digit(draw.below(3), 10).unwrap_or('0');
     let stem: String = name.chars().take(name.chars().count().saturating_sub(1)).collect();
     format!("{stem}{digit}")
 }

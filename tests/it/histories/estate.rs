@@ -1,15 +1,25 @@
 //! One environment in its Azure, brought again and again to where its definition says.
 
+use std::time::Duration;
+
 use beamline::reconcile::Planned;
 use beamline::reconcile::apply::RunEnd;
 use beamline::reconcile::plan::{Blocker, Consents, Globs, Plan, Reach, Style, check, render, trailer};
 use beamline::resources::id::ResourceId;
 use beamline_simulator::Latency;
 
+use super::draw::Draw;
 use super::edits::Sound;
+use super::hands;
 use super::judge::{Judge, promised, unlike};
 use crate::plan_properties::disorder;
 use crate::support::{AzureWorld, failures, place_identities};
+
+/// What Azure says of a workspace whose group somebody has deleted.
+const SOFT_DELETED_WORKSPACE: &str = "Soft-deleted workspace exists";
+
+/// Longer than Azure keeps one.
+const FIFTEEN_DAYS: Duration = Duration::from_hours(15 * 24);
 
 /// How an attempt to reach a definition ended.
 pub(super) enum Reached {
@@ -42,6 +52,17 @@ impl Estate {
     fn groups(&self, sound: &Sound) -> Vec<ResourceId> {
         let names = self.group.iter().chain([&sound.environment.resource_group]);
         names.map(|name| AzureWorld::group_called(name)).collect()
+    }
+
+    /// Somebody does something by hand; what, for people.
+    pub(super) async fn touch(&mut self, draw: &mut Draw) -> Option<String> {
+        let groups: Vec<ResourceId> = self.group.iter().map(|name| AzureWorld::group_called(name)).collect();
+        let deed = hands::act(&self.world, &groups, draw).await;
+        self.judge.overlook(&self.world);
+        if let Some(foreign) = deed.as_ref().and_then(|deed| deed.foreign.as_ref()) {
+            self.judge.disown(foreign);
+        }
+        deed.map(|deed| deed.told)
     }
 
     /// Plans, asks for consent to exactly what the plan wants it for, and applies.
@@ -101,8 +122,15 @@ impl Estate {
         if planned.plan.is_empty() {
             return;
         }
-        let report = self.world.try_carry_out(&sound.environment, planned).await.unwrap();
-        let done = self.judge.look(&self.world).await;
+        let mut report = self.world.try_carry_out(&sound.environment, planned).await.unwrap();
+        let mut done = self.judge.look(&self.world).await;
+        if failures(&report).contains(SOFT_DELETED_WORKSPACE) {
+            // Azure has no request that shows one: what is to be done is what its message says, or to wait.
+            self.world.arm.clock().sleep(FIFTEEN_DAYS).await;
+            let rest = self.world.planned(&sound.environment).await;
+            report = self.world.try_carry_out(&sound.environment, &rest).await.unwrap();
+            done.extend(self.judge.look(&self.world).await);
+        }
         let told = || render(&planned.plan, Style::Plain);
         assert!(report.end == RunEnd::Complete, "{:?}: {}\n{}", report.end, failures(&report), told());
         let unlike = unlike(&promised(&planned.plan), &done);

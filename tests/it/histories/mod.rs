@@ -1,5 +1,5 @@
 //! Histories of an environment, each drawn from a seed: its definition is edited over the whole catalog, and after
-//! each edit it is planned and applied.
+//! each edit it is planned and applied. In between people delete and change things by hand.
 //!
 //! Always: a plan is sound; what is done is what it promised; planning again finds nothing; nothing precious goes
 //! without consent; nothing that is somebody else's is touched; nothing is made twice; every write stands in the
@@ -11,6 +11,7 @@
 mod draw;
 mod edits;
 mod estate;
+mod hands;
 mod judge;
 
 use std::ops::Range;
@@ -60,6 +61,13 @@ async fn history(seed: u64, told: &Told) {
             if let Some((what, edited)) = next.edited(&mut draw) {
                 told.say(format!("{round}: {what}"));
                 next = edited;
+            }
+        }
+        if draw.chance(40) {
+            for _ in 0..=draw.below(3) {
+                if let Some(what) = estate.touch(&mut draw).await {
+                    told.say(format!("{round}: by hand: {what}"));
+                }
             }
         }
         match estate.reach(&next).await {
