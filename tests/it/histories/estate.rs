@@ -1,17 +1,22 @@
 //! One environment in its Azure, brought again and again to where its definition says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use beamline::reconcile::Planned;
 use beamline::reconcile::apply::RunEnd;
 use beamline::reconcile::plan::{Blocker, Consents, Globs, Plan, Reach, Style, check, render, trailer};
+use beamline::reconcile::report::Report;
+use beamline::reconcile::{Planned, ReconcileError};
 use beamline::resources::id::ResourceId;
 use beamline_simulator::Latency;
+use jiff::SignedDuration;
 
 use super::draw::Draw;
 use super::edits::Sound;
 use super::hands;
 use super::judge::{Judge, promised, unlike};
+use super::trouble::Trouble;
+use super::truth::lies;
 use crate::plan_properties::disorder;
 use crate::support::{AzureWorld, failures, place_identities};
 
@@ -20,6 +25,9 @@ const SOFT_DELETED_WORKSPACE: &str = "Soft-deleted workspace exists";
 
 /// Longer than Azure keeps one.
 const FIFTEEN_DAYS: Duration = Duration::from_hours(15 * 24);
+
+/// How often what did not end well is tried again, when nothing goes wrong any more.
+const ATTEMPTS: usize = 4;
 
 /// How an attempt to reach a definition ended.
 pub(super) enum Reached {
@@ -38,8 +46,8 @@ pub(super) struct Estate {
 }
 
 impl Estate {
-    pub(super) fn new(seed: u64) -> Self {
-        let world = AzureWorld::seeded(seed, Latency::None);
+    pub(super) fn new(seed: u64, latency: Latency) -> Self {
+        let world = AzureWorld::seeded(seed, latency);
         place_identities(&world);
         let mut judge = Judge::default();
         for id in world.azure.ids() {
@@ -55,9 +63,11 @@ impl Estate {
     }
 
     /// Somebody does something by hand; what, for people.
-    pub(super) async fn touch(&mut self, draw: &mut Draw) -> Option<String> {
+    pub(super) async fn touch(&mut self, sound: &Sound, draw: &mut Draw) -> Option<String> {
         let groups: Vec<ResourceId> = self.group.iter().map(|name| AzureWorld::group_called(name)).collect();
-        let deed = hands::act(&self.world, &groups, draw).await;
+        let deed = hands::act(&self.world, &groups, &sound.environment.resources, draw).await;
+        // Azure has done what they asked for.
+        self.world.arm.clock().sleep(Duration::from_hours(2)).await;
         self.judge.overlook(&self.world);
         if let Some(foreign) = deed.as_ref().and_then(|deed| deed.foreign.as_ref()) {
             self.judge.disown(foreign);
@@ -65,8 +75,9 @@ impl Estate {
         deed.map(|deed| deed.told)
     }
 
-    /// Plans, asks for consent to exactly what the plan wants it for, and applies.
-    pub(super) async fn reach(&mut self, sound: &Sound) -> Reached {
+    /// Plans, asks for consent to exactly what the plan wants it for, and applies, while `trouble` happens.
+    pub(super) async fn reach(&mut self, sound: &Sound, trouble: Trouble) -> Reached {
+        let began = self.world.arm.clock().now();
         let former: Vec<&str> = self.group.iter().map(String::as_str).collect();
         self.world.remember_groups(&former);
         let (planned, blockers) = self.plan(sound).await;
@@ -76,13 +87,22 @@ impl Estate {
         if let Some(blockers) = blocked {
             return Reached::Blocked(blockers);
         }
-        self.apply(sound, &planned).await;
+        match trouble {
+            Trouble::None => self.apply(sound, &planned).await,
+            trouble @ (Trouble::Faults(_) | Trouble::DiesWriting(..) | Trouble::DiesAfter(_)) => {
+                self.survive(sound, planned, trouble).await;
+            }
+        }
+        let took = began.duration_until(self.world.arm.clock().now());
+        assert!(took < SignedDuration::from_hours(24 * 16), "it hangs: {took:#}");
         self.world.withdraw_consent();
         self.judge.withdraw();
         self.group = Some(sound.environment.resource_group.clone());
         self.world.remember_groups(&[]);
         let again = self.world.planned(&sound.environment).await.plan;
         assert!(again.is_empty(), "plan again: no changes\n{}", render(&again, Style::Plain));
+        let lies = lies(&self.world, sound);
+        assert!(lies.is_empty(), "{lies:#?}");
         Reached::Yes
     }
 
@@ -109,6 +129,99 @@ impl Estate {
             self.judge.withdraw();
         }
         (planned, blockers)
+    }
+
+    /// Carries out a plan in trouble, and then without: the same work is finished, under the same consents.
+    async fn survive(&mut self, sound: &Sound, planned: Planned, trouble: Trouble) {
+        self.judge.may_repeat |= trouble.may_repeat();
+        self.judge.heeds_waits = matches!(trouble, Trouble::Faults(_));
+        let report = self.carry_out_in(sound, &planned, trouble).await;
+        self.world.azure.faults().clear();
+        self.judge.look(&self.world).await;
+        self.judge.heeds_waits = false;
+        if let Some(Ok(report)) = &report
+            && report.end == RunEnd::Complete
+        {
+            // Nothing else may be called complete.
+            let again = self.world.planned(&sound.environment).await.plan;
+            assert!(again.is_empty(), "it was called complete\n{}", render(&again, Style::Plain));
+        }
+        let mut ends = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let report = match self.world.journal.unfinished().pop() {
+                Some(run) => self.world.try_resume(&sound.environment, &run).await.unwrap(),
+                None => {
+                    let planned = self.planned_again(sound).await;
+                    let plan = &planned.plan;
+                    if plan.is_empty() && plan.blockers.is_empty() {
+                        return;
+                    }
+                    let told = || render(plan, Style::Plain);
+                    let asks = |blocker: &Blocker| matches!(blocker, Blocker::NeedsConsent { .. });
+                    assert!(!plan.blockers.iter().any(asks), "consent is asked for again: {}", told());
+                    let busy = |blocker: &Blocker| matches!(blocker, Blocker::InProgress { .. });
+                    assert!(plan.blockers.iter().all(busy), "blocked on the way: {}", told());
+                    if !plan.blockers.is_empty() {
+                        ends.push(told());
+                        self.world.arm.clock().sleep(Duration::from_mins(20)).await;
+                        continue;
+                    }
+                    self.world.try_carry_out(&sound.environment, &planned).await.unwrap()
+                }
+            };
+            self.judge.look(&self.world).await;
+            if failures(&report).contains(SOFT_DELETED_WORKSPACE) {
+                self.world.arm.clock().sleep(FIFTEEN_DAYS).await;
+            }
+            ends.push(format!("{:?}: {}", report.end, failures(&report)));
+        }
+        assert!(self.world.journal.unfinished().is_empty(), "a run is left open");
+        let last = self.world.planned(&sound.environment).await.plan;
+        assert!(last.is_empty(), "it does not converge: {ends:?}\n{}", render(&last, Style::Plain));
+    }
+
+    /// The plan of the rest. What is called otherwise since its successor is there has another address, and is
+    /// consented to under that one: of nothing else consent is asked for again.
+    async fn planned_again(&mut self, sound: &Sound) -> Planned {
+        let planned = self.world.planned(&sound.environment).await;
+        let mut asked = false;
+        for blocker in &planned.plan.blockers {
+            if let Blocker::NeedsConsent { address, id: Some(id), .. } = blocker
+                && self.judge.allows(id)
+            {
+                self.world.consent(&address.to_string());
+                asked = true;
+            }
+        }
+        if asked { self.world.planned(&sound.environment).await } else { planned }
+    }
+
+    /// What came of it; `None` or an error where the process died.
+    async fn carry_out_in(
+        &mut self,
+        sound: &Sound,
+        planned: &Planned,
+        trouble: Trouble,
+    ) -> Option<Result<Report, ReconcileError>> {
+        match trouble {
+            Trouble::None => {}
+            Trouble::Faults(faults) => {
+                faults.into_iter().for_each(|fault| self.world.azure.faults().add(fault))
+            }
+            Trouble::DiesWriting(writes, last) => self.world.journal.kill_after(writes, last),
+            Trouble::DiesAfter(time) => {
+                let clock = self.world.arm.clock().clone();
+                let report = tokio::select! {
+                    report = self.world.try_carry_out(&sound.environment, planned) => Some(report),
+                    () = clock.sleep(time) => None,
+                };
+                self.world.journal = Arc::new(self.world.journal.disk());
+                return report;
+            }
+        }
+        let report = self.world.try_carry_out(&sound.environment, planned).await;
+        self.world.journal = Arc::new(self.world.journal.disk());
+        Some(report)
     }
 
     fn is_sound(&self, plan: &Plan, sound: &Sound, consents: &Consents) {

@@ -3,7 +3,7 @@
 
 use beamline::azure::{Call, Method};
 use beamline::resources::id::ResourceId;
-use beamline::resources::{self, Arm as Place, Change, Kind, Shape};
+use beamline::resources::{self, Arm as Place, Change, Effect, Kind, Resources, Shape};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -19,7 +19,12 @@ pub(super) struct Deed {
 }
 
 /// Somebody does something to what is in one of `groups`; `None` where what was drawn cannot be done.
-pub(super) async fn act(world: &AzureWorld, groups: &[ResourceId], draw: &mut Draw) -> Option<Deed> {
+pub(super) async fn act(
+    world: &AzureWorld,
+    groups: &[ResourceId],
+    declared: &Resources,
+    draw: &mut Draw,
+) -> Option<Deed> {
     let ours: Vec<(Kind, ResourceId)> = world
         .azure
         .ids()
@@ -30,7 +35,7 @@ pub(super) async fn act(world: &AzureWorld, groups: &[ResourceId], draw: &mut Dr
     let (kind, id) = draw.among(&ours)?;
     match draw.below(10) {
         0..=3 => deleted(world, *kind, id).await,
-        4..=6 => changed(world, *kind, id, draw),
+        4..=6 => changed(world, declared, (*kind, id), draw),
         7 => tagged(world, id),
         8 => beside(world, id),
         _ => granted(world, id),
@@ -63,8 +68,16 @@ async fn deleted(world: &AzureWorld, kind: Kind, id: &ResourceId) -> Option<Deed
     Some(Deed { told: format!("{id} is deleted ({is_gone})"), foreign: None })
 }
 
-/// A field that can change on the living resource does.
-fn changed(world: &AzureWorld, kind: Kind, id: &ResourceId, draw: &mut Draw) -> Option<Deed> {
+/// A field that can change on the living resource does; there and back.
+fn changed(
+    world: &AzureWorld,
+    declared: &Resources,
+    (kind, id): (Kind, &ResourceId),
+    draw: &mut Draw,
+) -> Option<Deed> {
+    let resource = declared
+        .values()
+        .find(|one| one.address.kind() == kind && one.name.eq_ignore_ascii_case(id.name()))?;
     let plain: Vec<(&str, Shape, String)> = leaves(kind)
         .into_iter()
         .filter(|leaf| matches!(leaf.field.change, Change::InPlace) && !leaf.path.contains('.'))
@@ -76,6 +89,11 @@ fn changed(world: &AzureWorld, kind: Kind, id: &ResourceId, draw: &mut Draw) -> 
         .collect();
     let (pointer, shape, path) = draw.among(&plain)?;
     let value = draw.among(&values(kind, path, *shape))?.clone();
+    let now = world.azure.get(id)?.pointer(pointer)?.clone();
+    let changes = |from: &Value, to: &Value| resources::of(kind).effect(resource, path, from, to);
+    if changes(&now, &value) != Effect::InPlace || changes(&value, &now) != Effect::InPlace {
+        return None;
+    }
     let told = format!("{pointer} of {id} is {value}");
     let mut is_there = false;
     world.azure.edit(id, |body| {

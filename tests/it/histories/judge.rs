@@ -8,6 +8,7 @@ use beamline::resources::Target;
 use beamline::resources::id::ResourceId;
 use beamline_simulator::{RequestClass, RequestRecord};
 
+use super::trouble::RETRY_AFTER_SECS;
 use crate::support::AzureWorld;
 
 /// What is never deleted without consent, whatever the catalog says (ARM types in lower case).
@@ -37,6 +38,8 @@ pub(super) struct Judge {
     allowed: BTreeSet<String>,
     /// What is somebody else's (in lower case).
     foreign: BTreeSet<String>,
+    /// Whether one process has sent everything since the last time: it knows what Azure asked it to wait for.
+    pub(super) heeds_waits: bool,
     /// Whether operations have failed: what they were to make is made again.
     pub(super) may_repeat: bool,
 }
@@ -45,6 +48,11 @@ impl Judge {
     /// Consent was given to the deletion of `id`.
     pub(super) fn allow(&mut self, id: &ResourceId) {
         self.allowed.insert(id.folded());
+    }
+
+    /// Whether consent was given to the deletion of `id`.
+    pub(super) fn allows(&self, id: &ResourceId) -> bool {
+        self.allowed.contains(&id.folded())
     }
 
     /// Consent is spent.
@@ -84,7 +92,11 @@ impl Judge {
     /// Judges everything that was sent since the last time; what of it was written and accepted.
     pub(super) async fn look(&mut self, world: &AzureWorld) -> BTreeSet<Deed> {
         self.read(&world.journal).await;
-        let writes: Vec<RequestRecord> = world.azure.take_requests().into_iter().filter(is_write).collect();
+        let requests = world.azure.take_requests();
+        if self.heeds_waits {
+            waits(&requests);
+        }
+        let writes: Vec<RequestRecord> = requests.into_iter().filter(is_write).collect();
         let mut done = BTreeSet::new();
         for write in writes {
             let path = write.path.to_ascii_lowercase();
@@ -106,6 +118,11 @@ impl Judge {
         done
     }
 
+    /// Whether what is somebody else's goes with what it lies in. A grant on it says nothing any more.
+    fn is_lost(id: &str, below: &str) -> bool {
+        id.starts_with(below) && !id.contains("/microsoft.authorization/")
+    }
+
     fn deletion(&mut self, path: &str, status: u16) {
         if status >= 300 {
             return;
@@ -113,7 +130,22 @@ impl Judge {
         let id: ResourceId = path.parse().unwrap();
         let is_precious = PRECIOUS.contains(&id.arm_type().to_ascii_lowercase().as_str());
         assert!(!is_precious || self.allowed.contains(path), "{path} is deleted without consent");
+        let below = format!("{path}/");
+        let lost: Vec<&String> = self.foreign.iter().filter(|id| Self::is_lost(id, &below)).collect();
+        assert!(lost.is_empty(), "{path} takes along what is not ours: {lost:?}");
         self.forget_within(path);
+    }
+}
+
+/// What Azure had too many requests for is asked again only after the time that it said.
+fn waits(requests: &[RequestRecord]) {
+    for (at, refused) in requests.iter().enumerate().filter(|(_, one)| one.status == 429) {
+        let same = |one: &&RequestRecord| one.method == refused.method && one.path == refused.path;
+        if let Some(next) = requests[at + 1..].iter().find(same) {
+            let secs = refused.at.duration_until(next.at).as_secs();
+            let wanted = i64::try_from(RETRY_AFTER_SECS).unwrap();
+            assert!(secs >= wanted, "{} {} is sent again after {secs} s", next.method, next.path);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use beamline::azure::{Arm, Budget, Cloud, Tokens};
 use beamline::clock::Clock;
 use beamline::definitions::{Environment, SourceFile, load};
-use beamline::reconcile::apply::{Fence, LastWrite, MemoryJournal, RunEnd, RunKind};
+use beamline::reconcile::apply::{Fence, LastWrite, MemoryJournal, RunEnd, RunKind, RunRecord};
 use beamline::reconcile::plan::{Blocker, Consents, Globs, Plan, Reach, Style, render};
 use beamline::reconcile::report::{Progress, Report, StepEnd};
 use beamline::reconcile::{Means, Planned, ReconcileError, Wanted, carry_out, make_plan, resume, run_record};
@@ -170,6 +170,18 @@ impl AzureWorld {
         let run = run_record(&wanted, &planned.plan, RunKind::Apply, &self.arm);
         let stop = CancellationToken::new();
         carry_out(&wanted, planned, &run, self.means(&stop, &|_| {})).await
+    }
+
+    /// Goes on with a run that was interrupted, or says why it could not.
+    pub(crate) async fn try_resume(
+        &self,
+        environment: &Environment,
+        run: &RunRecord,
+    ) -> Result<Report, ReconcileError> {
+        let (site, consents) = (Self::site(environment), self.consents());
+        let wanted = wanted(environment, &site, &consents, &self.former_groups);
+        let stop = CancellationToken::new();
+        resume(&wanted, run, self.means(&stop, &|_| {})).await
     }
 
     /// Carries out a plan in a process that dies in a write to the journal, after that many others.
