@@ -1,10 +1,12 @@
 //! An environment with everything that a plan of it needs.
 
+use std::sync::Arc;
+
 use super::{Account, Estate, EstateError, Memory};
 use crate::definitions::{Environment, InputDigest};
 use crate::git::CommitId;
-use crate::reconcile::Wanted;
 use crate::reconcile::plan::{Consents, Revision};
+use crate::reconcile::{Neighbours, Wanted};
 use crate::resources::Site;
 use crate::resources::id::ResourceId;
 
@@ -23,6 +25,8 @@ pub struct Subject {
     pub consents: Consents,
     /// The commit of its last complete apply, as far as it is remembered.
     pub since: Option<CommitId>,
+    /// The other environments of its commit.
+    pub neighbours: Option<Arc<dyn Neighbours>>,
     site: Site,
     former_groups: Vec<ResourceId>,
     revision: Option<Revision>,
@@ -47,6 +51,7 @@ impl Subject {
             former_groups: memory.former_groups(&environment, account.subscription),
             since: memory.since(),
             consents: Consents::new(estate.globs),
+            neighbours: None,
             revision: commit.map(|commit| Revision(commit.to_string())),
             removed: false,
             environment,
@@ -78,6 +83,7 @@ impl Subject {
             consents: &self.consents,
             commit: self.revision.as_ref(),
             input_digest: self.digest.as_ref(),
+            neighbours: self.neighbours.as_deref(),
         }
     }
 }

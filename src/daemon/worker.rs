@@ -327,7 +327,9 @@ fn passes(error: &WorkError) -> bool {
         WorkError::Git(_)
         | WorkError::Store(_)
         | WorkError::Cut(_)
-        | WorkError::Reconcile(ReconcileError::Journal(_) | ReconcileError::Apply(_)) => true,
+        | WorkError::Reconcile(
+            ReconcileError::Neighbours(_) | ReconcileError::Journal(_) | ReconcileError::Apply(_),
+        ) => true,
     }
 }
 
@@ -338,7 +340,10 @@ fn cause(error: &WorkError) -> String {
             format!("{} (while {} was read)", observe.source.message_for_people(), observe.what)
         }
         WorkError::Reconcile(
-            ReconcileError::Defect(_) | ReconcileError::Journal(_) | ReconcileError::Apply(_),
+            ReconcileError::Neighbours(_)
+            | ReconcileError::Defect(_)
+            | ReconcileError::Journal(_)
+            | ReconcileError::Apply(_),
         )
         | WorkError::Git(_)
         | WorkError::Store(_)

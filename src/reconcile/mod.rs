@@ -11,9 +11,11 @@ pub mod plan;
 pub mod report;
 pub mod review;
 
+mod handover;
 mod preflight;
 mod reconciliation;
 
+pub use handover::{Broken, Declared, Neighbours, NeighboursError};
 pub use reconciliation::{
     Means, PARALLELISM, Planned, ReconcileError, Wanted, carry_out, digest_of, make_plan, resume, run_record,
 };

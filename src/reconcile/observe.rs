@@ -8,4 +8,4 @@ mod gather;
 mod sort;
 
 pub use gather::{ObserveError, observe};
-pub use sort::{Foreign, Found, Lists, Observed, Orphan, SoftDeleted, sort_out};
+pub use sort::{Foreign, Found, Given, Lists, Observed, Orphan, SoftDeleted, Taken, sort_out};

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::apply::{
     Apply, ApplyError, Event, Fence, Journal, JournalError, RunId, RunKind, RunRecord, apply,
 };
+use super::handover::{self, Neighbours, NeighboursError};
 use super::observe::{ObserveError, Observed, observe};
 use super::plan::{Consents, Defect, Input, Plan, Revision, check, plan};
 use super::preflight::preflight;
@@ -22,7 +23,7 @@ use crate::resources::id::ResourceId;
 pub const PARALLELISM: usize = 16;
 
 /// What is to be reconciled.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     /// The definition. For a removed environment one without resources.
     pub environment: &'a Environment,
@@ -36,6 +37,8 @@ pub struct Wanted<'a> {
     pub commit: Option<&'a Revision>,
     /// Digest of the definition and its defaults.
     pub input_digest: Option<&'a InputDigest>,
+    /// The other environments of the commit, where there may be some.
+    pub neighbours: Option<&'a dyn Neighbours>,
 }
 
 /// A plan and what it was made from.
@@ -53,6 +56,9 @@ pub enum ReconcileError {
     /// Azure could not be read.
     #[error("Azure could not be read")]
     Observe(#[from] ObserveError),
+    /// The commit could not be read.
+    #[error(transparent)]
+    Neighbours(#[from] NeighboursError),
     /// The plan failed its check.
     #[error(transparent)]
     Defect(#[from] Defect),
@@ -70,7 +76,8 @@ pub enum ReconcileError {
 /// [`ReconcileError::Observe`] when Azure cannot be read, [`ReconcileError::Defect`] when the checker
 /// finds fault with the plan.
 pub async fn make_plan(wanted: &Wanted<'_>, arm: &Arm) -> Result<Planned, ReconcileError> {
-    let observed = observe(wanted.environment, wanted.site, wanted.former_groups, arm).await?;
+    let mut observed = observe(wanted.environment, wanted.site, wanted.former_groups, arm).await?;
+    handover::settle(&mut observed, wanted.site, wanted.neighbours).await?;
     let plan = plan(&Input {
         environment: wanted.environment,
         site: wanted.site,

@@ -91,6 +91,7 @@ impl Bench {
             consents: &self.consents,
             commit: None,
             input_digest: None,
+            neighbours: None,
         }
     }
 

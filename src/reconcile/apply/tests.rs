@@ -573,6 +573,7 @@ impl Bench {
             consents: &consents,
             commit: None,
             input_digest: None,
+            neighbours: None,
         };
         make_plan(&wanted, &self.arm).await.unwrap()
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::definitions::Environment;
 use crate::resources::id::ResourceId;
-use crate::resources::{self, Address, Context, Kind, Listing, Mark, Site, Target};
+use crate::resources::{self, Address, Context, EnvironmentName, Kind, Listing, Mark, Site, Target};
 
 /// Bodies by the kind whose list they came from. Kinds that share an ARM type share the list of the
 /// first of them.
@@ -83,6 +83,28 @@ pub struct SoftDeleted {
     pub same_place: bool,
 }
 
+/// Ours so far, and declared by another environment of the commit now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The address that it had here.
+    pub address: Address,
+    /// Its id.
+    pub id: ResourceId,
+    /// Who declares it; `None` where only a file with errors may.
+    pub to: Option<EnvironmentName>,
+    /// The file with errors that speaks of it.
+    pub perhaps: Option<String>,
+}
+
+/// Declared here, and with the mark of another environment, which does not declare it any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// That environment.
+    pub from: EnvironmentName,
+    /// Whether it has no file any more.
+    pub is_gone: bool,
+}
+
 /// Everything that a plan needs to know of Azure.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
@@ -98,6 +120,10 @@ pub struct Observed {
     pub soft_deleted: BTreeMap<Address, SoftDeleted>,
     /// Neither ours nor declared, in the environment's lists. Without what the service itself has made.
     pub foreign: Vec<Foreign>,
+    /// What another environment of the commit declares now.
+    pub given: Vec<Given>,
+    /// What comes from another environment.
+    pub taken: BTreeMap<Address, Taken>,
     /// What the groups hold that would be deleted.
     pub group_contents: Vec<ResourceId>,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::consent::trailer;
-use crate::resources::{Address, id::ResourceId};
+use crate::resources::{Address, EnvironmentName, id::ResourceId};
 
 /// What happens to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,6 +74,11 @@ pub enum Reason {
     ProvisioningFailed {
         /// The provisioning state Azure shows.
         state: String,
+    },
+    /// Another environment of the repository declared it before.
+    HandedOver {
+        /// That environment.
+        from: EnvironmentName,
     },
 }
 

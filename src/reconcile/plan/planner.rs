@@ -60,6 +60,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.carry_inner_changes();
     planner.guard_replacements();
     planner.guard_names();
+    planner.note_given();
     planner.guard_orphans();
     planner.guard_references();
     planner.report_foreign();
@@ -170,6 +171,7 @@ impl<'a> Planner<'a> {
         let spec = resources::of(resource.address.kind()).spec();
         let adopting = match &found.mark {
             Some(mark) if self.input.site.owns(mark) => false,
+            Some(_) if self.input.observed.taken.contains_key(&resource.address) => false,
             None if resource.adoption == Adoption::Requested => true,
             // An element is adopted with what it is an element of.
             None if spec.is_inner() && self.adopts_outer_of(resource) => true,
@@ -208,7 +210,13 @@ impl<'a> Planner<'a> {
             self.blockers.push(Blocker::InProgress { address, state: state.to_owned() });
             return None;
         }
-        Some(decide_by_differences(found, differences, adopting))
+        let mut decision = decide_by_differences(found, differences, adopting);
+        if let Some(taken) = self.input.observed.taken.get(&resource.address)
+            && let Decision::Change { reasons, .. } | Decision::Replace { reasons, .. } = &mut decision
+        {
+            reasons.push(Reason::HandedOver { from: taken.from.clone() });
+        }
+        Some(decision)
     }
 
     fn adopts_outer_of(&self, resource: &Resource) -> bool {
@@ -380,6 +388,28 @@ impl<'a> Planner<'a> {
             }
         }
         self.blockers.extend(blockers);
+    }
+
+    /// Says what stays because another environment declares it.
+    fn note_given(&mut self) {
+        for given in &self.input.observed.given {
+            let (code, why) = match (&given.to, &given.perhaps) {
+                (Some(to), _) => ("handed-over", format!("is declared by {to} now, and stays: {}", given.id)),
+                (None, path) => (
+                    "perhaps-handed-over",
+                    format!(
+                        "stays until {} has no errors, which speaks of it: {}",
+                        path.as_deref().unwrap_or_default(),
+                        given.id
+                    ),
+                ),
+            };
+            self.notes.push(Note {
+                code: code.to_owned(),
+                address: Some(given.address.clone()),
+                message: format!("{} {why}", given.address),
+            });
+        }
     }
 
     fn guard_orphans(&mut self) {
@@ -615,6 +645,7 @@ pub(super) fn sentence(reason: &Reason) -> String {
         Reason::AdoptionRequested => "adopt: true".to_owned(),
         Reason::SoftDeleted { .. } => "a soft-deleted one holds its name and is recovered".to_owned(),
         Reason::ProvisioningFailed { state } => format!("its last write ended {state}"),
+        Reason::HandedOver { from } => format!("{from} hands it over"),
     }
 }
 

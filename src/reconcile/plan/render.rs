@@ -118,7 +118,8 @@ fn worth_saying(reason: &Reason) -> bool {
         | Reason::Inner { .. }
         | Reason::AdoptionRequested
         | Reason::SoftDeleted { .. }
-        | Reason::ProvisioningFailed { .. } => true,
+        | Reason::ProvisioningFailed { .. }
+        | Reason::HandedOver { .. } => true,
     }
 }
 

@@ -268,7 +268,7 @@ fn wanted<'a>(
     consents: &'a Consents,
     former_groups: &'a [ResourceId],
 ) -> Wanted<'a> {
-    Wanted { environment, site, former_groups, consents, commit: None, input_digest: None }
+    Wanted { environment, site, former_groups, consents, commit: None, input_digest: None, neighbours: None }
 }
 
 /// Runs a story on virtual time, where the test itself is not one.

@@ -553,6 +553,7 @@ impl DaemonWorld {
             consents: &Consents::default(),
             commit: None,
             input_digest: None,
+            neighbours: None,
         };
         let plan = make_plan(&wanted, &account.arm).await.unwrap().plan;
         assert!(plan.is_empty(), "plan again: no changes\n{}", render(&plan, Style::Plain));

@@ -1,0 +1,140 @@
+//! What moves from one environment to another of the same commit.
+//!
+//! A resource bears the mark of one environment. When its declaration moves (an environment is renamed, merged, split
+//! in two, moved to another file), whoever declares it now takes it over with its next write, and whoever declared it
+//! before leaves it alone, whichever of the two runs first, and also when the other one fails or has errors
+//! (design.md, promise 8).
+//!
+//! Guarantees: nothing that another environment of the same commit declares counts as an orphan. Nothing is taken over
+//! but from an environment that this repository has or had, and that does not declare it any more; two installations
+//! that share an owner take nothing from one another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::observe::{Given, Observed, Taken};
+use crate::definitions::Environment;
+use crate::resources::id::ResourceId;
+use crate::resources::{Context, EnvironmentName, Mark, Site};
+
+/// The other environments of a commit; asked only where something of them may be in sight.
+#[async_trait]
+pub trait Neighbours: Send + Sync {
+    /// What all environments of the commit declare.
+    async fn declared(&self) -> Result<Arc<Declared>, NeighboursError>;
+}
+
+/// The other definitions of the commit could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the other environments of the commit could not be read")]
+pub struct NeighboursError(#[from] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// What the environments of one commit declare.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    ids: BTreeMap<ResourceId, BTreeSet<EnvironmentName>>,
+    defined: BTreeSet<EnvironmentName>,
+    remembered: BTreeSet<EnvironmentName>,
+    broken: Vec<Broken>,
+}
+
+/// A definition with errors: nobody knows what it declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Its path.
+    pub path: String,
+    /// Everything it says, in lower case.
+    pub text: String,
+}
+
+impl Declared {
+    /// Adds what `environment` declares, at `site`: what it makes and what it only reads.
+    pub fn add(&mut self, environment: &Environment, site: &Site) {
+        let nothing = BTreeMap::new();
+        let context = Context { site, resources: &environment.resources, observed: &nothing };
+        for id in environment.resources.keys().filter_map(|address| context.id_of(address)) {
+            self.ids.entry(id).or_default().insert(environment.name.clone());
+        }
+        self.defined.insert(environment.name.clone());
+    }
+
+    /// Adds a definition with errors.
+    pub fn add_broken(&mut self, path: &str, text: &str) {
+        self.broken.push(Broken { path: path.to_owned(), text: text.to_ascii_lowercase() });
+    }
+
+    /// Environments that this repository had.
+    pub fn remember(&mut self, names: impl IntoIterator<Item = EnvironmentName>) {
+        self.remembered.extend(names);
+    }
+
+    /// Another environment than `own` that declares `id`.
+    fn elsewhere(&self, id: &ResourceId, own: &EnvironmentName) -> Option<&EnvironmentName> {
+        self.ids.get(id)?.iter().find(|name| *name != own)
+    }
+
+    /// The definition with errors that speaks of a resource of this name.
+    fn perhaps_in(&self, id: &ResourceId) -> Option<&str> {
+        let name = id.name().to_ascii_lowercase();
+        let is_word = |text: &str| {
+            text.match_indices(&name).any(|(at, _)| {
+                let goes_on =
+                    |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+                !goes_on(text[..at].chars().next_back()) && !goes_on(text[at + name.len()..].chars().next())
+            })
+        };
+        self.broken.iter().find(|broken| is_word(&broken.text)).map(|broken| broken.path.as_str())
+    }
+}
+
+/// The mark of another environment of the same owner.
+fn of_another<'a>(mark: Option<&'a Mark>, site: &Site) -> Option<&'a EnvironmentName> {
+    mark.filter(|mark| mark.owner == site.mark.owner && !site.owns(mark)).map(|mark| &mark.environment)
+}
+
+/// Settles what of `observed` goes to another environment, and what comes from one.
+pub(super) async fn settle(
+    observed: &mut Observed,
+    site: &Site,
+    neighbours: Option<&dyn Neighbours>,
+) -> Result<(), NeighboursError> {
+    let Some(neighbours) = neighbours else { return Ok(()) };
+    let is_concerned = observed.going().next().is_some()
+        || observed.present.values().any(|found| of_another(found.mark.as_ref(), site).is_some());
+    if is_concerned {
+        hand_over(observed, site, &*neighbours.declared().await?);
+    }
+    Ok(())
+}
+
+fn hand_over(observed: &mut Observed, site: &Site, declared: &Declared) {
+    let own = &site.mark.environment;
+    let former = std::mem::take(&mut observed.former);
+    let orphans = std::mem::take(&mut observed.orphans);
+    for (address, orphan) in former {
+        if declared.elsewhere(&orphan.id, own).is_none() {
+            observed.former.insert(address, orphan);
+        }
+    }
+    for orphan in orphans {
+        let to = declared.elsewhere(&orphan.id, own).cloned();
+        let perhaps = declared.perhaps_in(&orphan.id).filter(|_| to.is_none()).map(str::to_owned);
+        match (to, perhaps) {
+            (None, None) => observed.orphans.push(orphan),
+            (to, perhaps) => {
+                observed.given.push(Given { address: orphan.address, id: orphan.id, to, perhaps });
+            }
+        }
+    }
+    for (address, found) in &observed.present {
+        let Some(from) = of_another(found.mark.as_ref(), site) else { continue };
+        let is_known = declared.defined.contains(from) || declared.remembered.contains(from);
+        let still = declared.ids.get(&found.id).is_some_and(|names| names.contains(from));
+        if is_known && !still {
+            let is_gone = !declared.defined.contains(from);
+            observed.taken.insert(address.clone(), Taken { from: from.clone(), is_gone });
+        }
+    }
+}
