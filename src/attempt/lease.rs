@@ -50,6 +50,12 @@ impl Lease {
         }))
     }
 
+    /// Whose it is.
+    #[must_use]
+    pub fn environment(&self) -> &EnvironmentName {
+        &self.environment
+    }
+
     /// The number of this hold; every later one has a larger number.
     #[must_use]
     pub fn fence(&self) -> Fence {

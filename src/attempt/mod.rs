@@ -27,6 +27,6 @@ pub use estate::{Account, Estate, EstateError};
 pub use lease::{Lease, Taken};
 pub use memory::{Memory, removed_environment};
 pub use messages::{Messages, arrival, expired};
-pub use remember::{About, Tried, remembered, stored_claims};
+pub use remember::{About, Tried, forget_givers, kept_while_given, remembered, stored_claims};
 pub use run::{Attempt, AttemptError};
 pub use subject::Subject;

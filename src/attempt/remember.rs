@@ -1,11 +1,14 @@
 //! What is remembered of an environment after an attempt at it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::Subject;
 use crate::definitions::{self, Environment, claims};
 use crate::git::CommitId;
 use crate::reconcile::apply::RunEnd;
+use crate::reconcile::observe::Observed;
 use crate::resources::EnvironmentName;
 use crate::store::{Applied, Attempt, Claim, EnvironmentChange, EnvironmentRecord, Store, StoreError};
 
@@ -101,6 +104,34 @@ fn note_subject(record: &mut EnvironmentRecord, subject: &Subject, end: RunEnd, 
     if let (RunEnd::Complete, Some(digest)) = (end, &subject.digest) {
         record.last_complete = Some(Applied { commit: *commit, input_digest: digest.clone() });
     }
+}
+
+/// An environment without a file stays remembered until what it hands over was taken: the memory is what proves that
+/// this repository had it.
+#[must_use]
+pub fn kept_while_given(change: EnvironmentChange, observed: &Observed) -> EnvironmentChange {
+    let is_kept = matches!(change, EnvironmentChange::Remove(_)) && !observed.given.is_empty();
+    if is_kept { EnvironmentChange::None } else { change }
+}
+
+/// Forgets the environments without a file from which everything was taken that they had: those whose removal found
+/// nothing else to do.
+///
+/// # Errors
+/// [`StoreError`] when the store fails.
+pub async fn forget_givers(store: &Store, observed: &Observed) -> Result<(), StoreError> {
+    let givers: BTreeSet<&EnvironmentName> =
+        observed.taken.values().filter(|taken| taken.is_gone).map(|taken| &taken.from).collect();
+    for giver in givers {
+        let Some(record) = store.environment(giver).await? else { continue };
+        // Something else of it waits to be deleted: that is for its own removal to say.
+        let is_blocked = record.last_attempt.is_some_and(|last| last.input_digest.is_none());
+        let is_open = store.open_work().await?.iter().any(|work| work.environment == *giver);
+        if !is_blocked && !is_open {
+            store.change_environment(EnvironmentChange::Remove(giver.clone())).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What a definition claims, as it is stored.

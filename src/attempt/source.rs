@@ -13,6 +13,8 @@ pub struct Definition {
     pub loaded: Loaded,
     /// Digest of the file and of what it inherits.
     pub digest: InputDigest,
+    /// What its own file says; empty where it cannot be read as text.
+    pub text: String,
 }
 
 /// Reads the environment file at `path` with the defaults it inherits. `None` when the commit has no
@@ -36,7 +38,9 @@ pub fn load_at(snapshot: &Snapshot<'_>, root: &RepoPath, path: &str) -> Result<O
     let mut files: Vec<SourceFile> = found.into_iter().map(|(_, found)| found.file).collect();
     // One link can stand in the way of several files.
     files.dedup_by(|a, b| a.path() == b.path());
-    Ok(Some(Definition { loaded: load(&files), digest }))
+    let own = files.iter().rev().find(|file| file.path() == path);
+    let text = own.map(SourceFile::text).unwrap_or_default().to_owned();
+    Ok(Some(Definition { loaded: load(&files), digest, text }))
 }
 
 /// A file, and what makes it another one.

@@ -42,6 +42,10 @@ impl Held {
         self.lease.fence()
     }
 
+    pub(super) fn environment(&self) -> &EnvironmentName {
+        self.lease.environment()
+    }
+
     /// Gives it back.
     pub(super) async fn release(self) {
         self.renewal.abort();

@@ -9,7 +9,9 @@ use super::lease::Held;
 use super::live::Live;
 use super::sources::{Place, Sources};
 use super::subject::{Journal, Knowledge, plan_of};
-use crate::attempt::{About, Attempt, AttemptError, Estate, Subject, Tried, remembered};
+use crate::attempt::{
+    About, Attempt, AttemptError, Estate, Subject, Tried, forget_givers, kept_while_given, remembered,
+};
 use crate::clock::Clock;
 use crate::definitions::Environment;
 use crate::git::BranchName;
@@ -83,6 +85,7 @@ impl Runner {
     /// Carries out the plan of `turn`.
     pub(super) async fn apply(&self, turn: &Turn) -> Result<Report, CliError> {
         let name = &turn.subject.environment.name;
+        self.hold_givers(turn).await?;
         let observer = |progress: &Progress| self.live.progress(name, progress);
         let attempt = self.attempt(turn.fence, &observer);
         let run = attempt.run(&turn.subject, &turn.planned, None);
@@ -93,6 +96,19 @@ impl Runner {
         let report = carried.map_err(|error| failed(name, "applied", error))?;
         self.remember(turn, report.end).await?;
         Ok(report)
+    }
+
+    /// Takes the leases of those that hand something over, so that they do not change it meanwhile.
+    async fn hold_givers(&self, turn: &Turn) -> Result<(), CliError> {
+        for taken in turn.planned.observed.taken.values() {
+            let is_held = |held: &Held| *held.environment() == taken.from;
+            if self.leases.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_held) {
+                continue;
+            }
+            let held = Held::take(&self.store, &self.clock, &taken.from, &self.stop).await?;
+            self.leases.lock().unwrap_or_else(PoisonError::into_inner).push(held);
+        }
+        Ok(())
     }
 
     /// Gives everything back that others may wait for.
@@ -152,7 +168,11 @@ impl Runner {
         let (about, path) = (About::Subject(&turn.subject), environment.path.as_str());
         let tried = Tried { environment: &environment.name, path, commit, about };
         let change = remembered(&self.store, tried, end, self.clock.now()).await?;
-        Ok(self.store.change_environment(change).await?)
+        self.store.change_environment(kept_while_given(change, &turn.planned.observed)).await?;
+        if end == RunEnd::Complete {
+            forget_givers(&self.store, &turn.planned.observed).await?;
+        }
+        Ok(())
     }
 }
 

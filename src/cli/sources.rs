@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use super::error::CliError;
 use crate::attempt::source::unreadable;
@@ -15,6 +16,7 @@ use crate::definitions::{
     role,
 };
 use crate::git::{CommitId, EntryKind, GitError, Local, Reader, RepoPath, open_local};
+use crate::reconcile::Declared;
 
 /// How deep folders of definitions may lie in each other, as in `git`.
 const MAX_DEPTH: usize = 32;
@@ -39,6 +41,16 @@ pub(super) struct Sources {
     files: Vec<SourceFile>,
     /// Input digests by path, at a commit.
     pub(super) digests: BTreeMap<String, InputDigest>,
+    /// What the environments declare, once somebody has asked.
+    pub(super) declared: OnceLock<Arc<Declared>>,
+}
+
+impl Sources {
+    /// The paths and texts of the definitions with errors.
+    pub(super) fn broken(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_broken = |file: &&SourceFile| self.estate.failed.iter().any(|path| path == file.path());
+        self.files.iter().filter(is_broken).map(|file| (file.path(), file.text()))
+    }
 }
 
 /// Where definitions are.
@@ -120,7 +132,7 @@ fn at_commit(dir: &Path, root: &str, revision: &str) -> Result<Sources, CliError
     let dir = repository.work_dir()?;
     let estate = load_all(files.clone(), root);
     let (root, commit, repository) = (root.to_owned(), Some(commit), Some(repository));
-    Ok(Sources { estate, root, dir, commit, repository, files, digests })
+    Ok(Sources { estate, root, dir, commit, repository, files, digests, declared: OnceLock::new() })
 }
 
 fn file_at(
@@ -164,7 +176,16 @@ fn working_tree(dir: &Path, root: &str) -> Result<Sources, CliError> {
     }
     let estate = load_all(files.clone(), root);
     let (root, dir) = (root.to_owned(), Some(dir));
-    Ok(Sources { estate, root, dir, commit: None, repository, files, digests: BTreeMap::new() })
+    Ok(Sources {
+        estate,
+        root,
+        dir,
+        commit: None,
+        repository,
+        files,
+        digests: BTreeMap::new(),
+        declared: OnceLock::new(),
+    })
 }
 
 /// The folder that holds the definitions folder: the given one, else that of the repository around it.

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::error::CliError;
 use super::sources::Sources;
 use crate::attempt::{Estate, Memory, Messages, Subject, expired, removed_environment};
 use crate::config::{Config, ForgeKind};
 use crate::definitions::{Diagnostic, Environment, Role, defaults_for, role};
 use crate::git::{BranchName, CommitId, GitError, Local};
-use crate::reconcile::Planned;
 use crate::reconcile::plan::{Blocker, Consents, Plan};
+use crate::reconcile::{Declared, Neighbours, NeighboursError, Planned};
 use crate::resources::EnvironmentName;
 use crate::store::{Arrivals, EnvironmentRecord, Store};
 
@@ -100,6 +102,16 @@ pub(super) struct Knowledge<'a> {
     pub(super) journal: Option<Journal<'a>>,
 }
 
+/// What is declared beside the environment that a command is about.
+struct Beside(Arc<Declared>);
+
+#[async_trait]
+impl Neighbours for Beside {
+    async fn declared(&self) -> Result<Arc<Declared>, NeighboursError> {
+        Ok(Arc::clone(&self.0))
+    }
+}
+
 /// What is remembered.
 #[derive(Clone, Copy)]
 pub(super) struct Journal<'a> {
@@ -127,7 +139,27 @@ impl Knowledge<'_> {
         let has_file = sources.estate.environments.iter().any(|one| one.name == name);
         let mut subject = if has_file { subject } else { subject.gone() };
         subject.consents = self.consents(&subject, sources).await?;
+        subject.neighbours = Some(Arc::new(Beside(self.declared(sources).await?)));
         Ok(subject)
+    }
+
+    /// What all environments of `sources` declare. One whose subscription is not configured declares nothing that
+    /// could be in sight.
+    async fn declared(&self, sources: &Sources) -> Result<Arc<Declared>, CliError> {
+        if let Some(known) = sources.declared.get() {
+            return Ok(Arc::clone(known));
+        }
+        let mut declared = Declared::default();
+        for environment in &sources.estate.environments {
+            if let Ok(site) = self.estate.site(environment) {
+                declared.add(environment, &site);
+            }
+        }
+        sources.broken().for_each(|(path, text)| declared.add_broken(path, text));
+        if let Some(Journal { store, .. }) = self.journal {
+            declared.remember(store.environments().await?.into_iter().map(|record| record.environment));
+        }
+        Ok(Arc::clone(sources.declared.get_or_init(|| Arc::new(declared))))
     }
 
     /// What the messages of the commits since the last complete apply consent to; of a working tree those up to

@@ -34,6 +34,7 @@ mod http;
 mod log;
 mod look;
 mod messenger;
+mod neighbours;
 mod notes;
 mod orphans;
 mod outage;

@@ -20,7 +20,7 @@ use super::sentences;
 use super::service::Shared;
 use super::subject::{Reading, read};
 use super::worker::WorkError;
-use crate::attempt::{About, Attempt, Subject, Tried, remembered};
+use crate::attempt::{About, Attempt, Subject, Tried, forget_givers, kept_while_given, remembered};
 use crate::azure::Waits;
 use crate::definitions::Diagnostic;
 use crate::git::CommitId;
@@ -30,7 +30,7 @@ use crate::reconcile::report::{Progress, StepEnd};
 use crate::reconcile::review::Section;
 use crate::reconcile::{Planned, ReconcileError};
 use crate::resources::EnvironmentName;
-use crate::store::{Claim, EnvironmentChange, StoreError, Work};
+use crate::store::{Claim, EnvironmentChange, StoreError, Work, environment_lease};
 
 /// A commit that is about more environments than this plans those that were never applied at a walking
 /// pace: with an empty journal that is every environment there is.
@@ -200,7 +200,8 @@ impl Pass<'_> {
             _ if !plan.blockers.is_empty() => (RunEnd::Blocked, self.after(sentences::blocked(plan)).await?),
             RunKind::Plan | RunKind::Drift => (RunEnd::Planned, sentences::planned(plan)),
             RunKind::Apply if plan.steps.is_empty() && subject.is_removed() => {
-                (RunEnd::Complete, self.after(sentences::removed()).await?)
+                let text = sentences::handed_over(&planned.observed.given).unwrap_or_else(sentences::removed);
+                (RunEnd::Complete, self.after(text).await?)
             }
             RunKind::Apply if plan.steps.is_empty() => {
                 // What was done before an interruption was done for this commit.
@@ -216,7 +217,7 @@ impl Pass<'_> {
         };
         let section = self.is_kept().then(|| Box::new(Section::of_plan(plan)));
         let summary = asking::with_consents(summary, plan, &spent, &self.touched_beside(plan).await?);
-        Ok(Passed::Ended(Outcome { section, ..self.outcome(subject, end, summary).await? }))
+        Ok(Passed::Ended(Outcome { section, ..self.outcome((subject, planned), end, summary).await? }))
     }
 
     /// The environments of the same commit, where a plan has lines that speak of another one.
@@ -247,6 +248,15 @@ impl Pass<'_> {
     }
 
     async fn apply(&self, subject: &Subject, planned: &Planned) -> Result<Passed, WorkError> {
+        // What it takes over is not changed meanwhile by whoever hands it over.
+        for taken in planned.observed.taken.values() {
+            if self.shared.store.holding(&environment_lease(&taken.from)).await?.is_some() {
+                return Ok(Passed::Waiting(format!(
+                    "{} hands over to it, and is being worked on",
+                    taken.from
+                )));
+            }
+        }
         let observer = |progress: &Progress| self.observe(progress);
         let attempt = self.attempt(&observer);
         let run = &attempt.run(subject, planned, Some(self.work.id.0));
@@ -266,7 +276,7 @@ impl Pass<'_> {
         let done = done_for(self.shared, self.work, Some(&report)).await?;
         let applied = sentences::applied(&planned.plan, &done.deeds);
         let summary = asking::with_consents(applied, &planned.plan, &done.consents, &BTreeSet::new());
-        Ok(Passed::Ended(self.outcome(subject, report.end, summary).await?))
+        Ok(Passed::Ended(self.outcome((subject, planned), report.end, summary).await?))
     }
 
     fn attempt<'b>(&'b self, observer: &'b (dyn Fn(&Progress) + Send + Sync)) -> Attempt<'b> {
@@ -310,8 +320,17 @@ impl Pass<'_> {
         }
     }
 
-    async fn outcome(&self, subject: &Subject, end: RunEnd, summary: String) -> Result<Outcome, StoreError> {
+    async fn outcome(
+        &self,
+        (subject, planned): (&Subject, &Planned),
+        end: RunEnd,
+        summary: String,
+    ) -> Result<Outcome, StoreError> {
         let change = self.change(end, About::Subject(subject)).await?;
+        let change = kept_while_given(change, &planned.observed);
+        if self.work.kind == RunKind::Apply && end == RunEnd::Complete {
+            forget_givers(&self.shared.store, &planned.observed).await?;
+        }
         Ok(Outcome { end, summary, change, section: None })
     }
 

@@ -1,6 +1,8 @@
 //! PURE: what an outcome is called, in one line for people. The beginning carries the message, because a
 //! status has 140 characters and what comes after them is cut off.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::asking;
@@ -8,6 +10,7 @@ use super::queue::{Obstacle, Running};
 use crate::definitions::Diagnostic;
 use crate::reconcile::apply::RunKind;
 use crate::reconcile::deeds::Deeds;
+use crate::reconcile::observe::Given;
 use crate::reconcile::plan::{Blocker, Plan, summary_line};
 use crate::store::Holding;
 
@@ -37,6 +40,19 @@ fn caveats(plan: &Plan) -> Vec<String> {
 /// A plan for an environment without a file that finds nothing of it.
 pub(super) fn removed() -> String {
     "Removed: nothing of it is left".to_owned()
+}
+
+/// An environment without a file, all of which others declare now; `None` where they do not.
+pub(super) fn handed_over(given: &[Given]) -> Option<String> {
+    let to: BTreeSet<String> = given
+        .iter()
+        .map(|given| match (&given.to, &given.perhaps) {
+            (Some(to), _) => to.to_string(),
+            (None, path) => format!("{}, once that has no errors", path.as_deref().unwrap_or_default()),
+        })
+        .collect();
+    let to: Vec<String> = to.into_iter().collect();
+    (!to.is_empty()).then(|| format!("Handed over to {}: nothing is deleted", to.join(" and ")))
 }
 
 /// A plan that is not carried out: that of a branch.

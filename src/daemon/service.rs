@@ -19,6 +19,7 @@ use super::allowance::Supply;
 use super::beat::{Beats, Rhythm};
 use super::event::{Because, Event};
 use super::happening::Happening;
+use super::neighbours::KnownDeclared;
 use super::pull_requests::{Forks, Listed};
 use super::renewal::watch_credentials;
 use super::rivals::KnownRivals;
@@ -171,6 +172,8 @@ pub(super) struct Shared {
     pub(super) holder: String,
     /// What the environments of the last few commits claim from one another.
     pub(super) rivals: KnownRivals,
+    /// What the environments of the last few commits declare.
+    pub(super) declared: KnownDeclared,
     /// Whether Azure was asked since the start for environments that nobody knows of.
     pub(super) orphans_found: AtomicBool,
     /// The ways into the subscriptions that leave most of the read budget to others, by alias.
@@ -404,6 +407,7 @@ fn share(parts: Parts) -> Shared {
         parallel,
         holder,
         rivals: KnownRivals::default(),
+        declared: KnownDeclared::default(),
         orphans_found: AtomicBool::new(false),
         walking,
         outbox: Notify::new(),

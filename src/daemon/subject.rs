@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::consent::consents;
+use super::neighbours::OfCommit;
 use super::rivals::{claims_at, rivals_of};
 use super::service::Shared;
 use super::worker::WorkError;
@@ -46,7 +47,7 @@ pub(super) async fn read(shared: &Arc<Shared>, work: &Work, commit: &CommitId) -
     };
     let (environment, digest) = match (found.own.pop(), found.own.is_empty()) {
         (Some(last), false) => return Ok(found.rivals(last)),
-        (Some((_, Definition { loaded, digest })), true) => match loaded.environment {
+        (Some((_, Definition { loaded, digest, .. })), true) => match loaded.environment {
             Some(environment) => (environment, Some(digest)),
             None => return Ok(Reading::Invalid { diagnostics: loaded.diagnostics, claims: Vec::new() }),
         },
@@ -59,7 +60,10 @@ pub(super) async fn read(shared: &Arc<Shared>, work: &Work, commit: &CommitId) -
     };
     let rivals = rivals_of(shared, work).await?;
     let mut diagnostics = rivals.problems_of(&environment.path).to_vec();
-    diagnostics.extend(collisions_with_others(shared, commit, &environment).await?);
+    // What has no file claims nothing: whoever claims the same takes it over.
+    if digest.is_some() {
+        diagnostics.extend(collisions_with_others(shared, commit, &environment).await?);
+    }
     diagnostics.retain(Diagnostic::is_error);
     if !diagnostics.is_empty() {
         diagnostics.dedup();
@@ -78,6 +82,7 @@ pub(super) async fn read(shared: &Arc<Shared>, work: &Work, commit: &CommitId) -
     };
     let mut subject = if is_removed { subject.gone() } else { subject };
     subject.consents = consents(shared, work, commit, subject.since.as_ref(), &rivals).await?;
+    subject.neighbours = Some(Arc::new(OfCommit { shared: Arc::clone(shared), commit: *commit }));
     Ok(Reading::Subject { subject: Box::new(subject), neighbours: rivals.number() })
 }
 

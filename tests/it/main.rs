@@ -24,6 +24,7 @@ mod forge_trouble;
 mod forged_webhooks;
 mod git_servers;
 mod github_outlet;
+mod handing_over;
 mod hang;
 mod histories;
 mod identities;

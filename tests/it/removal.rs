@@ -95,19 +95,20 @@ async fn a_renamed_environment_takes_everything_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_changes_without_renamed_from_is_a_removal_and_is_refused() {
+async fn a_name_that_changes_without_renamed_from_hands_over_and_can_be_taken_back() {
     let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
-    world.take_writes();
+    let before = world.azure.ids();
     let other = small(1).replace("${environment}", "dev").replace("beamline: 1", "beamline: 1\nname: lab");
     world.repository.write("environments/dev.yaml", &other);
     let note = world.push("another name").await;
-    assert!(note.contains("beamline/apply: dev: failure: Needs 5 consent lines"), "{note}");
-    assert!(note.contains("beamline/apply: lab: failure: Blocked"), "{note}");
-    assert!(world.take_writes().is_empty());
+    assert!(note.contains("beamline/apply: dev: success: Handed over to lab: nothing is deleted"), "{note}");
+    assert!(note.contains("beamline/apply: lab: success: Applied: 7 changed"), "{note}");
     world.repository.write("environments/dev.yaml", &small(1));
     let note = world.push("taken back").await;
-    assert!(note.contains("beamline/apply: dev: success"), "{note}");
-    assert!(note.contains("beamline/apply: lab: success: Removed"), "{note}");
+    assert!(note.contains("beamline/apply: dev: success: Applied: 7 changed"), "{note}");
+    assert!(note.contains("beamline/apply: lab: success: Handed over to dev"), "{note}");
+    assert_eq!(world.azure.ids(), before);
+    assert!(world.take_writes().iter().all(|write| write.method != "DELETE"));
     world.finish().await;
 }
 

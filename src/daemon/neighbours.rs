@@ -1,0 +1,88 @@
+//! What the environments of a commit declare, for the plan of one of them that sees something of another's.
+//!
+//! Worked out when the first plan asks, from the commit itself; kept for the last few commits. Bounds: as many
+//! environments as a head may touch, and [`KEPT`] commits.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::service::Shared;
+use crate::attempt::source::{environment_files, load_at};
+use crate::git::{CommitId, GitError};
+use crate::reconcile::{Declared, Neighbours, NeighboursError};
+
+/// Commits whose answer is kept.
+const KEPT: usize = 2;
+
+/// The answers for the last few commits.
+#[derive(Default)]
+pub(super) struct KnownDeclared(Mutex<VecDeque<(CommitId, Arc<Declared>)>>);
+
+impl KnownDeclared {
+    fn of(&self, commit: &CommitId) -> Option<Arc<Declared>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|(other, _)| other == commit).map(|(_, declared)| Arc::clone(declared))
+    }
+
+    fn keep(&self, commit: CommitId, declared: &Arc<Declared>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.push_front((commit, Arc::clone(declared)));
+        known.truncate(KEPT);
+    }
+}
+
+/// The environments of a commit of the watched repository.
+pub(super) struct OfCommit {
+    pub(super) shared: Arc<Shared>,
+    pub(super) commit: CommitId,
+}
+
+#[async_trait]
+impl Neighbours for OfCommit {
+    async fn declared(&self) -> Result<Arc<Declared>, NeighboursError> {
+        if let Some(known) = self.shared.declared.of(&self.commit) {
+            return Ok(known);
+        }
+        let (shared, commit) = (Arc::clone(&self.shared), self.commit);
+        let read = tokio::task::spawn_blocking(move || declared_at(&shared, &commit)).await;
+        let mut declared = read.map_err(|error| NeighboursError(error.into()))?.map_err(failed)?;
+        declared.remember(
+            self.shared
+                .store
+                .environment_names()
+                .await
+                .map_err(failed)?
+                .iter()
+                .filter_map(|name| name.parse().ok()),
+        );
+        let declared = Arc::new(declared);
+        self.shared.declared.keep(self.commit, &declared);
+        Ok(declared)
+    }
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> NeighboursError {
+    NeighboursError(Box::new(error))
+}
+
+/// Blocking.
+fn declared_at(shared: &Shared, commit: &CommitId) -> Result<Declared, GitError> {
+    let reader = shared.mirror.reader()?;
+    let snapshot = reader.snapshot(commit)?;
+    let mut declared = Declared::default();
+    for path in environment_files(&reader, commit, &shared.root, &shared.root)? {
+        let Some(definition) = load_at(&snapshot, &shared.root, &path)? else { continue };
+        match &definition.loaded.environment {
+            // One whose subscription is not configured declares nothing that could be in sight.
+            Some(environment) => {
+                if let Ok(site) = shared.estate.site(environment) {
+                    declared.add(environment, &site);
+                }
+            }
+            None => declared.add_broken(&path, &definition.text),
+        }
+    }
+    Ok(declared)
+}

@@ -1,0 +1,85 @@
+//! Declarations that move from one environment to another: the receiver takes the resource over as it is, and the
+//! giver never deletes it, whichever runs first, and also when the receiver fails.
+
+use beamline_simulator::{Application, DEFAULT_SUBSCRIPTION};
+
+use crate::support::{DaemonWorld, small};
+
+/// A small environment whose names in Azure do not follow its own.
+fn dev() -> String {
+    small(1).replace("${environment}", "dev")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renamed_environment_keeps_everything_it_has() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &dev())]).await;
+    let before = world.azure.ids();
+    world.repository.remove("environments/dev.yaml");
+    world.repository.write("environments/development.yaml", &dev());
+    let note = world.push("another name").await;
+    assert!(note.contains("beamline/apply: development: success: Applied"), "{note}");
+    assert!(!note.contains("failure"), "{note}");
+    assert_eq!(world.azure.ids(), before, "nothing was made or deleted");
+    let deleted = world.take_writes().into_iter().filter(|write| write.method == "DELETE").count();
+    assert_eq!(deleted, 0);
+    let known: Vec<String> =
+        world.store().environments().await.unwrap().iter().map(|one| one.environment.to_string()).collect();
+    assert_eq!(known, ["development"], "the old name is forgotten");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn consent_to_destroy_the_old_name_destroys_nothing_that_the_new_one_has() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &dev())]).await;
+    let before = world.azure.ids();
+    world.repository.remove("environments/dev.yaml");
+    world.repository.write("environments/development.yaml", &dev());
+    let note = world.push("another name\n\nBeamline-Consent: destroy dev/resource_group").await;
+    assert!(note.contains("beamline/apply: development: success: Applied"), "{note}");
+    assert_eq!(world.azure.ids(), before);
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_broken_receiver_may_declare_is_not_deleted() {
+    let mut world = DaemonWorld::running(&[("environments/dev.yaml", &dev())]).await;
+    let before = world.azure.ids();
+    world.repository.remove("environments/dev.yaml");
+    world.repository.write("environments/development.yaml", &format!("{}\nnonsense: 1\n", dev()));
+    let note = world.push("broken\n\nBeamline-Consent: destroy dev/resource_group").await;
+    assert!(note.contains("development: failure"), "{note}");
+    assert_eq!(world.azure.ids(), before, "nothing was deleted: {note}");
+    world.repository.write("environments/development.yaml", &dev());
+    let note = world.push("mended").await;
+    assert!(note.contains("beamline/apply: development: success: Applied"), "{note}");
+    assert_eq!(world.azure.ids(), before);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_assignment_moves_to_another_environment() {
+    let mut world = DaemonWorld::new();
+    let application =
+        Application { client_id: "an application".to_owned(), secret: None, grants: Vec::new() };
+    let principal = world.azure.register(&application).unwrap();
+    let grant = format!(
+        "\nrole_assignments:\n  reader:\n    principal: {principal}\n    \
+         principal_type: ServicePrincipal\n    role: Reader\n    \
+         scope: /subscriptions/{DEFAULT_SUBSCRIPTION}\n"
+    );
+    let with = |text: String| format!("{text}{grant}");
+    world.repository.write("environments/dev.yaml", &with(dev()));
+    world.repository.write("environments/other.yaml", &small(1));
+    world.start().await;
+    let note = world.push("the beginning").await;
+    assert!(!note.contains("failure"), "{note}");
+    let before = world.azure.ids();
+    world.repository.write("environments/dev.yaml", &dev());
+    world.repository.write("environments/other.yaml", &with(small(1)));
+    let note = world.push("the grant moves").await;
+    assert!(!note.contains("failure"), "{note}");
+    assert_eq!(world.azure.ids(), before, "the grant was never gone: {note}");
+    let deleted = world.take_writes().into_iter().filter(|write| write.method == "DELETE").count();
+    assert_eq!(deleted, 0);
+    world.finish().await;
+}
