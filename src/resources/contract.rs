@@ -331,6 +331,12 @@ pub trait ResourceType: Sync {
         vec![Write::Put(body)]
     }
 
+    /// Of a replacement that makes the new one first: whether the old one goes also when the new one could not be made,
+    /// because what it gives must not be had any longer.
+    fn ends_anyway(&self, _resource: &Resource) -> bool {
+        false
+    }
+
     /// Whether the resource can be deleted and made again under its present name.
     ///
     /// # Errors

@@ -231,6 +231,12 @@ impl ResourceType for RoleAssignment {
         matches(resource, observed, context)
     }
 
+    /// Who wrote another grant took the old one back. But a workspace or a compute that has lost its own rights is
+    /// broken until the new ones are there.
+    fn ends_anyway(&self, resource: &Resource) -> bool {
+        local_principal(resource).is_none()
+    }
+
     fn known_through(&self, resource: &Resource, context: &Context<'_>) -> Option<Address> {
         unknown_principal(resource, context)
     }

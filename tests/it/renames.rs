@@ -1,7 +1,10 @@
 //! What becomes another: a name, a group, what a role assignment says, what was deleted by hand. Every such
 //! edit has a plan, and the plan converges.
 
+use beamline::reconcile::apply::RunEnd;
 use beamline::reconcile::plan::{Action, Part, Plan, Style, render};
+use beamline::resources::id::ResourceId;
+use beamline_simulator::{Application, Fault, FaultEffect};
 use serde_json::{Value, json};
 
 use crate::support::{AzureWorld, Definition, id};
@@ -215,4 +218,48 @@ async fn what_cannot_change_and_was_not_written_is_no_difference() {
     assert!(plan.is_empty(), "{}", render(&plan, Style::Plain));
     let other = Definition::production().with("key_vaults/main/soft_delete_retention_days", 60);
     assert_eq!(world.blockers(&other.text()).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_was_taken_back_goes_also_when_the_new_one_is_refused() {
+    let world = AzureWorld::new();
+    let application =
+        Application { client_id: "an application".to_owned(), secret: None, grants: Vec::new() };
+    let principal = world.azure.register(&application).unwrap().to_string();
+    let grant = |role: &str| {
+        let grant = json!({
+            "principal": principal, "principal_type": "ServicePrincipal", "role": role, "scope": "resource_group",
+        });
+        Definition::production().with("role_assignments/somebody", grant)
+    };
+    world.apply(&grant("Contributor").text()).await;
+    let plan = world.plan(&grant("Reader").text()).await;
+    let text = render(&plan, Style::Plain);
+    assert!(text.contains("takes away Contributor for ServicePrincipal"), "{text}");
+    let effect = FaultEffect::Status {
+        code: 400,
+        retry_after_secs: None,
+        error_code: "RoleDefinitionDoesNotExist".to_owned(),
+        message: "There is no such role.".to_owned(),
+    };
+    let path_contains = "/roleAssignments/".to_owned();
+    world.azure.faults().add(Fault { method: Some("PUT".to_owned()), path_contains, times: 1, effect });
+    let before = granted(&world, &principal);
+    let report = world.reconcile(&grant("Reader").environment()).await;
+    assert_eq!(report.end, RunEnd::Failed);
+    assert_eq!(
+        (before.len(), granted(&world, &principal).len()),
+        (1, 0),
+        "the wider grant is gone: {report:?}"
+    );
+    world.apply(&grant("Reader").text()).await;
+    assert_eq!(granted(&world, &principal).len(), 1);
+}
+
+/// The ids of the assignments to a principal.
+fn granted(world: &AzureWorld, principal: &str) -> Vec<String> {
+    let is_for = |id: &&ResourceId| {
+        world.azure.get(id).is_some_and(|body| body["properties"]["principalId"] == *principal)
+    };
+    world.azure.ids().iter().filter(is_for).map(|id| id.as_str().to_owned()).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariants, whatever happens: a step starts only when everything it waits for is done; two steps
 //! with one lock never run together; never more than the given number run at once; a failure skips
-//! what depends on it and nothing else; a step that another carries out never starts by itself.
+//! what depends on it and nothing else (a step can say that it only waits for another one's end); a step that another carries out never starts by itself.
 
 use std::collections::BTreeSet;
 
@@ -86,7 +86,11 @@ impl<'p> Schedule<'p> {
         let waiting = |step: &u32| matches!(self.state(*step), State::Waiting) && !self.taken.contains(step);
         self.ordinals()
             .filter(waiting)
-            .filter_map(|step| Some((step, self.waits_for(step).into_iter().find_map(|on| self.root(on))?)))
+            .filter_map(|step| {
+                let mut hindered =
+                    self.waits_for(step).into_iter().filter(|on| !self.goes_on_after(step, *on));
+                Some((step, hindered.find_map(|on| self.root(on))?))
+            })
             .collect()
     }
 
@@ -123,7 +127,16 @@ impl<'p> Schedule<'p> {
         };
         fits && !self.taken.contains(&step)
             && self.lock_is_free(step)
-            && self.waits_for(step).into_iter().all(|on| matches!(self.state(on), State::Done))
+            && self
+                .waits_for(step)
+                .into_iter()
+                .all(|on| matches!(self.state(on), State::Done) || self.goes_on_after(step, on))
+    }
+
+    /// Whether `on` has failed, and `step` runs all the same.
+    fn goes_on_after(&self, step: u32, on: u32) -> bool {
+        let is_listed = self.plan.step(step).is_some_and(|step| step.also_after_failure.contains(&on));
+        is_listed && matches!(self.state(on), State::Failed { .. })
     }
 
     fn lock_is_free(&self, step: u32) -> bool {
@@ -211,6 +224,7 @@ pub(crate) mod tests {
             precondition: None,
             lock: lock.map(str::to_owned),
             requests: if carried_by.is_some() { vec![] } else { vec![request] },
+            also_after_failure: Vec::new(),
             carried_by,
             read_back: ReadBack::Matches,
             timeout_secs: 600,

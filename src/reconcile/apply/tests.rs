@@ -133,6 +133,7 @@ impl Bench {
             precondition: None,
             lock: None,
             requests: vec![request(Verb::Put, Some(kind.body(resource, &context)))],
+            also_after_failure: Vec::new(),
             carried_by: None,
             read_back: ReadBack::Matches,
             timeout_secs: kind.spec().timeout_secs,

@@ -83,7 +83,17 @@ pub(super) fn arrange(steps: Vec<Step>, input: &Input<'_>) -> Vec<Step> {
         .collect();
     let edges = with_as_many_as_fit(steps.len(), firm, &soft);
     let order = sorted(steps.len(), &edges).unwrap_or_else(|| (0..steps.len()).collect());
-    number(steps, &order, &edges, &carriers)
+    let mut steps = number(steps, &order, &edges, &carriers);
+    let made: BTreeMap<Address, u32> = (steps.iter().filter(|step| step.part == Part::Creation))
+        .map(|step| (step.address.clone(), step.ordinal))
+        .collect();
+    for step in steps.iter_mut().filter(|step| step.part == Part::Removal) {
+        let declared = input.environment.resources.get(&step.address);
+        let goes_anyway = declared.is_some_and(|one| resources::of(one.address.kind()).ends_anyway(one));
+        let made = made.get(&step.address).filter(|made| goes_anyway && step.after.contains(made));
+        step.also_after_failure = made.copied().into_iter().collect();
+    }
+    steps
 }
 
 /// `firm`, and of the edges that are only better so those that close no circle with what is there already.

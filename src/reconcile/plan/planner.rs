@@ -61,6 +61,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.guard_replacements();
     planner.guard_names();
     planner.note_given();
+    planner.note_rights_taken();
     planner.guard_orphans();
     planner.guard_references();
     planner.report_foreign();
@@ -388,6 +389,26 @@ impl<'a> Planner<'a> {
             }
         }
         self.blockers.extend(blockers);
+    }
+
+    /// Says who loses which right: a grant that goes and is not made again with the same content.
+    fn note_rights_taken(&mut self) {
+        let orphans = self.input.observed.orphans.iter();
+        let orphans = orphans.map(|orphan| (orphan.address.clone(), &orphan.body));
+        let replaced = self.replaced();
+        let former = replaced
+            .iter()
+            .filter_map(|address| Some((address.clone(), predecessor(self.input, address)?.body)));
+        let told = |(address, body): (Address, &Value)| {
+            let kind = resources::of(address.kind());
+            let told = kind.told(body).filter(|_| kind.spec().behaviour.propagates)?;
+            let follows = matches!(self.decisions.get(&address), Some(Decision::Replace { reasons, .. })
+                if reasons.iter().all(|reason| matches!(reason, Reason::Follows { .. })));
+            let message = format!("{address}: takes away {told}");
+            (!follows).then(|| Note { code: "right-taken".to_owned(), address: Some(address), message })
+        };
+        let notes: Vec<Note> = former.chain(orphans).filter_map(told).collect();
+        self.notes.extend(notes);
     }
 
     /// Says what stays because another environment declares it.

@@ -160,6 +160,7 @@ impl Builder<'_> {
             after: Vec::new(),
             precondition: None,
             requests: Vec::new(),
+            also_after_failure: Vec::new(),
             carried_by: None,
             read_back: ReadBack::Matches,
             timeout_secs: spec.timeout_secs,

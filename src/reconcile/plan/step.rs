@@ -80,6 +80,9 @@ pub struct Step {
     pub differences: Vec<Difference>,
     /// Steps (ordinals) that must be done first.
     pub after: Vec<u32>,
+    /// Those of `after` whose failure does not keep it from running: it only waits for their end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_after_failure: Vec<u32>,
     /// What must hold immediately before the first request.
     pub precondition: Option<Precondition>,
     /// Steps that share a lock never run at the same time (writes in one virtual network).
