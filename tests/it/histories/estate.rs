@@ -227,6 +227,8 @@ impl Estate {
     fn is_sound(&self, plan: &Plan, sound: &Sound, consents: &Consents) {
         let defects = check(plan, &self.groups(sound), consents);
         assert!(defects.is_empty(), "{defects:?}\n{}", render(plan, Style::Plain));
+        let unasked = self.judge.unasked(plan);
+        assert!(unasked.is_empty(), "without consent: {unasked:?}\n{}", render(plan, Style::Plain));
         let disorder = disorder(plan, &sound.environment.resources);
         assert!(disorder.is_empty(), "{disorder:?}\n{}", render(plan, Style::Plain));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use beamline::reconcile::apply::{Event, Journal as _, MemoryJournal};
-use beamline::reconcile::plan::{Plan, Step, Verb};
+use beamline::reconcile::plan::{Action, Part, Plan, Step, Verb};
 use beamline::resources::Target;
 use beamline::resources::id::ResourceId;
 use beamline_simulator::{RequestClass, RequestRecord};
@@ -53,6 +53,17 @@ impl Judge {
     /// Whether consent was given to the deletion of `id`.
     pub(super) fn allows(&self, id: &ResourceId) -> bool {
         self.allowed.contains(&id.folded())
+    }
+
+    /// What a plan deletes that is precious and nobody consented to; elements too, for which no deletion is sent.
+    pub(super) fn unasked(&self, plan: &Plan) -> Vec<String> {
+        let goes = |step: &&Step| step.action == Action::Delete || step.part == Part::Removal;
+        let ids = plan.steps.iter().filter(goes).filter_map(|step| match &step.target {
+            Target::Known(id) => Some(id),
+            Target::RoleAssignment { .. } => None,
+        });
+        let precious = ids.filter(|id| PRECIOUS.contains(&id.arm_type().to_ascii_lowercase().as_str()));
+        precious.filter(|id| !self.allows(id)).map(ToString::to_string).collect()
     }
 
     /// Consent is spent.
