@@ -173,10 +173,14 @@ impl Target {
 pub struct Remains {
     /// The id that it had.
     pub former: ResourceId,
+    /// Where it was, as definitions write it; empty where Azure does not say.
+    pub location: String,
     /// When Azure removes it for good, as Azure writes it.
     pub scheduled_purge: Option<String>,
     /// The mark that it carried.
     pub mark: Option<Mark>,
+    /// Whether nobody can end that earlier.
+    pub stays: bool,
 }
 
 /// What the type needs to know beside the declared resource.
@@ -360,12 +364,13 @@ pub trait ResourceType: Sync {
         None
     }
 
-    /// Where Azure keeps what is left of a deleted one under the name of `resource`, where that can be asked.
-    fn remains_at(&self, _resource: &Resource, _site: &Site) -> Option<ResourceId> {
+    /// The path at which Azure lists what is left of deleted ones in the subscription, of all regions, where that can be
+    /// asked.
+    fn remains_at(&self, _site: &Site) -> Option<String> {
         None
     }
 
-    /// What Azure's answer there says.
+    /// What one of them says.
     fn remains(&self, _body: &Value) -> Option<Remains> {
         None
     }

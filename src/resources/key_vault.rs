@@ -159,6 +159,10 @@ fn collect(pointer: &str, value: &Value, into: &mut Vec<(String, Value)>) {
     }
 }
 
+fn read_purge_protection_of_deleted(body: &Value) -> bool {
+    pointer::get(body, "/properties/purgeProtectionEnabled").and_then(Value::as_bool).unwrap_or(false)
+}
+
 /// Where Azure keeps a deleted vault.
 fn deleted_id(subscription: SubscriptionId, location: &str, name: &str) -> ResourceId {
     ResourceId::subscription(subscription)
@@ -248,16 +252,21 @@ impl ResourceType for KeyVault {
         vec![Write::Put(recover_body(body)), Write::Merged(Merge { set, ..Merge::default() })]
     }
 
-    fn remains_at(&self, resource: &Resource, site: &Site) -> Option<ResourceId> {
-        Some(deleted_id(site.subscription, &resource.location, &resource.name))
+    fn remains_at(&self, site: &Site) -> Option<String> {
+        Some(format!(
+            "{}/providers/Microsoft.KeyVault/deletedVaults",
+            ResourceId::subscription(site.subscription)
+        ))
     }
 
     fn remains(&self, body: &Value) -> Option<Remains> {
         let text = |at| pointer::get(body, at).and_then(Value::as_str);
         Some(Remains {
             former: text("/properties/vaultId")?.parse().ok()?,
+            location: text("/properties/location").map(normalise::location).unwrap_or_default(),
             scheduled_purge: text("/properties/scheduledPurgeDate").map(str::to_owned),
             mark: text("/properties/tags/beamline").and_then(Mark::parse),
+            stays: read_purge_protection_of_deleted(body),
         })
     }
 

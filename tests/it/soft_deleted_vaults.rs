@@ -2,6 +2,7 @@
 
 use beamline::azure::{Call, Method};
 use beamline::reconcile::plan::{Action, Blocker, Style, render};
+use beamline_simulator::{Fault, FaultEffect};
 use serde_json::Value;
 
 use crate::support::{AzureWorld, Definition, id};
@@ -111,4 +112,43 @@ async fn no_vault_takes_a_name_that_stays_taken_when_its_holder_goes() {
         .with("resource_group/name", "rg-ml-elsewhere");
     let said = in_the_way(&world, &moved).await;
     assert!(said.iter().any(|one| one.contains("stays taken when that is deleted")), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_to_purge_what_is_protected_or_to_adopt_what_lay_elsewhere() {
+    let world = AzureWorld::new();
+    let protected = Definition::small().with("key_vaults/main/purge_protection_enabled", true);
+    world.apply(&protected.text()).await;
+    delete_vault(&world).await;
+    // A vault of one name holds it in every region.
+    for (path, value) in
+        [("resource_group/name", "rg-ml-elsewhere"), ("key_vaults/main/location", "westeurope")]
+    {
+        let [why] = &in_the_way(&world, &protected.clone().with(path, value)).await[..] else {
+            panic!("{path}")
+        };
+        assert!(why.contains("It is protected from being purged: choose another name"), "{why}");
+        assert!(!why.contains("Purge it") && !why.contains("adopt"), "{why}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_about_deleted_vaults_that_is_refused_is_said() {
+    let world = AzureWorld::new();
+    let effect = FaultEffect::Status {
+        code: 403,
+        retry_after_secs: None,
+        error_code: "AuthorizationFailed".to_owned(),
+        message: "The client does not have authorization.".to_owned(),
+    };
+    let path_contains = "/deletedVaults".to_owned();
+    world.azure.faults().add(Fault { method: Some("GET".to_owned()), path_contains, times: 9, effect });
+    let plan = world.plan(&Definition::small().text()).await;
+    let note = plan.notes.iter().find(|note| note.code == "not-verified").unwrap();
+    assert!(
+        note.message.contains("kv-ml-production") && note.message.contains("authorization"),
+        "{}",
+        note.message
+    );
+    world.apply(&Definition::small().text()).await;
 }

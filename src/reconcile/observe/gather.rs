@@ -12,7 +12,8 @@ use crate::azure::{Arm, ArmError};
 use crate::definitions::Environment;
 use crate::resources::contract::Remains;
 use crate::resources::id::ResourceId;
-use crate::resources::{self, Address, Context, Kind, Listing, Presence, Reference, Site, Target};
+use crate::resources::normalise;
+use crate::resources::{self, Context, Kind, Listing, Presence, Reference, Site, Target};
 
 /// The api-version of the generic resource list of a group (`facts.md` 1).
 const GROUP_CONTENTS: crate::resources::id::ApiVersion = crate::resources::id::ApiVersion("2025-04-01");
@@ -48,7 +49,7 @@ pub async fn observe(
     let outside = reader.outside_the_group(&lists).await?;
     lists.extend(outside);
     let mut observed = sort_out(environment, site, &lists);
-    observed.soft_deleted = reader.soft_deleted(&observed).await?;
+    reader.soft_deleted(&mut observed).await?;
     observed.group_contents = reader.contents_of_going_groups(&observed).await?;
     Ok(observed)
 }
@@ -177,32 +178,46 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// Declared names that soft-deleted resources may hold (`facts.md` 3). Who may read only the
-    /// group gets 403 here; then the question stays open and Azure answers it at creation.
-    async fn soft_deleted(
-        &self,
-        observed: &Observed,
-    ) -> Result<BTreeMap<Address, SoftDeleted>, ObserveError> {
+    /// Declared names that soft-deleted resources of the subscription hold, in whatever region (`facts.md` 3): one list
+    /// for each kind of which something declared is not there. Who may read only the group gets 403 here; then the
+    /// question stays open, and the plan says so.
+    async fn soft_deleted(&self, observed: &mut Observed) -> Result<(), ObserveError> {
         let nothing = BTreeMap::new();
         let context = Context { site: self.site, resources: &self.environment.resources, observed: &nothing };
-        let mut found = BTreeMap::new();
-        let managed = self.environment.resources.values().filter(|resource| resource.is_managed());
-        for resource in managed.filter(|resource| !observed.present.contains_key(&resource.address)) {
-            let kind = resources::of(resource.address.kind());
-            let Some(id) = kind.remains_at(resource, self.site) else { continue };
-            match self.arm.get(&id, kind.spec().api_version).await {
-                Ok(Some(body)) => {
-                    let Some(remains) = kind.remains(&body) else { continue };
-                    let same_place = kind.target(resource, &context) == Target::Known(remains.former);
-                    let Remains { scheduled_purge, mark, .. } = remains;
-                    let deleted = SoftDeleted { scheduled_purge, mark, same_place };
-                    found.insert(resource.address.clone(), deleted);
+        for kind in Kind::ALL {
+            let of_kind = resources::of(kind);
+            let managed = self.environment.resources.values().filter(|resource| resource.is_managed());
+            let missing: Vec<_> = managed
+                .filter(|one| one.address.kind() == kind && !observed.present.contains_key(&one.address))
+                .collect();
+            let Some(path) = of_kind.remains_at(self.site).filter(|_| !missing.is_empty()) else { continue };
+            let listed = match self.arm.list(&path, of_kind.spec().api_version, &[]).await {
+                Ok(listed) => listed.unwrap_or_default(),
+                Err(error @ ArmError::Refused { status: 403, .. }) => {
+                    let why = error.message_for_people();
+                    observed.unasked.extend(missing.iter().map(|one| (one.address.clone(), why.clone())));
+                    continue;
                 }
-                Ok(None) | Err(ArmError::Refused { status: 403, .. }) => {}
-                Err(source) => return Err(failed(&id, source)),
+                Err(source) => return Err(failed(&path, source)),
+            };
+            for resource in missing {
+                let named = |body: &&Value| {
+                    body.get("name")
+                        .and_then(Value::as_str)
+                        .is_some_and(|it| it.eq_ignore_ascii_case(&resource.name))
+                };
+                let Some(remains) = listed.iter().find(named).and_then(|body| of_kind.remains(body)) else {
+                    continue;
+                };
+                let same_place = of_kind.target(resource, &context) == Target::Known(remains.former)
+                    && (remains.location.is_empty()
+                        || remains.location == normalise::location(&resource.location));
+                let Remains { scheduled_purge, mark, stays, .. } = remains;
+                let deleted = SoftDeleted { scheduled_purge, mark, same_place, stays };
+                observed.soft_deleted.insert(resource.address.clone(), deleted);
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     async fn contents_of_going_groups(&self, observed: &Observed) -> Result<Vec<ResourceId>, ObserveError> {

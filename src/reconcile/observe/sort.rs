@@ -81,6 +81,8 @@ pub struct SoftDeleted {
     pub mark: Option<Mark>,
     /// Whether it was deleted from exactly the declared place (only then it can be recovered there).
     pub same_place: bool,
+    /// Whether nobody can end that earlier: it is protected from being purged.
+    pub stays: bool,
 }
 
 /// Ours so far, and declared by another environment of the commit now.
@@ -118,6 +120,8 @@ pub struct Observed {
     pub former: BTreeMap<Address, Orphan>,
     /// Declared names that soft-deleted resources hold.
     pub soft_deleted: BTreeMap<Address, SoftDeleted>,
+    /// Declared resources of which nobody could say whether something deleted holds their name, with Azure's reason.
+    pub unasked: BTreeMap<Address, String>,
     /// Neither ours nor declared, in the environment's lists. Without what the service itself has made.
     pub foreign: Vec<Foreign>,
     /// What another environment of the commit declares now.

@@ -139,11 +139,19 @@ impl<'a> Planner<'a> {
             };
             let reasons = vec![Reason::Renamed { from: former.id.clone(), to }];
             if let Some(deleted) = self.input.observed.soft_deleted.get(&resource.address) {
-                self.block_held_name(resource, deleted, "Purge it, or choose another name");
+                self.block_held_name(resource, deleted, Recovery::Useless);
             }
             return Decision::Replace { reasons, differences: Vec::new() };
         }
         let missing = Decision::Make { action: Action::Create, reasons: vec![Reason::Missing] };
+        if let Some(why) = self.input.observed.unasked.get(&resource.address) {
+            let message = format!(
+                "{}: whether something deleted still holds the name {} could not be asked; if so, Azure refuses it: {why}",
+                resource.address, resource.name
+            );
+            let (code, address) = ("not-verified".to_owned(), Some(resource.address.clone()));
+            self.notes.push(Note { code, address, message });
+        }
         let Some(deleted) = self.input.observed.soft_deleted.get(&resource.address) else { return missing };
         let ours = deleted.mark.as_ref().is_some_and(|mark| self.input.site.owns(mark));
         let wanted = ours || resource.adoption == Adoption::Requested;
@@ -151,12 +159,23 @@ impl<'a> Planner<'a> {
             let reason = Reason::SoftDeleted { scheduled_purge: deleted.scheduled_purge.clone() };
             return Decision::Make { action: Action::Recover, reasons: vec![reason] };
         }
-        let remedy = "Purge it, choose another name, or write `adopt: true` to recover it";
-        self.block_held_name(resource, deleted, remedy);
+        let recovery = if deleted.same_place { Recovery::ByAdoption } else { Recovery::Useless };
+        self.block_held_name(resource, deleted, recovery);
         missing
     }
 
-    fn block_held_name(&mut self, resource: &Resource, deleted: &SoftDeleted, remedy: &str) {
+    fn block_held_name(&mut self, resource: &Resource, deleted: &SoftDeleted, recovery: Recovery) {
+        // What is protected from being purged cannot be, and what lay elsewhere comes back there only.
+        let remedy = match (deleted.stays, recovery) {
+            (false, Recovery::ByAdoption) => {
+                "Purge it, choose another name, or write `adopt: true` to recover it"
+            }
+            (false, Recovery::Useless) => "Purge it, or choose another name",
+            (true, Recovery::ByAdoption) => {
+                "It is protected from being purged: choose another name, or write `adopt: true` to recover it"
+            }
+            (true, Recovery::Useless) => "It is protected from being purged: choose another name",
+        };
         let until = deleted.scheduled_purge.as_deref().unwrap_or("its retention has passed");
         self.blockers.push(Blocker::NameStaysTaken {
             address: resource.address.clone(),
@@ -603,6 +622,15 @@ impl<'a> Planner<'a> {
             steps,
         }
     }
+}
+
+/// Whether a deleted resource can come back as the declared one.
+#[derive(Clone, Copy)]
+enum Recovery {
+    /// With `adopt: true`.
+    ByAdoption,
+    /// It would be another one.
+    Useless,
 }
 
 fn decide_by_differences(found: &Found, differences: Vec<Difference>, adopting: bool) -> Decision {
