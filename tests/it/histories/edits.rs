@@ -5,14 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use beamline::definitions::{Environment, SourceFile, load};
-use beamline::resources::{Address, Kind, Reference};
+use beamline::resources::{Address, Reference};
 use serde_json::{Value, json};
 
 use super::draw::Draw;
 use crate::support::{Definition, address, leaves, values, workshop};
-
-/// Whether the fields that say which role assignment it is are edited.
-const EDITS_WHO_HAS_WHICH_ROLE: bool = false;
 
 const REGIONS: [&str; 3] = ["eastus", "westus", "northeurope"];
 const GROUPS: [&str; 3] = ["rg-ml-production", "rg-ml-second", "rg-ml-third"];
@@ -112,10 +109,6 @@ impl Sound {
         let kind = address.kind();
         let leaves = leaves(kind);
         let leaf = draw.among(&leaves)?;
-        let is_who = matches!(leaf.path.as_str(), "principal" | "role" | "scope");
-        if kind == Kind::RoleAssignment && is_who && !EDITS_WHO_HAS_WHICH_ROLE {
-            return None;
-        }
         let path = format!("{}/{}", address.local(), leaf.path.replace('.', "/"));
         let now = self.definition.0.pointer(&format!("/{path}"));
         let definition = self.definition.clone();
