@@ -98,6 +98,18 @@ pub enum WhenAbsent {
     ServiceDefault,
 }
 
+/// The row at a dotted path. `None` where it leads into a list, or to nothing.
+#[must_use]
+pub fn row<'a>(fields: &'a [Field], path: &str) -> Option<&'a Field> {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let field = fields.iter().find(|field| field.name == first)?;
+    match (rest, field.shape) {
+        (None, _) => Some(field),
+        (Some(rest), Shape::Object(fields)) => row(fields, rest),
+        (Some(_), _) => None,
+    }
+}
+
 /// A default value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Literal {

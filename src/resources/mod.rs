@@ -52,7 +52,7 @@ pub mod storage_account;
 pub mod subnet;
 pub mod tags;
 pub mod virtual_network;
-mod vm_size;
+pub mod vm_size;
 pub mod workspace;
 
 pub use beamline_base::id;

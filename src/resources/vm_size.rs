@@ -8,7 +8,35 @@
 //! Sources: "Retired Azure VM size series" (MicrosoftDocs/azure-compute-docs, 2026) and the retirement
 //! announcements of the older GPU series (MicrosoftDocs/azure-docs, `*-series-retirement.md`).
 
+use std::borrow::Cow;
+
 use super::finding::Finding;
+
+/// A size as Azure's documentation spells it (`Standard_NC24ads_A100_v4`), whatever its letters are in `text`: Azure
+/// answers with capitals. Anything that is no size stays as it is.
+#[must_use]
+pub fn spelled(text: &str) -> Cow<'_, str> {
+    let mut parts = text.split('_');
+    let tier = match parts.next().map(str::to_ascii_lowercase).as_deref() {
+        Some("standard") => "Standard",
+        Some("basic") => "Basic",
+        _ => return Cow::Borrowed(text),
+    };
+    let mut spelled = tier.to_owned();
+    for (at, part) in parts.enumerate() {
+        let digits = part.find(|c: char| c.is_ascii_digit()).unwrap_or(part.len());
+        let is_version = at > 0 && part.to_ascii_lowercase().starts_with('v') && digits == 1;
+        let (family, rest) = part.split_at(digits);
+        spelled.push('_');
+        if is_version {
+            spelled.push_str(&part.to_ascii_lowercase());
+        } else {
+            spelled.push_str(&family.to_ascii_uppercase());
+            spelled.push_str(&rest.to_ascii_lowercase());
+        }
+    }
+    Cow::Owned(spelled)
+}
 
 /// A series that is gone.
 #[derive(Debug)]
@@ -119,5 +147,23 @@ mod tests {
             let first = series.successor.split(' ').next().unwrap();
             assert!(retired(first).is_none(), "{first}");
         }
+    }
+
+    #[test]
+    fn a_size_is_spelled_as_azure_documents_it() {
+        for size in [
+            "Standard_D4s_v3",
+            "Standard_NC24ads_A100_v4",
+            "Standard_NC4as_T4_v3",
+            "Standard_DS3_v2",
+            "Standard_E4-2ads_v5",
+            "Standard_ND96isr_H100_v5",
+            "Standard_F4s_v2",
+            "Basic_A1",
+        ] {
+            assert_eq!(spelled(&size.to_ascii_uppercase()), size);
+            assert_eq!(spelled(&size.to_ascii_lowercase()), size);
+        }
+        assert_eq!(spelled("D4S_V3"), "D4S_V3");
     }
 }

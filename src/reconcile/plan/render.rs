@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::action::{Action, Reason};
 use super::planner::sentence;
 use super::step::{Part, Plan, Step, Summary};
-use crate::resources::{Placeholder, Target, brief};
+use crate::resources::field::{self, WhenAbsent};
+use crate::resources::{self, Difference, Placeholder, Target, brief, vm_size};
 
 /// Longest value that is printed whole, in characters. Of two longer ones what differs is shown.
 const MAX_VALUE_CHARS: usize = 120;
@@ -93,7 +94,11 @@ pub(in crate::reconcile) fn render_step(plan: &Plan, step: &Step, style: Style, 
         paint(&because, Tone::Quiet, style),
     );
     for difference in &step.differences {
+        if is_default(step, difference) {
+            continue;
+        }
         let (before, after) = (value(&difference.before), value(&difference.after));
+        let (before, after) = (vm_size::spelled(&before), vm_size::spelled(&after));
         let whole = |text: &str| brief::fitting(text, MAX_VALUE_CHARS).into_owned();
         let line = if difference.before.is_null() {
             format!("{}: {}", difference.field, whole(&after))
@@ -105,6 +110,16 @@ pub(in crate::reconcile) fn render_step(plan: &Plan, step: &Step, style: Style, 
         };
         let _ = writeln!(text, "        {line}");
     }
+}
+
+/// Whether a resource is made with something that the definition need not say and the table does: nothing that a
+/// reader has to look at.
+fn is_default(step: &Step, difference: &Difference) -> bool {
+    let is_made = step.action == Action::Create || step.part == Part::Creation;
+    let fields = resources::of(step.address.kind()).spec().fields;
+    let absent = field::row(fields, &difference.field).map(|row| row.absent);
+    let Some(WhenAbsent::Default(default)) = absent else { return false };
+    is_made && difference.before.is_null() && difference.after == default.to_value()
 }
 
 /// The signs say most reasons already.
