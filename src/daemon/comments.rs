@@ -117,6 +117,7 @@ fn lacking(plan: &Plan) -> BTreeSet<Address> {
         | Blocker::StillReferenced { .. }
         | Blocker::NameStaysTaken { .. }
         | Blocker::CannotBeMade { .. }
+        | Blocker::PerhapsDeclared { .. }
         | Blocker::InProgress { .. } => None,
     });
     lacking.collect()

@@ -20,7 +20,9 @@ use super::sentences;
 use super::service::Shared;
 use super::subject::{Reading, read};
 use super::worker::WorkError;
-use crate::attempt::{About, Attempt, Subject, Tried, forget_givers, kept_while_given, remembered};
+use crate::attempt::{
+    About, Attempt, Lease, Subject, Taken, Tried, forget_givers, kept_while_given, remembered,
+};
 use crate::azure::Waits;
 use crate::definitions::Diagnostic;
 use crate::git::CommitId;
@@ -30,7 +32,7 @@ use crate::reconcile::report::{Progress, StepEnd};
 use crate::reconcile::review::Section;
 use crate::reconcile::{Planned, ReconcileError};
 use crate::resources::EnvironmentName;
-use crate::store::{Claim, EnvironmentChange, StoreError, Work, environment_lease};
+use crate::store::{Claim, EnvironmentChange, StoreError, Work, this_process};
 
 /// A commit that is about more environments than this plans those that were never applied at a walking
 /// pace: with an empty journal that is every environment there is.
@@ -247,15 +249,24 @@ impl Pass<'_> {
         self.work.kind == RunKind::Plan
     }
 
-    async fn apply(&self, subject: &Subject, planned: &Planned) -> Result<Passed, WorkError> {
-        // What it takes over is not changed meanwhile by whoever hands it over.
-        for taken in planned.observed.taken.values() {
-            if self.shared.store.holding(&environment_lease(&taken.from)).await?.is_some() {
-                return Ok(Passed::Waiting(format!(
-                    "{} hands over to it, and is being worked on",
-                    taken.from
-                )));
+    /// An environment that hands something over, and that somebody works on: a run of an older commit may still change
+    /// it. A newer one leaves it alone. Nobody who has died holds anybody up for longer than a lease lasts.
+    async fn busy_giver(&self, planned: &Planned) -> Result<Option<EnvironmentName>, StoreError> {
+        let Shared { store, clock, .. } = self.shared.as_ref();
+        let givers: BTreeSet<&EnvironmentName> =
+            planned.observed.taken.values().map(|taken| &taken.from).collect();
+        for giver in givers {
+            match Lease::take(store, clock, giver, &this_process(clock.uuid())).await? {
+                Taken::Ours(lease) => lease.release().await,
+                Taken::Theirs(_) => return Ok(Some(giver.clone())),
             }
+        }
+        Ok(None)
+    }
+
+    async fn apply(&self, subject: &Subject, planned: &Planned) -> Result<Passed, WorkError> {
+        if let Some(giver) = self.busy_giver(planned).await? {
+            return Ok(Passed::Waiting(format!("{giver} hands over to it, and is being worked on")));
         }
         let observer = |progress: &Progress| self.observe(progress);
         let attempt = self.attempt(&observer);

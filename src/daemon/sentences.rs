@@ -44,14 +44,8 @@ pub(super) fn removed() -> String {
 
 /// An environment without a file, all of which others declare now; `None` where they do not.
 pub(super) fn handed_over(given: &[Given]) -> Option<String> {
-    let to: BTreeSet<String> = given
-        .iter()
-        .map(|given| match (&given.to, &given.perhaps) {
-            (Some(to), _) => to.to_string(),
-            (None, path) => format!("{}, once that has no errors", path.as_deref().unwrap_or_default()),
-        })
-        .collect();
-    let to: Vec<String> = to.into_iter().collect();
+    let to: BTreeSet<&str> = given.iter().map(|given| given.to.as_str()).collect();
+    let to: Vec<&str> = to.into_iter().collect();
     (!to.is_empty()).then(|| format!("Handed over to {}: nothing is deleted", to.join(" and ")))
 }
 
@@ -155,6 +149,7 @@ pub(super) fn blocked(plan: &Plan) -> String {
             | Blocker::StillReferenced { .. }
             | Blocker::NameStaysTaken { .. }
             | Blocker::CannotBeMade { .. }
+            | Blocker::PerhapsDeclared { .. }
             | Blocker::InProgress { .. } => others.push(blocker),
         }
     }

@@ -75,18 +75,22 @@ impl Declared {
         self.ids.get(id)?.iter().find(|name| *name != own)
     }
 
-    /// The definition with errors that speaks of a resource of this name.
+    /// The definition with errors that speaks of a resource of this name, and of the group that it is in.
     fn perhaps_in(&self, id: &ResourceId) -> Option<&str> {
-        let name = id.name().to_ascii_lowercase();
-        let is_word = |text: &str| {
-            text.match_indices(&name).any(|(at, _)| {
-                let goes_on =
-                    |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-                !goes_on(text[..at].chars().next_back()) && !goes_on(text[at + name.len()..].chars().next())
-            })
-        };
-        self.broken.iter().find(|broken| is_word(&broken.text)).map(|broken| broken.path.as_str())
+        let group = id.resource_group_id();
+        let names = [Some(id), group.as_ref()].map(|id| id.map_or("", ResourceId::name).to_ascii_lowercase());
+        let speaks = |broken: &&Broken| names.iter().all(|name| has_word(&broken.text, name));
+        self.broken.iter().find(speaks).map(|broken| broken.path.as_str())
     }
+}
+
+/// Whether `text` has `word`, and not as a part of a longer one.
+fn has_word(text: &str, word: &str) -> bool {
+    let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    !word.is_empty()
+        && text.match_indices(word).any(|(at, _)| {
+            !goes_on(text[..at].chars().next_back()) && !goes_on(text[at + word.len()..].chars().next())
+        })
 }
 
 /// The mark of another environment of the same owner.
@@ -119,14 +123,14 @@ fn hand_over(observed: &mut Observed, site: &Site, declared: &Declared) {
         }
     }
     for orphan in orphans {
-        let to = declared.elsewhere(&orphan.id, own).cloned();
-        let perhaps = declared.perhaps_in(&orphan.id).filter(|_| to.is_none()).map(str::to_owned);
-        match (to, perhaps) {
-            (None, None) => observed.orphans.push(orphan),
-            (to, perhaps) => {
-                observed.given.push(Given { address: orphan.address, id: orphan.id, to, perhaps });
-            }
+        if let Some(to) = declared.elsewhere(&orphan.id, own).cloned() {
+            observed.given.push(Given { address: orphan.address, id: orphan.id, to });
+            continue;
         }
+        if let Some(path) = declared.perhaps_in(&orphan.id) {
+            observed.perhaps_given.insert(orphan.id.clone(), path.to_owned());
+        }
+        observed.orphans.push(orphan);
     }
     for (address, found) in &observed.present {
         let Some(from) = of_another(found.mark.as_ref(), site) else { continue };

@@ -1,6 +1,8 @@
 //! Declarations that move from one environment to another: the receiver takes the resource over as it is, and the
 //! giver never deletes it, whichever runs first, and also when the receiver fails.
 
+use beamline::reconcile::apply::LEASE_DURATION;
+use beamline::store::environment_lease;
 use beamline_simulator::{Application, DEFAULT_SUBSCRIPTION};
 
 use crate::support::{DaemonWorld, small};
@@ -48,6 +50,7 @@ async fn what_a_broken_receiver_may_declare_is_not_deleted() {
     world.repository.write("environments/development.yaml", &format!("{}\nnonsense: 1\n", dev()));
     let note = world.push("broken\n\nBeamline-Consent: destroy dev/resource_group").await;
     assert!(note.contains("development: failure"), "{note}");
+    assert!(note.contains("environments/development.yaml has errors and speaks of"), "{note}");
     assert_eq!(world.azure.ids(), before, "nothing was deleted: {note}");
     world.repository.write("environments/development.yaml", &dev());
     let note = world.push("mended").await;
@@ -82,4 +85,32 @@ async fn a_role_assignment_moves_to_another_environment() {
     let deleted = world.take_writes().into_iter().filter(|write| write.method == "DELETE").count();
     assert_eq!(deleted, 0);
     world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_died_with_the_lease_of_the_giver_holds_nobody_up_for_long() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &dev())]).await;
+    let key = environment_lease(&"dev".parse().unwrap());
+    let taken =
+        world.store().acquire_lease(&key, "a process that died", world.clock.now(), LEASE_DURATION).await;
+    assert!(taken.unwrap().is_some());
+    world.repository.remove("environments/dev.yaml");
+    world.repository.write("environments/development.yaml", &dev());
+    let note = world.push("another name").await;
+    assert!(note.contains("beamline/apply: development: success: Applied"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_definition_that_speaks_of_something_else_keeps_nothing() {
+    let with_spare = dev().replace("compute_clusters:\n", "compute_clusters:\n  spare:\n    vm_size: Standard_D4s_v3\n    scale_settings: { max_node_count: 1, scale_down_nodes_after_idle_duration: PT15M }\n");
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &with_spare)]).await;
+    let before = world.azure.ids().len();
+    world.repository.write("environments/dev.yaml", &dev());
+    let broken = small(1).replace("  cpu:", "  spare:");
+    world.repository.write("environments/staging.yaml", &format!("{broken}\nnonsense: 1\n"));
+    let note = world.push("one is gone, another file is broken").await;
+    assert!(note.contains("beamline/apply: dev: success: Applied: 1 deleted"), "{note}");
+    assert_eq!(world.azure.ids().len(), before - 1);
+    world.stop_quietly().await;
 }

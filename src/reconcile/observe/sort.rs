@@ -92,10 +92,8 @@ pub struct Given {
     pub address: Address,
     /// Its id.
     pub id: ResourceId,
-    /// Who declares it; `None` where only a file with errors may.
-    pub to: Option<EnvironmentName>,
-    /// The file with errors that speaks of it.
-    pub perhaps: Option<String>,
+    /// Who declares it.
+    pub to: EnvironmentName,
 }
 
 /// Declared here, and with the mark of another environment, which does not declare it any more.
@@ -126,6 +124,8 @@ pub struct Observed {
     pub foreign: Vec<Foreign>,
     /// What another environment of the commit declares now.
     pub given: Vec<Given>,
+    /// Of the orphans, those that a definition with errors speaks of: its path.
+    pub perhaps_given: BTreeMap<ResourceId, String>,
     /// What comes from another environment.
     pub taken: BTreeMap<Address, Taken>,
     /// What the groups hold that would be deleted.

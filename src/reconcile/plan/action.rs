@@ -155,6 +155,15 @@ pub enum Blocker {
         /// Why, and what to do.
         why: String,
     },
+    /// It would be deleted, and a definition with errors speaks of it: it may have moved there.
+    PerhapsDeclared {
+        /// The resource.
+        address: Address,
+        /// What it is in Azure.
+        id: ResourceId,
+        /// The definition's path.
+        path: String,
+    },
     /// Azure is still working on it from an earlier write; planning on would fight with that.
     InProgress {
         /// The resource.
@@ -177,6 +186,7 @@ impl Blocker {
             | Self::StillReferenced { address, .. }
             | Self::NameStaysTaken { address, .. }
             | Self::CannotBeMade { address, .. }
+            | Self::PerhapsDeclared { address, .. }
             | Self::InProgress { address, .. } => address,
         }
     }
@@ -212,6 +222,11 @@ impl Blocker {
             Self::Impossible { address, field: None, why } | Self::NameStaysTaken { address, why } => {
                 format!("{address}: {why}")
             }
+            Self::PerhapsDeclared { address, id, path } => format!(
+                "{address} is not deleted: {path} has errors and speaks of {}, which may have moved there ({id}). Mend \
+                 that definition first",
+                id.name()
+            ),
             Self::CannotBeMade { address, why } => format!("{address} cannot be made: {why}"),
             Self::ExistingMissing { address, id } => format!(
                 "{address} says `existing: true`, but {id} does not exist. Correct its name or id, or remove \

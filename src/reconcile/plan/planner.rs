@@ -433,27 +433,23 @@ impl<'a> Planner<'a> {
     /// Says what stays because another environment declares it.
     fn note_given(&mut self) {
         for given in &self.input.observed.given {
-            let (code, why) = match (&given.to, &given.perhaps) {
-                (Some(to), _) => ("handed-over", format!("is declared by {to} now, and stays: {}", given.id)),
-                (None, path) => (
-                    "perhaps-handed-over",
-                    format!(
-                        "stays until {} has no errors, which speaks of it: {}",
-                        path.as_deref().unwrap_or_default(),
-                        given.id
-                    ),
-                ),
-            };
             self.notes.push(Note {
-                code: code.to_owned(),
+                code: "handed-over".to_owned(),
                 address: Some(given.address.clone()),
-                message: format!("{} {why}", given.address),
+                message: format!(
+                    "{} is declared by {} now, and stays: {}",
+                    given.address, given.to, given.id
+                ),
             });
         }
     }
 
     fn guard_orphans(&mut self) {
         for orphan in &self.input.observed.orphans {
+            if let Some(path) = self.input.observed.perhaps_given.get(&orphan.id) {
+                let (address, id) = (orphan.address.clone(), orphan.id.clone());
+                self.blockers.push(Blocker::PerhapsDeclared { address, id, path: path.clone() });
+            }
             let because = sentence(&Reason::Undeclared);
             self.require_consent(&orphan.address, (&orphan.id, &orphan.body), Action::Delete, because);
             self.require_empty_group(orphan);

@@ -219,6 +219,7 @@ fn needing_consent(plan: &Plan) -> impl Iterator<Item = (&Address, Option<&Resou
         | Blocker::StillReferenced { .. }
         | Blocker::NameStaysTaken { .. }
         | Blocker::CannotBeMade { .. }
+        | Blocker::PerhapsDeclared { .. }
         | Blocker::InProgress { .. } => None,
     })
 }
