@@ -336,8 +336,9 @@ pub trait ResourceType: Sync {
     }
 
     /// Of a replacement that makes the new one first: whether the old one goes also when the new one could not be made,
-    /// because what it gives must not be had any longer.
-    fn ends_anyway(&self, _resource: &Resource) -> bool {
+    /// because what it gives must not be had any longer. `going` is the old one, `others` are the bodies of everything
+    /// that was observed with it.
+    fn ends_anyway(&self, _going: &Value, _others: &[&Value]) -> bool {
         false
     }
 

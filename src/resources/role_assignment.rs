@@ -233,8 +233,12 @@ impl ResourceType for RoleAssignment {
 
     /// Who wrote another grant took the old one back. But a workspace or a compute that has lost its own rights is
     /// broken until the new ones are there.
-    fn ends_anyway(&self, resource: &Resource) -> bool {
-        local_principal(resource).is_none()
+    fn ends_anyway(&self, going: &Value, others: &[&Value]) -> bool {
+        let principal = text(going, PRINCIPAL).unwrap_or_default();
+        let is_its_own = |body: &&Value| {
+            text(body, PRINCIPAL_ID).is_some_and(|identity| identity.eq_ignore_ascii_case(principal))
+        };
+        !others.iter().any(is_its_own)
     }
 
     fn known_through(&self, resource: &Resource, context: &Context<'_>) -> Option<Address> {

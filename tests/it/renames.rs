@@ -220,22 +220,16 @@ async fn what_cannot_change_and_was_not_written_is_no_difference() {
     assert_eq!(world.blockers(&other.text()).await.len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_grant_that_was_taken_back_goes_also_when_the_new_one_is_refused() {
-    let world = AzureWorld::new();
-    let application =
-        Application { client_id: "an application".to_owned(), secret: None, grants: Vec::new() };
-    let principal = world.azure.register(&application).unwrap().to_string();
-    let grant = |role: &str| {
-        let grant = json!({
-            "principal": principal, "principal_type": "ServicePrincipal", "role": role, "scope": "resource_group",
-        });
-        Definition::production().with("role_assignments/somebody", grant)
-    };
-    world.apply(&grant("Contributor").text()).await;
-    let plan = world.plan(&grant("Reader").text()).await;
-    let text = render(&plan, Style::Plain);
-    assert!(text.contains("takes away Contributor for ServicePrincipal"), "{text}");
+/// Applies `before`, then `after` while every new grant is refused; how many grants `principal` has before and after
+/// that. At the end `after` is applied.
+async fn refused(
+    before: &Definition,
+    after: &Definition,
+    world: &AzureWorld,
+    principal: &str,
+) -> (usize, usize) {
+    world.apply(&before.text()).await;
+    let count = granted(world, principal).len();
     let effect = FaultEffect::Status {
         code: 400,
         retry_after_secs: None,
@@ -244,16 +238,57 @@ async fn a_grant_that_was_taken_back_goes_also_when_the_new_one_is_refused() {
     };
     let path_contains = "/roleAssignments/".to_owned();
     world.azure.faults().add(Fault { method: Some("PUT".to_owned()), path_contains, times: 1, effect });
-    let before = granted(&world, &principal);
-    let report = world.reconcile(&grant("Reader").environment()).await;
+    let report = world.reconcile(&after.environment()).await;
     assert_eq!(report.end, RunEnd::Failed);
-    assert_eq!(
-        (before.len(), granted(&world, &principal).len()),
-        (1, 0),
-        "the wider grant is gone: {report:?}"
-    );
-    world.apply(&grant("Reader").text()).await;
+    let left = granted(world, principal).len();
+    world.apply(&after.text()).await;
+    (count, left)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_was_taken_back_goes_also_when_the_new_one_is_refused() {
+    let world = AzureWorld::new();
+    let principal = somebody(&world);
+    let (before, after) = (grant(&principal, "Contributor"), grant(&principal, "Reader"));
+    assert_eq!(refused(&before, &after, &world, &principal).await, (1, 0), "the wider grant is gone");
     assert_eq!(granted(&world, &principal).len(), 1);
+    let text = render(&world.plan(&before.text()).await, Style::Plain);
+    assert!(text.contains("takes away Reader for ServicePrincipal"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_of_somebody_goes_also_when_the_workspace_is_refused_it() {
+    let world = AzureWorld::new();
+    let principal = somebody(&world);
+    let (before, after) = (grant(&principal, "Reader"), grant("workspace", "Reader"));
+    assert_eq!(refused(&before, &after, &world, &principal).await, (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workspace_keeps_its_right_until_another_has_it() {
+    let world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    let workspace = id("Microsoft.MachineLearningServices/workspaces/mlw-production");
+    let identity = world.azure.get(&workspace).unwrap()["identity"]["principalId"].clone();
+    let principal = somebody(&world);
+    let (before, after) = (grant("workspace", "Reader"), grant(&principal, "Reader"));
+    let (had, left) = refused(&before, &after, &world, identity.as_str().unwrap()).await;
+    assert_eq!(had, left, "nothing was taken from it");
+}
+
+/// The object id of an application that is registered.
+fn somebody(world: &AzureWorld) -> String {
+    let client_id = "an application".to_owned();
+    world.azure.register(&Application { client_id, secret: None, grants: Vec::new() }).unwrap().to_string()
+}
+
+/// The reference environment with a role on its group.
+fn grant(principal: &str, role: &str) -> Definition {
+    let mut grant = json!({ "principal": principal, "role": role, "scope": "resource_group" });
+    if principal != "workspace" {
+        grant["principal_type"] = json!("ServicePrincipal");
+    }
+    Definition::production().with("role_assignments/somebody", grant)
 }
 
 /// The ids of the assignments to a principal.

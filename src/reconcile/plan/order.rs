@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::planner::{Input, is_deletion, shares_name};
+use super::planner::{Input, is_deletion, predecessor, shares_name};
 use super::step::{Part, ReadBack, Step};
 use crate::resources::behaviour::Carried;
 use crate::resources::id::ResourceId;
@@ -87,9 +87,12 @@ pub(super) fn arrange(steps: Vec<Step>, input: &Input<'_>) -> Vec<Step> {
     let made: BTreeMap<Address, u32> = (steps.iter().filter(|step| step.part == Part::Creation))
         .map(|step| (step.address.clone(), step.ordinal))
         .collect();
+    let present = input.observed.present.values().map(|found| &found.body);
+    let bodies: Vec<&Value> = present.chain(input.observed.going().map(|orphan| &orphan.body)).collect();
     for step in steps.iter_mut().filter(|step| step.part == Part::Removal) {
-        let declared = input.environment.resources.get(&step.address);
-        let goes_anyway = declared.is_some_and(|one| resources::of(one.address.kind()).ends_anyway(one));
+        let kind = resources::of(step.address.kind());
+        let goes_anyway =
+            predecessor(input, &step.address).is_some_and(|going| kind.ends_anyway(going.body, &bodies));
         let made = made.get(&step.address).filter(|made| goes_anyway && step.after.contains(made));
         step.also_after_failure = made.copied().into_iter().collect();
     }
