@@ -37,6 +37,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
+use super::port::Port;
 use super::repository::Repository;
 
 /// Virtual time that the daemon is given to come to rest, and the steps in which it is watched.
@@ -136,7 +137,7 @@ struct Running {
     stop: CancellationToken,
     task: JoinHandle<()>,
     requests: mpsc::Sender<Event>,
-    port: u16,
+    port: Option<Port>,
 }
 
 impl DaemonWorld {
@@ -192,7 +193,8 @@ impl DaemonWorld {
         tokio::spawn(watch(watchers.subscribe(), self.watched.clone(), self.gate.clone(), heard.clone()));
         let stop = CancellationToken::new();
         let (requests, asked) = mpsc::channel(1);
-        let port = if self.setup.secrets.is_some() { free_port() } else { 0 };
+        let port = self.setup.secrets.is_some().then(Port::keep);
+        let number = port.as_ref().map_or(0, Port::number);
         let parts = Parts {
             estate: Estate {
                 owner: "ops".to_owned(),
@@ -214,7 +216,7 @@ impl DaemonWorld {
             sweep: None,
             requests: Some(asked),
             http: self.setup.secrets.as_ref().map(|secrets| HttpOptions {
-                address: ([127, 0, 0, 1], port).into(),
+                address: ([127, 0, 0, 1], number).into(),
                 secrets: secrets.iter().map(|&secret| secret.into()).collect(),
                 spool: self.repository.folder().to_owned(),
                 repository: self.setup.repository.map(|name| name.parse().unwrap()),
@@ -275,12 +277,13 @@ impl DaemonWorld {
 
     /// Where the daemon serves.
     pub(crate) fn address(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.running.as_ref().expect("the daemon runs").port)
+        format!("http://127.0.0.1:{}{path}", self.port())
     }
 
     /// The port on which the daemon serves.
     pub(crate) fn port(&self) -> u16 {
-        self.running.as_ref().expect("the daemon runs").port
+        let port = &self.running.as_ref().expect("the daemon runs").port;
+        port.as_ref().expect("it serves").number()
     }
 
     /// Keeps the journal in a folder of its own from the next start on.
@@ -582,8 +585,4 @@ async fn watch(
         heard.fetch_add(1, Ordering::Relaxed);
         gate.passed_by();
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

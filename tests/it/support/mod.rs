@@ -14,6 +14,7 @@ mod generated;
 pub(crate) mod git_servers;
 pub(crate) mod hook;
 pub(crate) mod machine;
+mod port;
 pub(crate) mod prism;
 pub(crate) mod proposals;
 mod repository;
@@ -30,6 +31,7 @@ pub(crate) use definition::{Definition, SPARES, address, leaves, other_value};
 pub(crate) use definitions::{consent_to_remove, group_of, small};
 pub(crate) use gate::DeathAt;
 pub(crate) use generated::{IDENTITIES, definition, identity, place_identities, values, workshop};
+pub(crate) use port::Port;
 pub(crate) use repository::Repository;
 pub(crate) use stage::Stage;
 

@@ -1,7 +1,7 @@
 //! `beamline simulate` and `beamline daemon` as real processes, with real Git and real HTTP between them:
 //! what a user has on one machine.
 //!
-//! What is guaranteed: everything listens on ports that were free; every wait looks again and has an end,
+//! What is guaranteed: everything listens on ports of its own; every wait looks again and has an end,
 //! at which it shows both logs; no process outlives the story, however it ends.
 
 use std::fs::File;
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use beamline::wire;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use super::port::Port;
 
 /// How often a condition is looked at.
 const PACE: Duration = Duration::from_millis(50);
@@ -84,7 +86,7 @@ pub(crate) struct Stage {
     client: reqwest::Client,
     /// What `beamline simulate --json` printed.
     pub(crate) known: Value,
-    daemon_port: u16,
+    daemon_port: Port,
     folder: TempDir,
 }
 
@@ -92,12 +94,12 @@ impl Stage {
     /// Starts the simulator with a forge of this kind; `more` are further arguments.
     pub(crate) async fn start(kind: &str, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let daemon_port = free_port();
+        let daemon_port = Port::keep();
         let mut command = Command::new(BEAMLINE);
         command
             .args(["simulate", "--json", "--latency", "none", "--listen", "127.0.0.1:0", "--forge", kind])
             .args(["--forge-listen", "127.0.0.1:0", "--ca-file", "ca.pem"])
-            .args(["--webhook", &format!("http://127.0.0.1:{daemon_port}")])
+            .args(["--webhook", &format!("http://127.0.0.1:{}", daemon_port.number())])
             .args(more);
         let mut simulator = Process::start(folder.path(), "simulator", &mut command);
         let known = printed(&mut simulator, &folder.path().join("simulator.out"), folder.path()).await;
@@ -137,7 +139,7 @@ impl Stage {
             self.text("/forge/kind"),
             self.text("/forge/api"),
             self.text("/forge/repository"),
-            self.daemon_port,
+            self.daemon_port.number(),
             self.text("/resource_manager"),
             self.text("/subscription"),
             self.text("/tenant"),
@@ -308,7 +310,7 @@ impl Stage {
 
     /// What `/readyz` of the daemon answers; `None` where nobody listens.
     pub(crate) async fn readyz(&self) -> Option<(u16, String)> {
-        let url = format!("http://127.0.0.1:{}/readyz", self.daemon_port);
+        let url = format!("http://127.0.0.1:{}/readyz", self.daemon_port.number());
         let answer = self.client.get(url).send().await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.unwrap_or_default()))
     }
@@ -352,8 +354,4 @@ async fn printed(process: &mut Process, file: &Path, folder: &Path) -> Value {
         assert!(ended.is_none() && Instant::now() < end, "the simulator does not start: {ended:?}\n{log}");
         tokio::time::sleep(PACE).await;
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -7,7 +7,8 @@ use beamline::git::{Credentials, Remote};
 use tempfile::TempDir;
 
 use super::authority::Authority;
-use super::process::{Server, answers, free_port, git_programs, program};
+use super::process::{Server, answers, git_programs, program};
+use crate::support::Port;
 
 /// The password that is let in.
 pub(crate) const TOKEN: &str = "a-good-token";
@@ -18,6 +19,7 @@ pub(crate) struct Nginx {
     pub(crate) port: u16,
     folder: TempDir,
     _servers: [Server; 2],
+    _kept: Port,
 }
 
 impl Nginx {
@@ -29,7 +31,8 @@ impl Nginx {
         write("certificate.pem", &certificate);
         write("key.pem", &key);
         write("users", &format!("x-access-token:{{PLAIN}}{TOKEN}\n"));
-        let port = free_port();
+        let kept = Port::keep();
+        let port = kept.number();
         write("nginx.conf", &configuration(folder.path(), port, root));
         let socket = folder.path().join("cgi.sock");
         let mut gateway = Server::start(
@@ -48,7 +51,7 @@ impl Nginx {
                 .arg(folder.path().join("nginx.conf")),
         );
         nginx.wait_until("nginx", || answers(port));
-        Self { port, folder, _servers: [gateway, nginx] }
+        Self { port, folder, _servers: [gateway, nginx], _kept: kept }
     }
 
     /// A repository there, for who has `token`.

@@ -1,6 +1,6 @@
 //! Programs that run while a story is told.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -54,10 +54,6 @@ pub(crate) fn is_installed(programs: &[&str]) -> bool {
         eprintln!("skipped: {missing:?} not installed");
     }
     missing.is_empty()
-}
-
-pub(super) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 pub(super) fn answers(port: u16) -> bool {

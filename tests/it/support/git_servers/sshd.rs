@@ -6,11 +6,12 @@ use std::process::Command;
 use beamline::git::{Credentials, Remote};
 use tempfile::TempDir;
 
-use super::process::{Server, answers, free_port, output, program};
+use super::process::{Server, answers, output, program};
+use crate::support::Port;
 
 /// A running server.
 pub(crate) struct Sshd {
-    port: u16,
+    port: Port,
     folder: TempDir,
     _server: Server,
 }
@@ -26,7 +27,8 @@ impl Sshd {
     pub(crate) fn running(command: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        let port = free_port();
+        let kept = Port::keep();
+        let port = kept.number();
         make_key(&path.join("host"));
         make_key(&path.join("id"));
         let (host, search) =
@@ -47,7 +49,7 @@ impl Sshd {
             Command::new(program("sshd").unwrap()).args(["-D", "-e", "-f"]).arg(path.join("sshd_config")),
         );
         server.wait_until("sshd", || answers(port));
-        Self { port, folder, _server: server }
+        Self { port: kept, folder, _server: server }
     }
 
     /// A repository there, with the key that is let in and the server's own host key.
@@ -60,13 +62,13 @@ impl Sshd {
         let user = output(Command::new("id").arg("-un"));
         let credentials =
             Credentials::Ssh { identity_file: Some(identity), known_hosts: Some(known_hosts), program: None };
-        let url = format!("ssh://{user}@127.0.0.1:{}{}", self.port, repository.display());
+        let url = format!("ssh://{user}@127.0.0.1:{}{}", self.port.number(), repository.display());
         Remote { url, credentials, pull_refs: None }
     }
 
     /// As `known_hosts` names it.
     pub(crate) fn host(&self) -> String {
-        format!("[127.0.0.1]:{}", self.port)
+        format!("[127.0.0.1]:{}", self.port.number())
     }
 
     /// The key that is let in.
