@@ -103,9 +103,10 @@ fn a_later_fetch_brings_little_of_a_large_repository() {
         repository.write(&format!("environments/team-{}/e{index}.yaml", index % 30), &text);
     }
     repository.push("everything");
-    let mirror = mirror(repository.folder(), nginx.remote("origin.git", TOKEN));
+    let relay = Relay::start(nginx.port, Manner::Open);
+    let mirror = mirror(repository.folder(), remote_at(relay.port, "origin.git", TOKEN));
     mirror.fetch(&NO_PULLS).unwrap();
-    let whole = nginx.sent_bytes();
+    let whole = relay.answered_bytes();
     for index in 0..5 {
         // Results of merges are nothing that the server knows.
         let base = main_of(&mirror.heads().unwrap());
@@ -117,7 +118,7 @@ fn a_later_fetch_brings_little_of_a_large_repository() {
         mirror.fetch(&NO_PULLS).unwrap();
         assert!(matches!(mirror.merge(index, &base, &head).unwrap(), Merge::Result(_)));
     }
-    let later = nginx.sent_bytes() - whole;
+    let later = relay.answered_bytes() - whole;
     println!("first fetch {whole} bytes, five later ones together {later} bytes");
     assert!(whole > 100_000 && later < whole / 5, "{whole} then {later} bytes");
 }

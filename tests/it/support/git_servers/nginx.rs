@@ -17,7 +17,7 @@ pub(crate) const TOKEN: &str = "a-good-token";
 pub(crate) struct Nginx {
     /// Where it listens.
     pub(crate) port: u16,
-    folder: TempDir,
+    _folder: TempDir,
     _servers: [Server; 2],
     _kept: Port,
 }
@@ -51,18 +51,12 @@ impl Nginx {
                 .arg(folder.path().join("nginx.conf")),
         );
         nginx.wait_until("nginx", || answers(port));
-        Self { port, folder, _servers: [gateway, nginx], _kept: kept }
+        Self { port, _folder: folder, _servers: [gateway, nginx], _kept: kept }
     }
 
     /// A repository there, for who has `token`.
     pub(crate) fn remote(&self, repository: &str, token: &str) -> Remote {
         remote_at(self.port, repository, token)
-    }
-
-    /// How many bytes the server has sent so far.
-    pub(crate) fn sent_bytes(&self) -> u64 {
-        let log = std::fs::read_to_string(self.folder.path().join("access.log")).unwrap();
-        log.lines().map(|line| line.parse::<u64>().unwrap()).sum()
     }
 }
 
@@ -80,8 +74,7 @@ fn configuration(folder: &Path, port: u16, root: &Path) -> String {
         "daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
          events {{}}
          http {{
-           log_format bytes '$bytes_sent';
-           access_log {folder}/access.log bytes;
+           access_log off;
            client_body_temp_path {folder}/body; fastcgi_temp_path {folder}/fastcgi;
            proxy_temp_path {folder}/proxy; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
            client_max_body_size 0;

@@ -12,6 +12,8 @@ use tokio::runtime::Runtime;
 pub(crate) enum Manner {
     /// It accepts and says nothing.
     Silent,
+    /// It changes nothing.
+    Open,
     /// It resets the connection after that many bytes from the server.
     ResetAfter(usize),
     /// It is an HTTP proxy, for `CONNECT` only.
@@ -25,6 +27,7 @@ pub(crate) struct Relay {
     /// Where it listens.
     pub(crate) port: u16,
     accepted: Arc<AtomicUsize>,
+    answered: Arc<AtomicUsize>,
     _runtime: Runtime,
 }
 
@@ -35,32 +38,41 @@ impl Relay {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let accepted = Arc::new(AtomicUsize::new(0));
-        let count = accepted.clone();
+        let (accepted, answered) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (count, bytes) = (accepted.clone(), answered.clone());
         runtime.spawn(async move {
             loop {
                 let (connection, _) = listener.accept().await.unwrap();
                 count.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(serve(connection, server, manner));
+                tokio::spawn(serve(connection, server, manner, bytes.clone()));
             }
         });
-        Self { port, accepted, _runtime: runtime }
+        Self { port, accepted, answered, _runtime: runtime }
     }
 
     /// How many connections there were.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
     }
+
+    /// How many bytes of the server were handed on. Whatever a client has is counted.
+    pub(crate) fn answered_bytes(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
 }
 
-async fn serve(mut client: TcpStream, server: u16, manner: Manner) {
+async fn serve(mut client: TcpStream, server: u16, manner: Manner, answered: Arc<AtomicUsize>) {
     match manner {
         Manner::Silent => {
             std::future::pending::<()>().await;
         }
+        Manner::Open => {
+            let mut server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+            forward(&mut client, &mut server, usize::MAX, &answered).await;
+        }
         Manner::ResetAfter(bytes) => {
             let mut server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
-            forward(&mut client, &mut server, bytes).await;
+            forward(&mut client, &mut server, bytes, &answered).await;
             client.set_zero_linger().unwrap();
         }
         Manner::Proxy => {
@@ -78,7 +90,7 @@ async fn serve(mut client: TcpStream, server: u16, manner: Manner) {
     }
 }
 
-async fn forward(client: &mut TcpStream, server: &mut TcpStream, mut remaining: usize) {
+async fn forward(client: &mut TcpStream, server: &mut TcpStream, mut remaining: usize, passed: &AtomicUsize) {
     let (mut asked, mut answered) = (vec![0; 4096], vec![0; 4096]);
     while remaining > 0 {
         tokio::select! {
@@ -90,6 +102,7 @@ async fn forward(client: &mut TcpStream, server: &mut TcpStream, mut remaining: 
                 Ok(count) if count > 0 => {
                     let count = count.min(remaining);
                     remaining -= count;
+                    passed.fetch_add(count, Ordering::Relaxed);
                     client.write_all(&answered[..count]).await.unwrap();
                 }
                 Ok(_) | Err(_) => return,
