@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::machine::{Machine, wait_until};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 const DEFINITION: &str = include_str!("../../environments/dev.toml");
 

@@ -20,7 +20,7 @@ use crate::support::machine::{Machine, Running, Said, wait_until};
 
 /// How long anything may take before it counts as hanging. An apply takes some ten seconds here, one that
 /// resends what had no answer ten more; the rest is for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How many characters of what a process said are shown when a case fails.
 const TAIL: usize = 4000;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::support::machine::{Machine, wait_until};
 use crate::support::{in_ci, small};
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Operations that end at once.
 const QUICK: &str = "base: none\n";

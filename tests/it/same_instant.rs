@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{DaemonWorld, Setup, group_of, never_hangs, small};
 
 /// Real seconds: a story takes about one.
-const PATIENCE_SECS: u64 = 90;
+const PATIENCE_SECS: u64 = 300;
 
 fn fault(method: &str, path: &str, times: u32, effect: FaultEffect) -> Fault {
     Fault { method: Some(method.to_owned()), path_contains: path.to_owned(), times, effect }

@@ -33,7 +33,7 @@ use beamline_simulator::Latency;
 use crate::support::{block_on, ends_within, in_ci};
 
 /// Real seconds that one history may take; it takes less than one.
-const PATIENCE_SECS: u64 = 120;
+const PATIENCE_SECS: u64 = 300;
 
 /// After so many failures no more are looked for.
 const MOST_TOLD: usize = 5;

@@ -19,10 +19,10 @@ use super::port::Port;
 const PACE: Duration = Duration::from_millis(50);
 
 /// How long a process may take to start, and to stop.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(120);
 
 /// How long anything else may take that a story waits for, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The binary under test.
 const BEAMLINE: &str = env!("CARGO_BIN_EXE_beamline");

@@ -9,7 +9,7 @@ use beamline::wire;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// How long a server may be silent here: long enough for a busy machine.
-const SILENCE: Duration = Duration::from_secs(8);
+const SILENCE: Duration = Duration::from_secs(25);
 
 /// An authority of our own.
 pub(crate) struct Authority {
