@@ -8,7 +8,7 @@ use beamline::store::{About, Command, Delivery, Store, Wish, environment_lease};
 use beamline_simulator::forge::{ForgeKind, Permission, Seen};
 use beamline_simulator::{Fault, FaultEffect};
 
-use crate::support::proposals::{BOT, Proposals};
+use crate::support::proposals::{BOT, Choices, Proposals};
 use crate::support::small;
 
 const DEV: &str = "environments/dev.yaml";
@@ -204,7 +204,8 @@ async fn on_every_forge_a_plan_that_failed_is_tried_again_when_asked() {
 #[tokio::test(start_paused = true)]
 async fn on_every_forge_a_failed_apply_is_tried_again_from_the_merged_pull_request() {
     for kind in ForgeKind::ALL {
-        let (story, number, merged) = merged_in_vain(kind).await;
+        let story = Proposals::running(kind, &[(DEV, &small(2))]).await;
+        let (number, merged) = merged_in_vain(&story).await;
         story.forge.comment(number, "eve", "/beamline retry");
         story.at_rest().await;
         story.forge.comment(number, "ada", "/beamline retry -e dev");
@@ -219,16 +220,19 @@ async fn on_every_forge_a_failed_apply_is_tried_again_from_the_merged_pull_reque
 #[tokio::test(start_paused = true)]
 async fn a_webhook_makes_an_old_pull_request_heard() {
     for kind in ForgeKind::ALL {
-        let (story, number, merged) = merged_in_vain(kind).await;
+        // Nobody polls often enough to hear of it otherwise.
+        let poll = Duration::from_secs(6 * 60 * 60);
+        let story = Proposals::with(Choices { poll, ..Choices::of(kind) }, &[(DEV, &small(2))]).await;
+        let (number, merged) = merged_in_vain(&story).await;
         story.daemon.clock.sleep(Duration::from_secs(3 * 24 * 60 * 60)).await;
         drop(story.forge.deliveries());
         story.forge.comment(number, "ada", "/beamline retry");
-        deliver(&story).await;
+        story.bring_webhooks().await;
         story.at_rest().await;
         assert_eq!(answers(&story, number), ["Applying again: `dev`."], "{kind:?}");
         assert_eq!(story.status(&merged, "beamline/apply"), "success: dev: Applied: 1 changed", "{kind:?}");
         story.forge.comment(number, "ada", "/beamline retry");
-        deliver(&story).await;
+        story.bring_webhooks().await;
         story.at_rest().await;
         assert_eq!(answers(&story, number)[1], "Nothing to do: no apply has failed.", "{kind:?}");
         story.finish().await;
@@ -236,15 +240,16 @@ async fn a_webhook_makes_an_old_pull_request_heard() {
 }
 
 /// A pull request that is merged and whose apply has failed.
-async fn merged_in_vain(kind: ForgeKind) -> (Proposals, u64, beamline::git::CommitId) {
-    let (story, number, _) = proposed(kind).await;
+async fn merged_in_vain(story: &Proposals) -> (u64, beamline::git::CommitId) {
+    let (number, head) = story.propose("nodes", DEV, &small(3));
+    story.planned(number, &head).await;
     story.daemon.azure.faults().add(refusing("PATCH", "/computes/", 1));
     story.daemon.azure.faults().add(refusing("PUT", "/computes/", 1));
     let merged = story.merge(number, "nodes").await;
     let failed = story.status(&merged, "beamline/apply");
-    assert!(failed.starts_with("failure: dev: 1 of"), "{kind:?}: {failed}");
+    assert!(failed.starts_with("failure: dev: 1 of"), "{failed}");
     story.daemon.azure.faults().clear();
-    (story, number, merged)
+    (number, merged)
 }
 
 #[tokio::test(start_paused = true)]
