@@ -136,7 +136,7 @@ pub(super) async fn look_beside(shared: &Arc<Shared>, view: View) -> Looked {
 
 async fn try_beside(shared: &Arc<Shared>, view: View, looked: &mut Looked) -> Result<(), LookError> {
     let View { heads, inbox, main } = view;
-    let (heads, listing) = with_proposals(shared, heads, looked).await?;
+    let (heads, listing) = with_proposals(shared, heads, &inbox, looked).await?;
     for head in listing.iter().flat_map(|listing| listing.heads()) {
         commit_arrived(shared, head).await;
     }
@@ -187,11 +187,10 @@ async fn accept_one(shared: &Arc<Shared>, heads: &Heads, head: &NewHead) -> Resu
 async fn with_proposals(
     shared: &Arc<Shared>,
     heads: Heads,
+    inbox: &Inbox,
     looked: &mut Looked,
 ) -> Result<(Heads, Result<Arc<Listing>, ForgeError>), LookError> {
-    let listing = shared.listed.ask(&shared.forge).await.inspect_err(|error| {
-        tracing::warn!(%error, "the forge does not say which pull requests are open");
-    });
+    let listing = shared.listed.ask(&shared.forge, inbox.newest, &shared.clock).await;
     let Ok(open) = &listing else { return Ok((heads, listing)) };
     let here: BTreeSet<&CommitId> = heads.branches.values().chain(heads.pulls.values()).collect();
     if shared.forge.head_refs().is_none() || open.heads().all(|head| here.contains(head)) {

@@ -40,6 +40,7 @@ async fn try_again(shared: &Shared) {
     if let Err(error) = shared.store.try_all_again().await {
         tracing::warn!(%error, "what was refused is tried again in its own time");
     }
+    shared.listed.ask_anew().await;
     shared.has_new_credential.store(true, Ordering::Release);
     shared.outbox.notify_one();
 }

@@ -83,7 +83,7 @@ async fn a_repository_that_is_gone_is_an_operators_error_once_an_hour_and_nothin
         story.daemon.clock.sleep(6 * HOUR).await;
         let (asked, troubles) = (story.requests() - before, story.daemon.troubles());
         assert!((1..=3 * 7).contains(&troubles.len()), "{kind:?}: {troubles:#?}");
-        assert!(asked < 6 * 60 * 4, "{kind:?}: {asked} requests in 6 hours");
+        assert!(asked < 6 * 100, "{kind:?}: {asked} requests in 6 hours");
         story.forge.restore_repository();
         story.at_rest().await;
         for commit in commits {

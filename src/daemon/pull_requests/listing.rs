@@ -1,17 +1,41 @@
 //! Which pull requests are open, asked with conditional requests.
+//!
+//! A forge that does not say is asked again in its own time, however often the repository is looked at: after the
+//! waits of [`after_failure`], which are never shorter than it asks for. What may have changed that is asked at
+//! once: a webhook arrived, or the credential was replaced.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::clock::{Clock, Instant};
 use crate::errand::errand;
-use crate::forge::{Forge, ForgeError, PullRequest, PullRequestNumber, PullRequests, Validator};
+use crate::forge::{
+    Forge, ForgeError, PullRequest, PullRequestNumber, PullRequests, Validator, after_failure,
+};
 use crate::git::{BranchName, CommitId};
+use crate::store::DeliveryNumber;
 
-/// What the forge said last, kept for as long as it says that nothing has changed.
+/// What the forge said last.
 #[derive(Debug, Default)]
 pub(in crate::daemon) struct Listed(Arc<tokio::sync::Mutex<Known>>);
 
-type Known = Option<(Validator, Arc<Listing>)>;
+#[derive(Debug, Default)]
+struct Known {
+    /// Kept for as long as the forge says that nothing has changed.
+    listing: Last,
+    silence: Option<Silence>,
+}
+
+/// That the forge did not say.
+#[derive(Debug)]
+struct Silence {
+    error: ForgeError,
+    /// How often it did not, one after the other.
+    failures: u32,
+    until: Instant,
+    /// The newest webhook that had arrived by then.
+    newest: Option<DeliveryNumber>,
+}
 
 /// The open pull requests.
 #[derive(Debug, Default)]
@@ -24,16 +48,57 @@ pub(in crate::daemon) struct Listing {
 
 impl Listed {
     /// Asks the forge, one errand at a time; where it has no pull requests, nothing is asked and none are open.
-    pub(in crate::daemon) async fn ask(&self, forge: &Forge) -> Result<Arc<Listing>, ForgeError> {
+    /// `newest` is the newest webhook that was not dealt with.
+    pub(in crate::daemon) async fn ask(
+        &self,
+        forge: &Forge,
+        newest: Option<DeliveryNumber>,
+        clock: &Clock,
+    ) -> Result<Arc<Listing>, ForgeError> {
         if !forge.has_pull_requests() {
             return Ok(Arc::default());
         }
-        let (known, forge) = (Arc::clone(&self.0), forge.clone());
-        errand(async move { list(&mut *known.lock().await, &forge).await }).await
+        let (known, forge, clock) = (Arc::clone(&self.0), forge.clone(), clock.clone());
+        errand(async move {
+            let mut known = known.lock().await;
+            if let Some(error) = known.refusal(newest, &clock) {
+                return Err(error);
+            }
+            let answer = list(&mut known.listing, &forge).await;
+            known.note(answer.as_ref().err(), newest, &clock);
+            answer
+        })
+        .await
+    }
+
+    /// Has the forge asked at the next look, whatever it said.
+    pub(in crate::daemon) async fn ask_anew(&self) {
+        self.0.lock().await.silence = None;
     }
 }
 
-async fn list(known: &mut Known, forge: &Forge) -> Result<Arc<Listing>, ForgeError> {
+impl Known {
+    /// What the forge said last, while it is left alone.
+    fn refusal(&self, newest: Option<DeliveryNumber>, clock: &Clock) -> Option<ForgeError> {
+        let silence = self.silence.as_ref()?;
+        let is_left_alone = silence.newest == newest && !clock.left(silence.until).is_zero();
+        is_left_alone.then(|| silence.error.clone())
+    }
+
+    fn note(&mut self, error: Option<&ForgeError>, newest: Option<DeliveryNumber>, clock: &Clock) {
+        let before = self.silence.as_ref().map_or(0, |silence| silence.failures);
+        self.silence = error.map(|error| {
+            tracing::warn!(%error, "the forge does not say which pull requests are open");
+            let failures = before.saturating_add(1);
+            let until = clock.after(after_failure(failures, &error.class, clock));
+            Silence { error: error.clone(), failures, until, newest }
+        });
+    }
+}
+
+type Last = Option<(Validator, Arc<Listing>)>;
+
+async fn list(known: &mut Last, forge: &Forge) -> Result<Arc<Listing>, ForgeError> {
     let answer = forge.open_pull_requests(known.as_ref().map(|(validator, _)| validator)).await?;
     match (answer, known.as_ref()) {
         (PullRequests::Unchanged, Some((_, listing))) => Ok(listing.clone()),
@@ -84,8 +149,12 @@ impl Listing {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::forge::{Origin, Stage};
+    use crate::forge::{Class, Origin, Stage};
 
     fn pull_request(number: u64, digit: char, base: &str) -> PullRequest {
         PullRequest {
@@ -97,6 +166,34 @@ mod tests {
             stage: Stage::Ready,
             activity: String::new(),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_forge_that_does_not_say_is_left_alone_unless_something_has_happened() {
+        let clock = Clock::simulated(Timestamp::UNIX_EPOCH, 1);
+        let (mut known, webhook) = (Known::default(), Some(DeliveryNumber(1)));
+        let gone = ForgeError { class: Class::Refused, message: "gone".to_owned() };
+        let mut asked = 0;
+        for _ in 0..6 * 60 {
+            if known.refusal(None, &clock).is_none() {
+                asked += 1;
+                known.note(Some(&gone), None, &clock);
+            }
+            clock.sleep(Duration::from_secs(60)).await;
+        }
+        assert!((60..=80).contains(&asked), "{asked} times in six hours");
+        known.note(Some(&gone), None, &clock);
+        assert_eq!(known.refusal(None, &clock), Some(gone.clone()));
+        assert_eq!(known.refusal(webhook, &clock), None, "a webhook has arrived");
+        known.note(Some(&gone), webhook, &clock);
+        assert_eq!(known.refusal(webhook, &clock), Some(gone.clone()), "that one is no news any more");
+        let asked = Duration::from_secs(30 * 60);
+        let limited = ForgeError { class: Class::Retry { after: Some(asked) }, message: "slowly".to_owned() };
+        known.note(Some(&limited), webhook, &clock);
+        clock.sleep(asked - Duration::from_secs(1)).await;
+        assert_eq!(known.refusal(webhook, &clock), Some(limited), "as long as it asks for");
+        known.note(None, webhook, &clock);
+        assert_eq!(known.refusal(webhook, &clock), None, "it has said");
     }
 
     #[test]
