@@ -3,7 +3,7 @@
 //! One piece of work may take several runs: a run that was interrupted and resumed is one, and after a
 //! plan that Azure moved away from there is another. What is said at the end is about all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{Action, Part};
 use super::report::{Report, StepEnd, StepReport};
@@ -85,10 +85,16 @@ impl Deeds {
         let things = things(&report.steps);
         self.close(&things);
         self.last_steps = report.steps.len();
+        // New ones that stand already when the old one goes.
+        let mut made = BTreeSet::new();
         for (thing, step) in things.into_iter().zip(&report.steps) {
             let open = match &step.end {
                 StepEnd::Done => {
-                    self.done(thing, Step { action: step.action, part: step.part });
+                    let is_made = made.contains(&thing);
+                    if step.part == Part::Creation {
+                        made.insert(thing.clone());
+                    }
+                    self.done(thing, Step { action: step.action, part: step.part }, is_made);
                     continue;
                 }
                 StepEnd::Failed { message } => Open::Failed(message.clone()),
@@ -105,13 +111,17 @@ impl Deeds {
     fn close(&mut self, planned: &[Thing]) {
         for (thing, step, open) in std::mem::take(&mut self.open) {
             match open {
-                Open::Unknown(_) if !planned.contains(&thing) => self.done(thing, step),
+                Open::Unknown(_) if !planned.contains(&thing) => {
+                    let is_made = self.fates.get(&thing) == Some(&Fate::Replaced);
+                    self.done(thing, step, is_made);
+                }
                 Open::Unknown(_) | Open::Failed(_) | Open::Skipped(_) | Open::Unreached => {}
             }
         }
     }
 
-    fn done(&mut self, thing: Thing, step: Step) {
+    /// `is_made`: of a replacement whose old one goes now, the new one stands.
+    fn done(&mut self, thing: Thing, step: Step, is_made: bool) {
         let before = self.fates.get(&thing).copied();
         let fate = match (step.action, step.part) {
             (Action::Create | Action::Recover, _) => match before {
@@ -122,6 +132,7 @@ impl Deeds {
                 Some(made @ (Fate::Created | Fate::Replaced)) => made,
                 Some(Fate::Changed | Fate::Deleted | Fate::Gone) | None => Fate::Changed,
             },
+            (Action::Replace, Part::Removal) if is_made => Fate::Replaced,
             (Action::Replace, Part::Removal) => Fate::Gone,
             (Action::Replace, Part::Creation | Part::Whole) => Fate::Replaced,
             (Action::Delete, _) => Fate::Deleted,
@@ -279,6 +290,22 @@ mod tests {
         assert_eq!((deeds.gone().len(), deeds.counts().as_str()), (0, "1 replaced"));
         let whole = report(vec![removed, ("a", Replace, Part::Creation, StepEnd::Done)]);
         assert_eq!(Deeds::of(&[whole]).counts(), "1 replaced");
+    }
+
+    #[test]
+    fn a_replacement_whose_new_one_is_made_first_is_one() {
+        use Action::Replace;
+        let made = ("a", Replace, Part::Creation, StepEnd::Done);
+        let removed = ("a", Replace, Part::Removal, StepEnd::Done);
+        let whole = report(vec![made.clone(), removed.clone()]);
+        let deeds = Deeds::of(std::slice::from_ref(&whole));
+        assert_eq!((deeds.gone().len(), deeds.counts().as_str()), (0, "1 replaced"));
+        // The next one of the same work takes the old one down first, and fails.
+        let half = report(vec![removed.clone(), ("a", Replace, Part::Creation, failed("no such size"))]);
+        assert_eq!(Deeds::of(&[whole, half]).gone(), [&cluster("a")]);
+        // A grant that was taken back, and the new one was refused.
+        let refused = report(vec![("a", Replace, Part::Creation, failed("no such role")), removed]);
+        assert_eq!(Deeds::of(&[refused]).gone(), [&cluster("a")]);
     }
 
     #[test]

@@ -262,7 +262,8 @@ impl ResourceType for ComputeInstance {
         let text = |at: &str| pointer::get(observed, at).and_then(Value::as_str);
         let owner = text("/properties/properties/createdBy/userName")
             .or_else(|| text("/properties/properties/personalComputeInstanceSettings/assignedUser/objectId"));
-        let owner = owner.map(|owner| format!(", for {owner}")).unwrap_or_default();
+        let owner =
+            owner.filter(|owner| !owner.is_empty()).map(|owner| format!(", for {owner}")).unwrap_or_default();
         Some(format!("it is {state}{owner}"))
     }
 

@@ -2,6 +2,7 @@
 //! edit has a plan, and the plan converges.
 
 use beamline::reconcile::apply::RunEnd;
+use beamline::reconcile::deeds::Deeds;
 use beamline::reconcile::plan::{Action, Part, Plan, Style, render};
 use beamline::resources::id::ResourceId;
 use beamline_simulator::{Application, Fault, FaultEffect};
@@ -297,4 +298,24 @@ fn granted(world: &AzureWorld, principal: &str) -> Vec<String> {
         world.azure.get(id).is_some_and(|body| body["properties"]["principalId"] == *principal)
     };
     world.azure.ids().iter().filter(is_for).map(|id| id.as_str().to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rename_is_one_replacement_and_leaves_nothing_dangling() {
+    for (path, name) in
+        [("application_insights/main/name", "ai-other"), ("container_registries/main/name", "acrother001")]
+    {
+        let mut world = AzureWorld::new();
+        world.apply(&Definition::production().text()).await;
+        world.consent("*");
+        let after = Definition::production().with(path, name);
+        let notes = world.plan(&after.text()).await.notes;
+        assert!(notes.iter().all(|note| note.code != "dangling-reference"), "{path}: {notes:?}");
+        let deeds = Deeds::of(&[world.reconcile(&after.environment()).await]);
+        assert!(
+            deeds.gone().is_empty() && deeds.counts().contains(" replaced"),
+            "{path}: {}",
+            deeds.counts()
+        );
+    }
 }

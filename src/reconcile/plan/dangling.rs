@@ -24,6 +24,8 @@ pub(super) fn dangling(observed: &Observed, group: &ResourceId, stays: &[&Addres
         .values()
         .map(|found| &found.id)
         .chain(observed.foreign.iter().map(|foreign| &foreign.id))
+        // What becomes another stands until the plan has taken every reference to it away.
+        .chain(observed.former.values().map(|former| &former.id))
         .map(ResourceId::folded)
         .collect();
     let listed = listed_types();
