@@ -92,7 +92,14 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End,
     let document = json!({ "memory": recalled.remark(), "plans": plans, "errors": errors });
     if let Some(file) = &arguments.out {
         plan_file::write(file, document.clone())?;
-        output::remark(&format!("Written to {0}; to apply just this: beamline apply {0}", shown_path(file)));
+        let is_refused = !errors.is_empty() || plans.iter().any(|plan| !plan.blockers.is_empty());
+        let next = if is_refused {
+            "it cannot be applied as it is".to_owned()
+        } else {
+            let config = global.config.as_deref().map(|path| format!(" --config {}", path.display()));
+            format!("to apply just this: beamline apply {}{}", shown_path(file), config.unwrap_or_default())
+        };
+        output::remark(&format!("Written to {}; {next}", shown_path(file)));
     }
     if arguments.json {
         output::print_json(document)?;
