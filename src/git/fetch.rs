@@ -64,6 +64,7 @@ impl Mirror {
             None => BTreeMap::new(),
         };
         let _exchange = self.exchange();
+        self.remake_if_gone()?;
         let repository = self.repository()?;
         let Downloaded { tips, lost } =
             download(&repository, &self.address, Wanted::Heads { pulls: &names })?;

@@ -98,6 +98,18 @@ impl Mirror {
         git2::Repository::open_bare(&self.dir).map_err(|error| wrap(&self.dir, error))
     }
 
+    /// Makes the mirror anew where somebody has deleted or emptied its folder: the next fetch brings everything. The
+    /// caller has the exchange.
+    pub(super) fn remake_if_gone(&self) -> Result<(), GitError> {
+        if is_empty(&self.dir)? {
+            tracing::warn!(dir = %self.dir.display(), "the mirror is gone; it is made and fetched anew");
+            create(&self.dir)?;
+            self.verify()?;
+            self.prepare_merges()?;
+        }
+        Ok(())
+    }
+
     /// Refuses what is not ours and follows a changed remote.
     fn verify(&self) -> Result<(), GitError> {
         let refuse = |reason: &str| GitError::NotAMirror { dir: self.dir.clone(), reason: reason.to_owned() };
@@ -171,6 +183,21 @@ mod tests {
         mirror.fetch(&NO_PULLS).unwrap();
         world.push("a/b.yaml", "2");
         mirror.fetch(&NO_PULLS).unwrap();
+        let dir = mirror.dir.display().to_string();
+        assert_eq!(world.git(&["-C", &dir, "fsck", "--full", "--strict"]), "");
+    }
+
+    #[test]
+    fn a_mirror_that_somebody_deletes_is_made_and_fetched_anew() {
+        let world = Fixture::new();
+        world.push("a.yaml", "1");
+        let mirror = world.mirror();
+        mirror.fetch(&NO_PULLS).unwrap();
+        std::fs::remove_dir_all(&mirror.dir).unwrap();
+        assert!(mirror.reader().is_err(), "nothing can be read meanwhile");
+        let head = world.push("a.yaml", "2");
+        mirror.fetch(&NO_PULLS).unwrap();
+        assert_eq!(mirror.reader().unwrap().commit(&head).unwrap().id, head);
         let dir = mirror.dir.display().to_string();
         assert_eq!(world.git(&["-C", &dir, "fsck", "--full", "--strict"]), "");
     }
