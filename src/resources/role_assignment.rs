@@ -2,7 +2,7 @@
 //!
 //! Guarantees: (scope, role, principal) is the identity of an assignment. The id is a function of the
 //! three, so the same definition always means the same assignment; Azure has at most one for each
-//! triple, and one that somebody made under another id is recognised by [`matches()`]. Another scope,
+//! triple, and one that somebody made under another id is recognised by [`ResourceType::is_same`]. Another scope,
 //! role or principal is another assignment, never a difference. Our mark stands in the description.
 //! Sources: facts.md 8 (Role Assignments API 2022-04-01; Troubleshoot Azure RBAC, learn.microsoft.com).
 
