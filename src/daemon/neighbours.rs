@@ -1,7 +1,7 @@
 //! What the environments of a commit declare, for the plan of one of them that sees something of another's.
 //!
-//! Worked out when the first plan asks, from the commit itself; kept for the last few commits. Bounds: as many
-//! environments as a head may touch, and [`KEPT`] commits.
+//! Worked out when the first plan asks, from the commit itself; kept for the last few commits. Bounds:
+//! [`MAX_FILES`] definitions, beyond which no such plan is made, and [`KEPT`] commits.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +12,9 @@ use super::service::Shared;
 use crate::attempt::source::{environment_files, load_at};
 use crate::git::{CommitId, GitError};
 use crate::reconcile::{Declared, Neighbours, NeighboursError};
+
+/// Most definitions that are read for one commit.
+const MAX_FILES: usize = 20_000;
 
 /// Commits whose answer is kept.
 const KEPT: usize = 2;
@@ -72,7 +75,12 @@ fn declared_at(shared: &Shared, commit: &CommitId) -> Result<Declared, GitError>
     let reader = shared.mirror.reader()?;
     let snapshot = reader.snapshot(commit)?;
     let mut declared = Declared::default();
-    for path in environment_files(&reader, commit, &shared.root, &shared.root)? {
+    let paths = environment_files(&reader, commit, &shared.root, &shared.root)?;
+    if paths.len() > MAX_FILES {
+        let what = format!("the number of definitions that another may have moved to ({})", paths.len());
+        return Err(GitError::Limit { what, limit: format!("{MAX_FILES} definitions") });
+    }
+    for path in paths {
         let Some(definition) = load_at(&snapshot, &shared.root, &path)? else { continue };
         match &definition.loaded.environment {
             // One whose subscription is not configured declares nothing that could be in sight.

@@ -19,6 +19,10 @@ use crate::definitions::Environment;
 use crate::resources::id::ResourceId;
 use crate::resources::{Context, EnvironmentName, Mark, Site};
 
+/// How much of the definitions with errors of one commit is kept, in bytes. One that does not fit counts as one that
+/// speaks of everything: nothing that a hostile repository says may fill the memory, or get something deleted.
+const MAX_BROKEN_BYTES: usize = 16 * 1024 * 1024;
+
 /// The other environments of a commit; asked only where something of them may be in sight.
 #[async_trait]
 pub trait Neighbours: Send + Sync {
@@ -38,6 +42,9 @@ pub struct Declared {
     defined: BTreeSet<EnvironmentName>,
     remembered: BTreeSet<EnvironmentName>,
     broken: Vec<Broken>,
+    broken_bytes: usize,
+    /// The first definition with errors whose text was not kept.
+    unkept: Option<String>,
 }
 
 /// A definition with errors: nobody knows what it declares.
@@ -62,6 +69,11 @@ impl Declared {
 
     /// Adds a definition with errors.
     pub fn add_broken(&mut self, path: &str, text: &str) {
+        self.broken_bytes = self.broken_bytes.saturating_add(text.len());
+        if self.broken_bytes > MAX_BROKEN_BYTES {
+            self.unkept.get_or_insert_with(|| path.to_owned());
+            return;
+        }
         self.broken.push(Broken { path: path.to_owned(), text: text.to_ascii_lowercase() });
     }
 
@@ -80,7 +92,7 @@ impl Declared {
         let group = id.resource_group_id();
         let names = [Some(id), group.as_ref()].map(|id| id.map_or("", ResourceId::name).to_ascii_lowercase());
         let speaks = |broken: &&Broken| names.iter().all(|name| has_word(&broken.text, name));
-        self.broken.iter().find(speaks).map(|broken| broken.path.as_str())
+        self.broken.iter().find(speaks).map(|broken| broken.path.as_str()).or(self.unkept.as_deref())
     }
 }
 
@@ -140,5 +152,39 @@ fn hand_over(observed: &mut Observed, site: &Site, declared: &Declared) {
             let is_gone = !declared.defined.contains(from);
             observed.taken.insert(address.clone(), Taken { from: from.clone(), is_gone });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(group: &str) -> ResourceId {
+        let id = format!(
+            "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/{group}/providers/\
+             Microsoft.Storage/storageAccounts/stone"
+        );
+        id.parse().unwrap()
+    }
+
+    #[test]
+    fn a_broken_definition_speaks_of_what_it_names_with_its_group() {
+        let mut declared = Declared::default();
+        declared.add_broken("environments/a.yaml", "resource_group: { name: RG-A }\nx: { name: stone }");
+        assert_eq!(declared.perhaps_in(&cluster("rg-a")), Some("environments/a.yaml"));
+        assert_eq!(declared.perhaps_in(&cluster("rg-b")), None);
+        assert_eq!(declared.perhaps_in(&cluster("rg")), None, "a part of a word is none");
+    }
+
+    #[test]
+    fn broken_definitions_take_a_bounded_memory_and_what_is_not_kept_speaks_of_everything() {
+        let mut declared = Declared::default();
+        let large = "x".repeat(MAX_BROKEN_BYTES / 4);
+        for at in 0..20 {
+            declared.add_broken(&format!("environments/{at}.yaml"), &large);
+        }
+        let kept: usize = declared.broken.iter().map(|broken| broken.text.len()).sum();
+        assert!(kept <= MAX_BROKEN_BYTES, "{kept}");
+        assert_eq!(declared.perhaps_in(&cluster("rg-a")), Some("environments/4.yaml"));
     }
 }
