@@ -9,7 +9,7 @@ use crate::definitions::{self, Environment, claims};
 use crate::git::CommitId;
 use crate::reconcile::apply::RunEnd;
 use crate::reconcile::observe::Observed;
-use crate::resources::EnvironmentName;
+use crate::resources::{EnvironmentName, Mark};
 use crate::store::{Applied, Attempt, Claim, EnvironmentChange, EnvironmentRecord, Store, StoreError};
 
 /// What an attempt has found out about its environment.
@@ -125,7 +125,9 @@ pub async fn forget_givers(store: &Store, observed: &Observed) -> Result<(), Sto
     for giver in givers {
         let Some(record) = store.environment(giver).await? else { continue };
         // Something else of it waits to be deleted: that is for its own removal to say.
-        let is_blocked = record.last_attempt.is_some_and(|last| last.input_digest.is_none());
+        let is_of_it = |mark: &Mark| mark.environment == *giver;
+        let is_left = observed.foreign.iter().any(|one| one.mark.as_ref().is_some_and(is_of_it));
+        let is_blocked = is_left || record.last_attempt.is_some_and(|last| last.input_digest.is_none());
         let is_open = store.open_work().await?.iter().any(|work| work.environment == *giver);
         if !is_blocked && !is_open {
             store.change_environment(EnvironmentChange::Remove(giver.clone())).await?;

@@ -114,3 +114,20 @@ async fn a_broken_definition_that_speaks_of_something_else_keeps_nothing() {
     assert_eq!(world.azure.ids().len(), before - 1);
     world.stop_quietly().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_new_name_does_not_declare_goes_with_the_old_one() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &dev())]).await;
+    world.repository.remove("environments/dev.yaml");
+    let after = dev().replace("name: \"ai-dev\"", "name: \"ai-two\"");
+    world.repository.write("environments/development.yaml", &after);
+    let note = world.push("another name, and other insights").await;
+    assert!(note.contains("beamline/apply: development: success: Applied"), "{note}");
+    assert!(note.contains("beamline/apply: dev: success"), "{note}");
+    assert!(!note.contains("does not exist"), "{note}");
+    let insights = |name: &str| {
+        world.azure.ids().iter().any(|id| id.arm_type().ends_with("components") && id.name() == name)
+    };
+    assert!(!insights("ai-dev") && insights("ai-two"), "{note}");
+    world.finish().await;
+}

@@ -70,6 +70,8 @@ pub struct Foreign {
     pub id: ResourceId,
     /// What it is, for people: its name, or who has which role on what.
     pub told: String,
+    /// The mark of somebody else that it carries.
+    pub mark: Option<Mark>,
 }
 
 /// A soft-deleted resource that holds a declared name.
@@ -206,7 +208,7 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
         .into_iter()
         .map(|(id, kind, body)| {
             let told = resources::of(kind).told(body).unwrap_or_else(|| id.name().to_owned());
-            Foreign { id, told }
+            Foreign { id, told, mark: mark_on(kind, body) }
         })
         .collect();
     orphaned_elements(site, environment, lists, &mut observed);

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::action::{DANGLING, Note};
+use super::left_over;
 use crate::reconcile::observe::Observed;
 use crate::resources::id::ResourceId;
 use crate::resources::{self, Address, Kind, Listing};
@@ -16,8 +17,13 @@ use crate::resources::{self, Address, Kind, Listing};
 /// Most references of one environment that are said.
 const MAX_SAID: usize = 20;
 
-/// One note for each reference of a resource in `stays` to what is missing in `group`.
-pub(super) fn dangling(observed: &Observed, group: &ResourceId, stays: &[&Address]) -> Vec<Note> {
+/// One note for each reference of a resource in `stays` to what is missing in `group`. Beside each stands the body that
+/// this plan writes over it, where it writes one: what that repoints is not said.
+pub(super) fn dangling(
+    observed: &Observed,
+    group: &ResourceId,
+    stays: &[(&Address, Option<Value>)],
+) -> Vec<Note> {
     let going: BTreeSet<String> = observed.orphans.iter().map(|orphan| orphan.id.folded()).collect();
     let there: BTreeSet<String> = observed
         .present
@@ -30,12 +36,14 @@ pub(super) fn dangling(observed: &Observed, group: &ResourceId, stays: &[&Addres
         .collect();
     let listed = listed_types();
     let mut notes = Vec::new();
-    for address in stays {
+    for (address, desired) in stays {
         let Some(found) = observed.present.get(*address) else { continue };
         let mut named = BTreeSet::new();
         ids_in(&found.body, &mut named);
         // What lies in it is no other resource.
-        for id in named.into_iter().filter(|id| !id.is_within(&found.id)) {
+        let desired = desired.as_ref().unwrap_or(&found.body);
+        let stays = |id: &ResourceId| !left_over::references(&found.body, desired, id).is_empty();
+        for id in named.into_iter().filter(|id| !id.is_within(&found.id) && stays(id)) {
             let folded = id.folded();
             let what = if going.contains(&folded) {
                 "which is being deleted"

@@ -537,14 +537,18 @@ impl<'a> Planner<'a> {
 
     /// What keeps pointing at what is gone, or goes with this plan, is said; refusing it is another matter.
     fn report_dangling(&mut self) {
-        let stays: Vec<&Address> = self
+        let body = |address| {
+            let resource = self.input.environment.resources.get(address)?;
+            Some(resources::of(resource.address.kind()).body(resource, &self.context()))
+        };
+        let stays: Vec<(&Address, Option<Value>)> = self
             .decisions
             .iter()
-            .filter(|(_, decision)| match decision {
-                Decision::Keep | Decision::Change { .. } => true,
-                Decision::Make { .. } | Decision::Replace { .. } => false,
+            .filter_map(|(address, decision)| match decision {
+                Decision::Keep => Some((address, None)),
+                Decision::Change { .. } => Some((address, body(address))),
+                Decision::Make { .. } | Decision::Replace { .. } => None,
             })
-            .map(|(address, _)| address)
             .collect();
         self.notes.extend(dangling(self.input.observed, &self.input.site.group_id(), &stays));
     }
