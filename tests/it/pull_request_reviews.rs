@@ -217,6 +217,32 @@ async fn an_app_points_at_the_line_that_is_wrong() {
     story.finish().await;
 }
 
+/// Once for each text, also where the review comes without a webhook and where it is read again.
+#[tokio::test(start_paused = true)]
+async fn a_command_in_a_review_is_answered_not_ignored() {
+    for kind in [ForgeKind::GitHub, ForgeKind::Gitea, ForgeKind::Forgejo] {
+        let story = Proposals::running(kind, &[(DEV, &small(2))]).await;
+        let (number, head) = story.propose("nodes", DEV, &small(3));
+        story.planned(number, &head).await;
+        let (before, planned) = (story.said(number), story.statuses(&head, "beamline/plan"));
+        story.forge.review(number, "ada", "/beamline plan\n\nFine by me.", Some("/beamline cancel")).unwrap();
+        story.forge.review(number, "ada", "No command here.", Some("Why three?")).unwrap();
+        deliver(&story).await;
+        story.at_rest().await;
+        let answers: Vec<String> =
+            story.said(number).into_iter().filter(|said| !before.contains(said)).collect();
+        assert_eq!(answers.len(), 2, "{kind:?}: {answers:#?}");
+        for answer in &answers {
+            assert!(answer.contains("not from reviews: write it as a comment"), "{kind:?}: {answer}");
+        }
+        story.daemon.sweep().await;
+        story.at_rest().await;
+        assert_eq!(story.statuses(&head, "beamline/plan"), planned, "{kind:?}: not planned again");
+        assert_eq!(story.said(number).len(), before.len() + 2, "{kind:?}: once");
+        story.finish().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn re_run_plans_again_and_ends_although_nothing_differs() {
     let story = with_app().await;

@@ -11,6 +11,8 @@ pub(super) enum Change {
     PullRequest { number: u64, deed: PullDeed, by: String },
     /// Something happened to a comment.
     Comment { id: u64, deed: Deed },
+    /// A review was submitted.
+    Review { id: u64 },
     /// A status was accepted.
     Status { id: u64 },
     /// Something happened to a check run.

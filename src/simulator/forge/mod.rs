@@ -35,6 +35,7 @@ mod options;
 mod paging;
 mod proposals;
 mod pull_requests;
+mod reviews;
 mod served;
 mod signature;
 mod state;

@@ -18,6 +18,7 @@ use super::merging::MergeStyle;
 use super::objects::Objects;
 use super::options::{ForgeKind, ForgeOptions};
 use super::pull_requests::Proposal;
+use super::reviews::Review;
 use super::statuses::Status;
 use super::webhooks::UnderWay;
 use super::{azure_devops, bitbucket, gitea, github, gitlab};
@@ -70,6 +71,7 @@ pub(super) struct State {
     pub(super) proposals: BTreeMap<u64, Proposal>,
     pub(super) comments: Vec<Comment>,
     pub(super) reactions: Vec<Reaction>,
+    pub(super) reviews: Vec<Review>,
     pub(super) statuses: Vec<Status>,
     pub(super) check_runs: Vec<CheckRun>,
     pub(super) history: History,
@@ -99,6 +101,7 @@ impl State {
             proposals: BTreeMap::new(),
             comments: Vec::new(),
             reactions: Vec::new(),
+            reviews: Vec::new(),
             statuses: Vec::new(),
             check_runs: Vec::new(),
             history: History::default(),

@@ -13,6 +13,7 @@ use super::change::{Change, Deed};
 use super::history::History;
 use super::http;
 use super::options::{ForgeKind, ForgeOptions};
+use super::reviews::{Verdict, Writing};
 use super::state::{Existence, Outage, State};
 use super::webhooks::Delivery;
 
@@ -149,6 +150,20 @@ impl ForgeWorld {
             state.account(author, Permission::None);
         }
         state.write_comment(number, author, body, None).id
+    }
+
+    /// Somebody reviews a pull request (GitHub, Gitea, Forgejo): a text of its own, and one on the first line of
+    /// the first file when there is one. `None`: there is no such pull request.
+    pub fn review(&self, number: u64, author: &str, body: &str, on_line: Option<&str>) -> Option<u64> {
+        let mut state = self.state();
+        if state.accounts.by_login(author).is_none() {
+            state.account(author, Permission::None);
+        }
+        let path = state.proposals.get(&number)?.what.files.first().map(|file| file.path.clone());
+        let on_lines =
+            on_line.map(|text| (path.unwrap_or_default(), 1, text.to_owned())).into_iter().collect();
+        let written = Writing { author, body, verdict: Verdict::Comment, on_lines };
+        Some(state.write_review(number, written)?.id)
     }
 
     /// Somebody writes a comment anew.

@@ -33,7 +33,11 @@ pub(super) fn events(state: &State, change: &Change) -> Vec<Event> {
         }
         Change::PullRequest { number, deed, by } => pull_request(state, *number, deed, by),
         Change::Comment { id, deed } => comment(state, *id, *deed),
-        Change::Ping | Change::Status { .. } | Change::CheckRun { .. } | Change::MergeGroup { .. } => None,
+        Change::Ping
+        | Change::Review { .. }
+        | Change::Status { .. }
+        | Change::CheckRun { .. }
+        | Change::MergeGroup { .. } => None,
     };
     let Some((event_type, text, resource)) = said else { return Vec::new() };
     // The id is that of the event, not of the delivery: a repeated delivery has the same one.

@@ -28,7 +28,7 @@ pub(super) fn events(state: &State, change: &Change) -> Vec<Event> {
         Change::PullRequest { number, deed, by } => pull_request(state, *number, deed, by),
         Change::Comment { id, deed } => comment(state, *id, *deed),
         Change::Status { id } => status(state, *id),
-        Change::Ping | Change::CheckRun { .. } | Change::MergeGroup { .. } => None,
+        Change::Ping | Change::Review { .. } | Change::CheckRun { .. } | Change::MergeGroup { .. } => None,
     };
     let Some((key, mut body, by)) = said else { return Vec::new() };
     body["repository"] = bodies::repository(state, &state.options.repository);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::change::{Change, Deed, PullDeed};
 use super::super::options::ForgeKind;
+use super::super::reviews::Verdict;
 use super::super::signature::hmac_hex;
 use super::super::state::State;
 use super::super::webhooks::Event;
@@ -41,6 +42,7 @@ pub(super) fn events(state: &State, change: &Change) -> Vec<Event> {
             .map(|(body, by)| ("issue_comment", "pull_request_comment", body, by))
             .into_iter()
             .collect(),
+        Change::Review { id } => review(state, *id).into_iter().collect(),
         Change::Ping | Change::Status { .. } | Change::CheckRun { .. } | Change::MergeGroup { .. } => {
             Vec::new()
         }
@@ -139,6 +141,22 @@ fn pull_request(state: &State, number: u64, deed: &PullDeed) -> Option<(&'static
         | PullDeed::Merged => {}
     }
     Some((event_type, body))
+}
+
+/// Told as what became of the pull request, under a name for each verdict.
+fn review(state: &State, id: u64) -> Option<Said> {
+    let review = state.reviews.iter().find(|review| review.id == id)?;
+    let proposal = state.proposals.get(&review.number)?;
+    let (name, event_type) = match review.verdict {
+        Verdict::Approved => ("pull_request_approved", "pull_request_review_approved"),
+        Verdict::ChangesRequested => ("pull_request_rejected", "pull_request_review_rejected"),
+        Verdict::Comment | Verdict::Pending => ("pull_request_comment", "pull_request_review_comment"),
+    };
+    let body = json!({
+        "action": "reviewed", "number": review.number, "pull_request": bodies::pull_request(state, proposal),
+        "commit_id": "", "review": { "type": event_type, "content": review.body },
+    });
+    Some((name, event_type, body, review.author.clone()))
 }
 
 fn comment(state: &State, id: u64, deed: Deed) -> Option<(Value, String)> {

@@ -6,6 +6,7 @@ mod bodies;
 mod comments;
 mod events;
 mod pulls;
+mod reviews;
 mod statuses;
 mod writing;
 
@@ -53,6 +54,14 @@ static ROUTES: &[Route] = &[
     route(Method::PATCH, "/api/v1/repos/{owner}/{repo}/pulls/{index}", Read, writing::update),
     route(Method::POST, "/api/v1/repos/{owner}/{repo}/pulls/{index}/merge", Write, writing::merge),
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/pulls/{index}/files", Read, pulls::files),
+    route(Method::GET, "/api/v1/repos/{owner}/{repo}/pulls/{index}/reviews", Read, reviews::list),
+    route(Method::POST, "/api/v1/repos/{owner}/{repo}/pulls/{index}/reviews", Read, reviews::create),
+    route(
+        Method::GET,
+        "/api/v1/repos/{owner}/{repo}/pulls/{index}/reviews/{id}/comments",
+        Read,
+        reviews::on_lines,
+    ),
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/issues/{index}/comments", Read, comments::list),
     route(Method::POST, "/api/v1/repos/{owner}/{repo}/issues/{index}/comments", Read, comments::create),
     route(Method::GET, "/api/v1/repos/{owner}/{repo}/issues/comments/{id}", Read, comments::get),

@@ -32,6 +32,7 @@ pub(super) fn events(state: &State, change: &Change) -> Vec<Event> {
         Change::Comment { id, deed } => {
             comment(state, *id, *deed).map(|(body, by)| ("issue_comment", body, by))
         }
+        Change::Review { id } => review(state, *id).map(|(body, by)| ("pull_request_review", body, by)),
         Change::Status { id } => status(state, *id).map(|(body, by)| ("status", body, by)),
         Change::CheckRun { id, deed } => {
             check_run(state, *id, *deed).map(|(body, by)| ("check_run", body, by))
@@ -129,6 +130,15 @@ fn comment(state: &State, id: u64, deed: Deed) -> Option<(Value, String)> {
     });
     let body = json!({ "action": action, "issue": issue, "comment": bodies::comment(state, comment) });
     Some((body, comment.author.clone()))
+}
+
+fn review(state: &State, id: u64) -> Option<(Value, String)> {
+    let review = state.reviews.iter().find(|review| review.id == id)?;
+    let pull = bodies::whole_pull_request(state, state.proposals.get(&review.number)?);
+    let body = json!({
+        "action": "submitted", "review": super::reviews::body_of(state, review), "pull_request": pull,
+    });
+    Some((body, review.author.clone()))
 }
 
 fn status(state: &State, id: u64) -> Option<(Value, String)> {

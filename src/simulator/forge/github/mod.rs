@@ -8,6 +8,7 @@ mod comments;
 mod events;
 mod pulls;
 mod refusals;
+mod reviews;
 mod statuses;
 mod writing;
 
@@ -62,6 +63,9 @@ static ROUTES: &[Route] = &[
     route(Method::PATCH, "/repos/{owner}/{repo}/pulls/{pull_number}", Read, writing::update),
     route(Method::PUT, "/repos/{owner}/{repo}/pulls/{pull_number}/merge", Write, writing::merge),
     route(Method::GET, "/repos/{owner}/{repo}/pulls/{pull_number}/files", Read, pulls::files),
+    route(Method::GET, "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", Read, reviews::list),
+    route(Method::POST, "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", Read, reviews::create),
+    route(Method::GET, "/repos/{owner}/{repo}/pulls/{pull_number}/comments", Read, reviews::on_lines),
     route(Method::GET, "/repos/{owner}/{repo}/issues/{issue_number}/comments", Read, comments::list),
     route(Method::POST, "/repos/{owner}/{repo}/issues/{issue_number}/comments", Read, comments::create),
     route(Method::GET, "/repos/{owner}/{repo}/issues/comments/{comment_id}", Read, comments::get),

@@ -31,7 +31,11 @@ pub(super) fn events(state: &State, change: &Change) -> Vec<Event> {
             merge_request(state, *number, deed, by).map(|body| ("Merge Request Hook", body))
         }
         Change::Comment { id, deed } => note(state, *id, *deed).map(|body| ("Note Hook", body)),
-        Change::Ping | Change::Status { .. } | Change::CheckRun { .. } | Change::MergeGroup { .. } => None,
+        Change::Ping
+        | Change::Review { .. }
+        | Change::Status { .. }
+        | Change::CheckRun { .. }
+        | Change::MergeGroup { .. } => None,
     };
     said.map(|(name, body)| Event::new(&[("x-gitlab-event", name)], body)).into_iter().collect()
 }

@@ -135,3 +135,23 @@ async fn an_empty_repository_has_no_pull_requests_to_ask_for() {
     assert_eq!(bench.get(&format!("{REPO}/pulls")).await.status, 404);
     assert_eq!(bench.get(REPO).await.body["empty"], true);
 }
+
+#[tokio::test(start_paused = true)]
+async fn reviews_have_a_text_and_comments_on_lines() {
+    let bench = Bench::with_pull_request(ForgeKind::Gitea);
+    let list = format!("{REPO}/pulls/1/reviews");
+    let line = json!({ "path": "read me.md", "new_position": 3, "body": "why?" });
+    let written = json!({ "event": "COMMENT", "body": "see below", "comments": [line] });
+    let review = bench.send("POST", &list, written).await;
+    assert_eq!((review.status, &review.body["comments_count"]), (200, &json!(1)));
+    assert_eq!(bench.send("POST", &list, json!({ "event": "COMMENT" })).await.status, 422);
+    assert_eq!(bench.send("POST", &list, json!({ "event": "APPROVED" })).await.body["state"], "APPROVED");
+    let listed = bench.get(&format!("{list}?limit=1")).await;
+    assert_eq!((&listed.body[0]["body"], listed.header("x-total-count")), (&json!("see below"), "2"));
+    let on_lines = bench.get(&format!("{list}/{}/comments", review.body["id"])).await.body;
+    assert_eq!((&on_lines[0]["body"], &on_lines[0]["position"]), (&json!("why?"), &json!(3)));
+    assert_eq!(bench.get(&format!("{list}/9/comments")).await.status, 404);
+    let told: Vec<String> =
+        bench.world.deliveries().iter().map(|it| it.header("x-gitea-event").unwrap().to_owned()).collect();
+    assert_eq!(told, ["pull_request_comment", "pull_request_approved"]);
+}

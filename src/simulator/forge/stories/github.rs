@@ -194,3 +194,28 @@ async fn the_repository_and_its_commits_are_as_published() {
     assert_eq!(bench.get("/api/v3/repos/octo/infra").await.status, 200);
     assert_eq!(bench.get("/repos/octo/infra/nothing").await.status, 404);
 }
+
+#[tokio::test(start_paused = true)]
+async fn reviews_have_a_text_and_comments_on_lines() {
+    let bench = Bench::with_pull_request(ForgeKind::GitHub);
+    let list = format!("{REPO}/pulls/1/reviews");
+    let line = json!({ "path": "read me.md", "line": 3, "body": "why?" });
+    let written = json!({ "event": "COMMENT", "body": "see below", "comments": [line] });
+    let review = bench.send("POST", &list, written).await;
+    assert_eq!((review.status, &review.body["state"]), (200, &json!("COMMENTED")));
+    assert_eq!(bench.send("POST", &list, json!({ "event": "COMMENT", "body": " " })).await.status, 422);
+    assert_eq!(bench.send("POST", &list, json!({ "event": "APPLAUD" })).await.status, 422);
+    let begun = bench.send("POST", &list, json!({ "body": "not yet" })).await.body;
+    assert_eq!((&begun["state"], begun.get("submitted_at")), (&json!("PENDING"), None));
+    bench.world.review(1, "alice", "done", None).unwrap();
+    let listed = bench.get(&list).await.body;
+    let states: Vec<_> = listed.as_array().unwrap().iter().map(|one| one["state"].clone()).collect();
+    assert_eq!(states, ["COMMENTED", "PENDING", "COMMENTED"], "what is begun is seen by its author");
+    let on_lines = bench.get(&format!("{REPO}/pulls/1/comments?sort=created&direction=desc")).await.body;
+    assert_eq!(on_lines[0]["pull_request_review_id"], review.body["id"]);
+    assert_eq!((&on_lines[0]["body"], on_lines.as_array().unwrap().len()), (&json!("why?"), 1));
+    assert_eq!(bench.get(&format!("{REPO}/pulls/9/reviews")).await.status, 404);
+    let told: Vec<String> =
+        bench.world.deliveries().iter().map(|it| it.header("x-github-event").unwrap().to_owned()).collect();
+    assert_eq!(told, ["pull_request_review", "pull_request_review"], "what is only begun is not told");
+}
