@@ -240,6 +240,11 @@ pub(super) fn complain(shared: &Shared, error: &ForgeError, what: &str) {
                 tracing::warn!(what, %error, "the forge does not have the commit");
             }
         }
-        Class::Retry { .. } => tracing::warn!(what, %error, "it is delivered later"),
+        Class::Retry { .. } => {
+            if !shared.is_degraded(Part::Forge) {
+                tracing::warn!(what, %error, "it is delivered later");
+            }
+            shared.failing(Part::Forge, &error.to_string());
+        }
     }
 }

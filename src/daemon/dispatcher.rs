@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::ailments::{Sort, Subject};
 use super::beat::Rhythm;
 use super::event::{Because, Event};
 use super::log;
@@ -49,6 +50,10 @@ const REVIEW: Duration = Duration::from_secs(30);
 
 /// How long what was told stands, before it is told that something else is in the way: statuses are counted.
 const TOLD_AGAIN: Duration = Duration::from_secs(2 * 60);
+
+/// Where it shows that the repository cannot be read: at the main branch, or at what is looked at beside it.
+const MAIN: &str = "main";
+const BESIDE: &str = "beside";
 
 /// What the loop must do next.
 #[derive(Debug, PartialEq)]
@@ -494,23 +499,37 @@ fn panicked() -> Looked {
 
 /// Has the forge told of what a look did, and says what went wrong, once. A look that did nothing is no
 /// reason to try a forge that is down.
-fn say(shared: &Shared, looked: &Looked) {
+fn say(shared: &Shared, looked: &Looked, from: &str) {
     if looked.accepted != Accepted::default() {
         shared.outbox.notify_one();
     }
     looked.accepted.superseded.iter().for_each(log::superseded);
     let Some(error) = &looked.error else { return };
-    match error {
-        LookError::Git(error) if error.is_refusal() => shared.refused(Part::Repository, &error.to_string()),
-        LookError::Forge(error) => match error.class {
-            Class::Refused => shared.refused(Part::PullRequests, &error.to_string()),
-            Class::Retry { .. } | Class::NoCommit => {}
-        },
-        LookError::Git(_) | LookError::Store(_) | LookError::Cut(_) | LookError::Panicked => {}
+    let subject = match error {
+        LookError::Git(_) => Some(Subject::from((Part::Repository, from))),
+        LookError::Forge(_) => Some(Subject::from(Part::PullRequests)),
+        LookError::Store(_) | LookError::Cut(_) | LookError::Panicked => None,
+    };
+    let is_known = subject.clone().is_some_and(|subject| shared.is_degraded(subject));
+    if let Some(subject) = subject {
+        let sort = if is_refusal(error) { Sort::Refusal } else { Sort::Failure };
+        shared.not_well(subject, sort, &error.to_string(), shared.clock.monotonic());
     }
-    if shared.tell_trouble(error.to_string()) {
+    if shared.tell_trouble(error.to_string()) && !is_known {
         let what = if matches!(error, LookError::Forge(_)) { "forge" } else { "repository" };
         tracing::warn!(%error, "the {what} could not be looked at; tried again");
+    }
+}
+
+/// Whether somebody has to act.
+fn is_refusal(error: &LookError) -> bool {
+    match error {
+        LookError::Git(error) => error.is_refusal(),
+        LookError::Forge(error) => match error.class {
+            Class::Refused => true,
+            Class::Retry { .. } | Class::NoCommit => false,
+        },
+        LookError::Store(_) | LookError::Cut(_) | LookError::Panicked => false,
     }
 }
 
@@ -522,11 +541,13 @@ fn settle(
 ) -> Response {
     match finished {
         Ok(Finished::Look(looked, view)) => {
-            say(shared, &looked);
+            say(shared, &looked, MAIN);
             // The branches were read, whatever else went wrong.
             if view.is_some() {
                 shared.looked();
-                shared.accepted(Part::Repository);
+                if !matches!(looked.error, Some(LookError::Git(_))) {
+                    shared.accepted((Part::Repository, MAIN));
+                }
             }
             state.looked(looked, view)
         }
@@ -534,7 +555,10 @@ fn settle(
             if !matches!(looked.error, Some(LookError::Forge(_))) {
                 shared.accepted(Part::PullRequests);
             }
-            say(shared, &looked);
+            if !matches!(looked.error, Some(LookError::Git(_))) {
+                shared.accepted((Part::Repository, BESIDE));
+            }
+            say(shared, &looked, BESIDE);
             state.looked_beside(looked)
         }
         Ok(Finished::Sweep(swept)) => {

@@ -22,6 +22,7 @@ pub mod wording;
 
 mod absent;
 mod account;
+mod ailments;
 mod allowance;
 mod asking;
 mod beat;

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::absent::Absent;
+use super::ailments::Ailments;
 use super::allowance::Supply;
 use super::beat::{Beats, Rhythm};
 use super::event::{Because, Event};
@@ -26,7 +27,7 @@ use super::rivals::KnownRivals;
 use super::tally::Tally;
 use super::triggers::{Watching, poll, sweep_by_cron, watch_files};
 use super::trouble::Troubles;
-use super::wellness::{Ailments, Wellness};
+use super::wellness::Wellness;
 use super::{delivery, dispatcher, http, log, outage};
 use crate::attempt::Estate;
 use crate::azure::Arm;
@@ -191,7 +192,7 @@ pub(super) struct Shared {
     troubles: Troubles,
     /// What moves, and what does not.
     pub(super) beats: Beats,
-    /// What refuses us.
+    /// What outside is not well.
     pub(super) ailments: Ailments,
     supervisor: Option<Supervisor>,
     watchers: broadcast::Sender<Happening>,
@@ -245,6 +246,7 @@ impl Shared {
             // What waits for the journal does not stand still.
             self.beats.excuse();
         }
+        self.log_ailments();
         if let Some(supervisor) = &self.supervisor {
             supervisor(&self.wellness());
         }

@@ -1,21 +1,15 @@
 //! Is it well? What `/readyz`, the watchdog and systemd's status line are told.
 //!
 //! Guarantees: not ready for two reasons only: the loop that does the work stands still, or the journal
-//! cannot be written. A forge or a repository that refuses us, or whose budget has run out, is said and
-//! leaves the daemon ready: it is not the daemon that has to be restarted then.
-
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+//! cannot be written. A forge or a repository that refuses us or has not answered for a minute, or whose budget has
+//! run out, is said and leaves the daemon ready: it is not the daemon that has to be restarted then.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::ailments::one_line;
 use super::service::Shared;
-use crate::resources::brief;
 use crate::store::Writability;
-
-/// The longest reason, in characters.
-const MAX_REASON: usize = 500;
 
 /// What can be unwell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -52,7 +46,7 @@ pub struct Reason {
 pub enum Wellness {
     /// All is well.
     Ready,
-    /// The daemon works, and something outside refuses it until somebody acts.
+    /// The daemon works, and something outside refuses it or has not answered for a minute.
     Degraded(Vec<Reason>),
     /// The daemon does not do its work. What else is not well is said as well.
     NotReady(Vec<Reason>),
@@ -85,36 +79,6 @@ impl Wellness {
     }
 }
 
-/// What is known to refuse us, by part. The same reason keeps its date.
-#[derive(Debug, Default)]
-pub(super) struct Ailments(Mutex<BTreeMap<Part, Reason>>);
-
-impl Ailments {
-    /// `part` is refused for `why`; says whether that is news.
-    pub(super) fn refused(&self, part: Part, why: &str, now: Timestamp) -> bool {
-        let reason = one_line(why);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = known.get(&part);
-        let since = before.map_or(Some(now), |before| before.since);
-        let is_news = before.is_none();
-        known.insert(part, Reason { part, since, reason });
-        is_news
-    }
-
-    /// `part` is accepted again; says whether that is news.
-    pub(super) fn accepted(&self, part: Part) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&part).is_some()
-    }
-
-    fn all(&self) -> Vec<Reason> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
-    }
-}
-
-fn one_line(why: &str) -> String {
-    brief::fitting(&why.split_whitespace().collect::<Vec<_>>().join(" "), MAX_REASON).into_owned()
-}
-
 impl Shared {
     /// How the daemon is now.
     pub(super) fn wellness(&self) -> Wellness {
@@ -129,12 +93,13 @@ impl Shared {
         }
         reasons.extend(self.journal_trouble());
         let is_at_work = reasons.is_empty();
+        let said = self.ailments.said(self.clock.monotonic());
         if !self.was_looked_at() {
-            let known = self.ailments.all().iter().any(|reason| reason.part == Part::Repository);
+            let known = said.iter().any(|reason| reason.part == Part::Repository);
             let reason = "the repository has not been read since the start".to_owned();
             reasons.extend((!known).then_some(Reason { part: Part::Repository, since: None, reason }));
         }
-        reasons.extend(self.ailments.all());
+        reasons.extend(said);
         let shortage = self.shortage();
         reasons.extend(shortage.map(|reason| Reason { part: Part::Budget, since: None, reason }));
         match (is_at_work, reasons.is_empty()) {
@@ -152,48 +117,5 @@ impl Shared {
                 Some(Reason { part: Part::Journal, since: Some(since), reason: one_line(&why) })
             }
         }
-    }
-
-    /// Something refuses us until somebody acts.
-    pub(super) fn refused(&self, part: Part, why: &str) {
-        if self.ailments.refused(part, why, self.clock.now()) {
-            tracing::warn!(?part, why, "degraded");
-        }
-    }
-
-    /// It accepts us again.
-    pub(super) fn accepted(&self, part: Part) {
-        if self.ailments.accepted(part) {
-            tracing::info!(?part, "well again");
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    #[test]
-    fn a_refusal_keeps_its_date_until_it_is_over() {
-        let ailments = Ailments::default();
-        assert!(ailments.refused(Part::Forge, "the token\n was refused", at(1)));
-        assert!(!ailments.refused(Part::Forge, "the repository is missing", at(2)));
-        let reason = "the repository is missing".to_owned();
-        assert_eq!(ailments.all(), [Reason { part: Part::Forge, since: Some(at(1)), reason }]);
-        assert!(ailments.accepted(Part::Forge));
-        assert!(!ailments.accepted(Part::Forge));
-        assert_eq!(ailments.all(), []);
-    }
-
-    #[test]
-    fn a_reason_is_one_line_of_bounded_length() {
-        let ailments = Ailments::default();
-        ailments.refused(Part::Repository, &"long\nstory ".repeat(1000), at(1));
-        let reason = &ailments.all()[0].reason;
-        assert!(!reason.contains('\n') && reason.chars().count() <= MAX_REASON && reason.ends_with('…'));
     }
 }

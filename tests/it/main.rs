@@ -15,6 +15,7 @@ mod clock_jumps;
 mod commit_page;
 mod consent_lines;
 mod crash;
+mod degraded;
 mod deletions;
 mod existing;
 mod failures;

@@ -1,68 +1,15 @@
 //! An operator knows from the log alone what became of each push.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use beamline_simulator::{Fault, FaultEffect, Latency};
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{DaemonWorld, Setup, group_of, small};
-
-/// A log that is kept.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Kept {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Kept {
-    /// The lines of an event that have all of `parts`.
-    fn lines(&self, event: &str, parts: &[&str]) -> Vec<String> {
-        let bytes = self.0.lock().unwrap().clone();
-        let text = String::from_utf8(bytes).unwrap();
-        let event = format!("event=\"{event}\"");
-        let is_wanted = |line: &&str| line.contains(&event) && parts.iter().all(|part| line.contains(part));
-        text.lines().filter(is_wanted).map(str::to_owned).collect()
-    }
-
-    fn says(&self, event: &str, parts: &[&str]) {
-        let bytes = self.0.lock().unwrap().clone();
-        let whole = String::from_utf8_lossy(&bytes);
-        assert!(!self.lines(event, parts).is_empty(), "no {event} with {parts:?} in\n{whole}");
-    }
-}
+use crate::support::{DaemonWorld, Kept, Setup, group_of, small};
 
 #[tokio::test(start_paused = true)]
 async fn the_log_of_a_night_tells_what_became_of_each_push() {
     let log = Kept::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .without_time()
-        .with_max_level(tracing::Level::INFO)
-        .with_writer(log.clone())
-        .finish();
-    // As long as there is one subscriber only, tracing asks that of whichever thread comes first, and other
-    // stories have none.
-    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
-    let _kept = tracing::subscriber::set_default(subscriber);
-
+    let _kept = log.keep();
     let mut world = DaemonWorld::with(Setup { latency: Latency::Realistic { factor: 1.0 }, ..Setup::new() });
     world.repository.write("environments/dev.yaml", &small(1));
     world.start().await;

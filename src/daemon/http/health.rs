@@ -35,7 +35,10 @@ pub(super) async fn ready(State(web): State<Web>, headers: HeaderMap) -> Respons
     let mut text = format!("{}\n", wellness.word());
     for reason in wellness.reasons() {
         // Writing to a string never fails.
-        let _ = writeln!(text, "{}", reason.reason);
+        let _ = match reason.since {
+            Some(since) => writeln!(text, "{} (since {since:.0})", reason.reason),
+            None => writeln!(text, "{}", reason.reason),
+        };
     }
     (code, text).into_response()
 }

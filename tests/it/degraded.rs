@@ -1,0 +1,87 @@
+//! What outside cannot be reached for long is said, in `/readyz` and in the log, and is left without a restart.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use beamline::daemon::event::{Because, Event};
+use beamline::daemon::{Part, Wellness};
+use beamline_simulator::forge::ForgeKind;
+
+use crate::support::proposals::{Choices, Proposals};
+use crate::support::{DaemonWorld, Kept, Setup, small};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+thread_local! {
+    /// How the daemon was at its last beat: it runs on the story's own thread.
+    static LAST: RefCell<Wellness> = const { RefCell::new(Wellness::Ready) };
+}
+
+fn watched() -> Setup {
+    let supervisor: fn(&Wellness) = |found| LAST.with(|last| *last.borrow_mut() = found.clone());
+    Setup { supervisor: Some(supervisor), ..Setup::new() }
+}
+
+/// What is not well, with its reason.
+fn reasons() -> Vec<(Part, String)> {
+    let found = LAST.with(|last| last.borrow().clone());
+    assert!(!matches!(found, Wellness::NotReady(_)), "{found:?}");
+    found.reasons().iter().map(|reason| (reason.part, reason.reason.clone())).collect()
+}
+
+/// Sees that the log says once when it begins, thrice within an hour that it goes on, and when it ends.
+fn told(log: &Kept, part: &str) {
+    let part = format!("part={part}");
+    assert_eq!(log.having(&[" degraded ", &part]).len(), 1, "{:#?}", log.having(&["degraded"]));
+    let again = log.having(&["still degraded, after ", &part]).len();
+    assert!((3..=5).contains(&again), "{:#?}", log.having(&["degraded"]));
+    assert_eq!(log.having(&["well again, after ", &part]).len(), 1, "{:#?}", log.having(&["well"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_that_cannot_be_read_for_long_is_said_until_it_can() {
+    let log = Kept::default();
+    let _kept = log.keep();
+    let mut world = DaemonWorld::with(watched());
+    world.repository.write("README", "nothing");
+    world.repository.push("first");
+    world.start().await;
+    world.clock.sleep(MINUTE).await;
+    assert_eq!(reasons(), []);
+    // Unreadable, and yet no refusal.
+    let config = world.repository.origin().join("config");
+    let sound = std::fs::read(&config).unwrap();
+    std::fs::write(&config, "[core\n").unwrap();
+    world.ask(Event::Look(Because::Webhook)).await;
+    world.clock.sleep(MINUTE / 2).await;
+    assert_eq!(reasons(), [], "it may pass");
+    world.clock.sleep(MINUTE).await;
+    assert!(matches!(&reasons()[..], [(Part::Repository, why)] if why.contains("origin")), "{:?}", reasons());
+    world.clock.sleep(60 * MINUTE).await;
+    std::fs::write(&config, sound).unwrap();
+    world.clock.sleep(6 * MINUTE).await;
+    assert_eq!(reasons(), []);
+    told(&log, "Repository");
+    world.repository.write("environments/dev.yaml", &small(1));
+    assert!(world.push("after it").await.contains("success"));
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forge_that_is_down_for_long_is_said_until_it_is_back() {
+    let log = Kept::default();
+    let _kept = log.keep();
+    let story =
+        Proposals::with(Choices::of(ForgeKind::GitHub), &[("environments/dev.yaml", &small(1))]).await;
+    story.forge.go_down();
+    story.main();
+    story.push("main", "environments/dev.yaml", &small(2), "unheard");
+    story.daemon.clock.sleep(61 * MINUTE).await;
+    story.forge.come_back();
+    story.daemon.clock.sleep(6 * MINUTE).await;
+    story.at_rest().await;
+    for part in ["Forge", "PullRequests"] {
+        told(&log, part);
+    }
+    story.finish().await;
+}
