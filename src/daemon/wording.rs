@@ -224,12 +224,12 @@ pub fn state_of(end: RunEnd) -> State {
 /// The aggregate status of a commit from all of its work.
 #[must_use]
 pub fn aggregate(head: &Head, work: &[Work]) -> Status {
-    let open = work.iter().filter(|work| !matches!(work.state, WorkState::Ended { .. })).count();
+    let open: Vec<&Work> = work.iter().filter(|work| !work.state.is_ended()).collect();
     let (state, text) = if work.is_empty() {
         (State::Success, "No environments changed".to_owned())
-    } else if open > 0 {
-        let done = work.len() - open;
-        (State::Pending, format!("{done} of {} done: {}", count_of(work.len()), all_names(work)))
+    } else if !open.is_empty() {
+        let open: Vec<&EnvironmentName> = open.into_iter().map(|work| &work.environment).collect();
+        (State::Pending, format!("{}, open: {}", how_many_done(work), names(&open)))
     } else {
         ended(head.kind, work)
     };
@@ -265,6 +265,18 @@ fn ended(kind: RunKind, work: &[Work]) -> (State, String) {
             (State::Failure, text)
         }
     }
+}
+
+/// How much of a commit's work has ended. What failed is named by its own context; here it is not passed off as
+/// done.
+fn how_many_done(work: &[Work]) -> String {
+    let is_failed = |work: &&Work| matches!(&work.state, WorkState::Ended { end, .. } if state_of(*end) == State::Failure);
+    let done = work.iter().filter(|work| work.state.is_ended()).count();
+    let failed = match work.iter().filter(is_failed).count() {
+        0 => String::new(),
+        failed => format!(" ({failed} failed)"),
+    };
+    format!("{done} of {} done{failed}", count_of(work.len()))
 }
 
 fn summary(work: &Work) -> &str {
@@ -339,9 +351,12 @@ mod tests {
         assert_eq!(line(&[done(1, "a"), done(2, "b")]), "success: 2 environments applied: a, b");
         assert_eq!(
             line(&[done(1, "a"), work(2, "b", RunKind::Apply)]),
-            "pending: 1 of 2 environments done: a, b"
+            "pending: 1 of 2 environments done, open: b"
         );
-        assert_eq!(line(&[failed(1, "a"), work(2, "b", RunKind::Apply)]).split(':').next(), Some("pending"));
+        assert_eq!(
+            line(&[failed(1, "a"), work(2, "b", RunKind::Apply), done(3, "c")]),
+            "pending: 2 of 3 environments done (1 failed), open: b"
+        );
         assert_eq!(line(&[done(1, "a"), failed(2, "b")]), "failure: b: 1 of 2 steps failed");
         assert_eq!(line(&[failed(1, "a"), failed(2, "b"), done(3, "c")]), "failure: 2 of 3 failed: a, b");
         assert_eq!(line(&[superseded(1, "a")]), "error: a: Superseded by bbbbbbb");
