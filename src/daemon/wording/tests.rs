@@ -1,0 +1,103 @@
+use super::*;
+use crate::daemon::fixture::{commit, ended, work};
+
+fn head(kind: RunKind) -> Head {
+    Head { commit: commit(), kind, pull_request: None, ahead: 0, again: None }
+}
+
+fn line(work: &[Work]) -> String {
+    let status = aggregate(&head(RunKind::Apply), work);
+    format!("{}: {}", status.state.as_str(), status.description)
+}
+
+#[test]
+fn the_aggregate_tells_the_truth_about_all_of_it() {
+    let done = |id, name| ended(id, name, RunEnd::Complete, "Applied: 1 changed");
+    let failed = |id, name| ended(id, name, RunEnd::Failed, "1 of 2 steps failed");
+    let superseded = |id, name| ended(id, name, RunEnd::Superseded, "Superseded by bbbbbbb");
+    assert_eq!(line(&[]), "success: No environments changed");
+    assert_eq!(line(&[done(1, "a")]), "success: a: Applied: 1 changed");
+    assert_eq!(line(&[done(1, "a"), done(2, "b")]), "success: 2 environments applied: a, b");
+    assert_eq!(
+        line(&[done(1, "a"), work(2, "b", RunKind::Apply)]),
+        "pending: 1 of 2 environments done, open: b"
+    );
+    assert_eq!(
+        line(&[failed(1, "a"), work(2, "b", RunKind::Apply), done(3, "c")]),
+        "pending: 2 of 3 environments done (1 failed), open: b"
+    );
+    assert_eq!(line(&[done(1, "a"), failed(2, "b")]), "failure: b: 1 of 2 steps failed");
+    assert_eq!(line(&[failed(1, "a"), failed(2, "b"), done(3, "c")]), "failure: 2 of 3 failed: a, b");
+    assert_eq!(line(&[superseded(1, "a")]), "error: a: Superseded by bbbbbbb");
+    assert_eq!(
+        line(&[superseded(1, "a"), superseded(2, "b")]),
+        "error: 2 environments: Superseded by bbbbbbb"
+    );
+    assert_eq!(line(&[failed(1, "a"), superseded(2, "b")]), "failure: 1 of 2 failed: a");
+}
+
+#[test]
+fn only_complete_and_planned_are_a_success() {
+    let success = |end: &RunEnd| state_of(*end) == State::Success;
+    let all = [
+        RunEnd::Complete,
+        RunEnd::Planned,
+        RunEnd::Failed,
+        RunEnd::Blocked,
+        RunEnd::Invalid,
+        RunEnd::Interrupted,
+        RunEnd::Superseded,
+    ];
+    let successes: Vec<RunEnd> = all.into_iter().filter(success).collect();
+    assert_eq!(successes, [RunEnd::Complete, RunEnd::Planned]);
+    assert!(all.into_iter().all(|end| state_of(end).is_final()));
+}
+
+#[test]
+fn few_environments_have_a_context_each_and_of_many_those_that_failed_come_first() {
+    let name = |id: i64| format!("m{id:02}");
+    let all: Vec<Work> = (0..20).map(|id| work(id, &name(id), RunKind::Apply)).collect();
+    assert_eq!(contexts(&all).len(), 20);
+    let names: Vec<EnvironmentName> = (0..21).map(|id| name(id).parse().unwrap()).collect();
+    let names: Vec<&EnvironmentName> = names.iter().collect();
+    assert_eq!(first(&head(RunKind::Apply), &names[..20]).len(), 21);
+    assert_eq!(first(&head(RunKind::Apply), &names).len(), 1, "none is begun that would pend for ever");
+
+    let done = |id: i64, summary: &str| ended(id, &name(id), RunEnd::Complete, summary);
+    let mut many: Vec<Work> = (0..30)
+        .map(|id| match id {
+            5 => done(id, "Applied: 1 changed"),
+            29 => ended(id, &name(id), RunEnd::Failed, "1 of 2 steps failed"),
+            28 => work(id, &name(id), RunKind::Apply),
+            _ => done(id, "As declared: 7 resources, no changes"),
+        })
+        .collect();
+    let shown = |work: &[Work]| contexts(work).iter().map(|one| one.id.0).collect::<Vec<_>>();
+    assert_eq!(shown(&many), [29], "while something is open only what failed");
+    many[28] = ended(28, &name(28), RunEnd::Blocked, "Needs consent");
+    let last = shown(&many);
+    assert_eq!(last[..4], [28, 29, 5, 0]);
+    assert_eq!(last.len(), 20);
+    assert_eq!(of_commit(&many).len(), 21, "the aggregate and twenty contexts");
+}
+
+#[test]
+fn what_is_superseded_says_so_under_each_context_once() {
+    let superseded: Vec<Work> =
+        (0..21).map(|id| ended(id, &format!("m{id}"), RunEnd::Superseded, "Superseded by bbbbbbb")).collect();
+    assert_eq!(super::superseded(&superseded).len(), 21, "twenty contexts and the aggregate");
+}
+
+#[test]
+fn the_first_status_counts_and_names() {
+    let names: Vec<EnvironmentName> = ["a", "b"].iter().map(|name| name.parse().unwrap()).collect();
+    let names: Vec<&EnvironmentName> = names.iter().collect();
+    let text = |names: &[&EnvironmentName]| first(&head(RunKind::Plan), names)[0].description.to_string();
+    assert_eq!(text(&names), "2 environments queued: a, b");
+    assert_eq!(text(&names[..1]), "1 environment queued: a");
+    assert_eq!(text(&[]), "No environments changed");
+    let behind = Head { ahead: 3, ..head(RunKind::Apply) };
+    let lines: Vec<String> =
+        first(&behind, &names).iter().map(|status| status.description.to_string()).collect();
+    assert_eq!(lines, ["2 environments queued behind 3: a, b", "Queued behind 3", "Queued behind 3"]);
+}
