@@ -504,6 +504,7 @@ fn say(shared: &Shared, looked: &Looked, from: &str) {
         shared.outbox.notify_one();
     }
     looked.accepted.superseded.iter().for_each(log::superseded);
+    looked.accepted.superseded.iter().for_each(|work| shared.standstill.forget(work.id));
     let Some(error) = &looked.error else { return };
     let subject = match error {
         LookError::Git(_) => Some(Subject::from((Part::Repository, from))),

@@ -45,6 +45,7 @@ mod renewal;
 mod rivals;
 mod sentences;
 mod service;
+mod standstill;
 mod subject;
 mod sweep;
 mod tally;

@@ -24,6 +24,7 @@ use super::neighbours::KnownDeclared;
 use super::pull_requests::{Forks, Listed};
 use super::renewal::watch_credentials;
 use super::rivals::KnownRivals;
+use super::standstill::Standstill;
 use super::tally::Tally;
 use super::triggers::{Watching, poll, sweep_by_cron, watch_files};
 use super::trouble::Troubles;
@@ -173,6 +174,8 @@ pub(super) struct Shared {
     pub(super) holder: String,
     /// What the environments of the last few commits claim from one another.
     pub(super) rivals: KnownRivals,
+    /// What open work waits for.
+    pub(super) standstill: Standstill,
     /// What the environments of the last few commits declare.
     pub(super) declared: KnownDeclared,
     /// Whether Azure was asked since the start for environments that nobody knows of.
@@ -409,6 +412,7 @@ fn share(parts: Parts) -> Shared {
         parallel,
         holder,
         rivals: KnownRivals::default(),
+        standstill: Standstill::default(),
         declared: KnownDeclared::default(),
         orphans_found: AtomicBool::new(false),
         walking,

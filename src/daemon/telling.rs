@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::account::is_told;
 use super::pass::Pass;
+use super::standstill::{Footing, is_said_to_wait, tell_commits};
 use super::{log, sentences, wording};
 use crate::azure::{Wait, WaitKind};
 use crate::clock::{Clock, Instant};
@@ -67,9 +68,9 @@ impl Pass<'_> {
                 let wait = if wait.is_some() && self.has_last_word().await { None } else { wait };
                 if wait.is_some() || done.is_some() || has_spoken {
                     has_spoken = true;
-                    if let Err(error) = self.tell(&self.progress(wait.as_ref())).await {
-                        tracing::warn!(%error, "a status could not be stored");
-                    }
+                    let footing = if wait.is_some() { Footing::Waits } else { Footing::GoesOn };
+                    let text = self.progress(wait.as_ref());
+                    stored(self.tell(footing, &text).await);
                 }
                 told = Some(Told { state, text, at: clock.monotonic() });
                 due = clock.after(INTERVAL);
@@ -81,14 +82,22 @@ impl Pass<'_> {
         }
     }
 
-    /// Says what the attempt is at, as a pending status.
-    pub(super) async fn tell(&self, text: &str) -> Result<(), StoreError> {
+    /// Says what the attempt is at, as a pending status, and on the whole commit that it waits or goes on again.
+    async fn tell(&self, footing: Footing, text: &str) -> Result<(), StoreError> {
+        if self.tell_own(footing, text).await? {
+            tell_commits(self.shared, [(self.work.commit, self.work.kind)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Says what the attempt is at, as a pending status; whether that is news for the whole commit.
+    async fn tell_own(&self, footing: Footing, text: &str) -> Result<bool, StoreError> {
         if is_told(self.shared, self.work).await? {
             let status = wording::pending(self.work, text);
             self.shared.store.enqueue(&[status], self.shared.clock.now()).await?;
             self.shared.outbox.notify_one();
         }
-        Ok(())
+        Ok(self.shared.standstill.note(self.work.id, footing, text))
     }
 
     /// Says at once that a run begins or goes on.
@@ -96,20 +105,31 @@ impl Pass<'_> {
         if self.has_last_word().await {
             return;
         }
-        if let Err(error) = self.tell(text).await {
-            tracing::warn!(%error, "a status could not be stored");
+        stored(self.tell(Footing::GoesOn, text).await);
+        match is_said_to_wait(self.shared, self.work).await {
+            Ok(true) => stored(tell_commits(self.shared, [(self.work.commit, self.work.kind)]).await),
+            Ok(false) => {}
+            Err(error) => stored(Err(error)),
         }
     }
 
-    /// Says in a pending status for what the work waits before it is begun, once it is half a minute old. The
-    /// same words again cost nothing.
-    pub(super) async fn tell_before(&self, text: &str) {
+    /// Says in a pending status for what the work waits before it is begun, once it is half a minute old; whether
+    /// that is news for the whole commit. The same words again cost nothing.
+    pub(super) async fn tell_before(&self, footing: Footing, text: &str) -> bool {
         let age = self.shared.clock.age(self.work.queued_at, INTERVAL);
         if age < INTERVAL || self.has_last_word().await {
-            return;
+            return false;
         }
-        if let Err(error) = self.tell(text).await {
-            tracing::warn!(%error, "a status could not be stored");
+        self.tell_own(footing, text).await.unwrap_or_else(|error| {
+            stored(Err(error));
+            false
+        })
+    }
+
+    /// [`Self::tell_before`], and says it on the whole commit too.
+    pub(super) async fn tell_held(&self, text: &str) {
+        if self.tell_before(Footing::Waits, text).await {
+            stored(tell_commits(self.shared, [(self.work.commit, self.work.kind)]).await);
         }
     }
 
@@ -124,9 +144,7 @@ impl Pass<'_> {
             return;
         }
         let again = self.shared.clock.now().checked_add(wait).unwrap_or_default();
-        if let Err(error) = self.tell(&sentences::resting(why, again)).await {
-            tracing::warn!(%error, "a status could not be stored");
-        }
+        stored(self.tell(Footing::Waits, &sentences::resting(why, again)).await);
     }
 
     /// Whether the status is a last word, of an attempt before this one that only a sweep repeats: it
@@ -164,6 +182,13 @@ impl Pass<'_> {
         let next = wait.next.map(|next| clock.left(next));
         log::waiting(self.work, &what_for, now.duration_since(wait.since), next);
         *logged = Some((key, now));
+    }
+}
+
+/// A status that could not be stored is no reason to stop.
+pub(super) fn stored(told: Result<(), StoreError>) {
+    if let Err(error) = told {
+        tracing::warn!(%error, "a status could not be stored");
     }
 }
 

@@ -3,7 +3,7 @@
 //! Per commit one aggregate context and at most [`MAX_CONTEXTS`] contexts of environments; the
 //! aggregate names the rest. Never success before it is success; a superseded commit says by which.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -221,19 +221,55 @@ pub fn state_of(end: RunEnd) -> State {
     }
 }
 
+/// What work waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// As its own status says it.
+    pub text: String,
+    /// Whether it only waits for its turn. While others of the same commit go on, that is no news of the commit.
+    pub is_queued: bool,
+}
+
+/// What each piece of work waits for that waits.
+pub type Waiting = BTreeMap<WorkId, Held>;
+
 /// The aggregate status of a commit from all of its work.
 #[must_use]
 pub fn aggregate(head: &Head, work: &[Work]) -> Status {
-    let open: Vec<&Work> = work.iter().filter(|work| !work.state.is_ended()).collect();
-    let (state, text) = if work.is_empty() {
-        (State::Success, "No environments changed".to_owned())
-    } else if !open.is_empty() {
-        let open: Vec<&EnvironmentName> = open.into_iter().map(|work| &work.environment).collect();
-        (State::Pending, format!("{}, open: {}", how_many_done(work), names(&open)))
-    } else {
-        ended(head.kind, work)
+    let (state, text) = match (work, open(work, &Waiting::new())) {
+        ([], _) => (State::Success, "No environments changed".to_owned()),
+        (_, Some(text)) => (State::Pending, text),
+        (work, None) => ended(head.kind, work),
     };
     of_head(head, aggregate_context(head.kind), state, &text)
+}
+
+/// The aggregate of a commit that is worked on, of whose work that is `waiting` which waits; `None` when nothing
+/// is open.
+#[must_use]
+pub fn under_way(work: &[Work], waiting: &Waiting) -> Option<Status> {
+    let head = head_of(work.first()?);
+    let text = open(work, waiting)?;
+    Some(of_head(&head, aggregate_context(head.kind), State::Pending, &text))
+}
+
+/// What is open of a commit's work: what waits with its reason, else the names; `None` when nothing is.
+fn open(work: &[Work], waiting: &Waiting) -> Option<String> {
+    let open: Vec<&Work> = work.iter().filter(|work| !work.state.is_ended()).collect();
+    let held = || open.iter().filter_map(|work| Some((&work.environment, waiting.get(&work.id)?)));
+    // What waits for its turn behind others of this commit stands still only when they do.
+    let stands_still = held().count() == open.len();
+    let obstructed = held().find(|(_, held)| !held.is_queued);
+    let named = obstructed.or_else(|| held().next().filter(|_| stands_still));
+    match (named, work) {
+        _ if open.is_empty() => None,
+        (Some((name, held)), [_]) => Some(format!("{name}: {}", held.text)),
+        (Some((name, held)), _) => Some(format!("{}; {name}: {}", how_many_done(work), held.text)),
+        (None, _) => {
+            let names = names(&open.iter().map(|work| &work.environment).collect::<Vec<_>>());
+            Some(format!("{}, open: {names}", how_many_done(work)))
+        }
+    }
 }
 
 fn ended(kind: RunKind, work: &[Work]) -> (State, String) {

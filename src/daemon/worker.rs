@@ -20,6 +20,8 @@ use super::pull_requests;
 use super::queue::Obstacle;
 use super::sentences;
 use super::service::Shared;
+use super::standstill::{Footing, tell_after, tell_commits};
+use super::telling::stored;
 use super::wording;
 use crate::attempt::{About, AttemptError, Lease, Taken};
 use crate::azure::ErrorClass;
@@ -115,6 +117,7 @@ async fn put_back(shared: &Shared, work: &Work, stop: &CancellationToken, verdic
         match shared.store.put_back(work.id, shared.clock.now(), &wording::superseded).await {
             Ok(None) => return verdict,
             Ok(Some(superseded)) => {
+                shared.standstill.forget(superseded.id);
                 shared.outbox.notify_one();
                 shared.tell(Happening::Ended { work: superseded });
                 return Verdict::Ended;
@@ -142,12 +145,21 @@ pub(super) async fn give_up(
 
 /// Says why work that waits in the queue has not begun, of each piece once it is half a minute old.
 pub(super) async fn tell_queued(shared: Arc<Shared>, waiting: Vec<(Work, Obstacle)>) {
+    let mut commits = Vec::new();
     for (work, why) in waiting {
         let pass = Pass::new(&shared, &work, Fence(0), CancellationToken::new());
         let text = sentences::queued(&why);
         log::waiting_to_begin(&work, &text, &shared.clock);
-        pass.tell_before(&text).await;
+        let footing = match why {
+            Obstacle::Environment(_) => Footing::Waits,
+            Obstacle::Limit { .. } => Footing::Queued,
+        };
+        if pass.tell_before(footing, &text).await {
+            commits.push((work.commit, work.kind));
+        }
     }
+    // Once for each commit: telling it for each of its environments would cost their square.
+    stored(tell_commits(&shared, commits).await);
 }
 
 async fn with_lease(
@@ -165,7 +177,7 @@ async fn with_lease(
             if shared.tell_trouble(format!("{}: {text}", work.environment)) {
                 log::waiting_to_begin(work, &text, &shared.clock);
             }
-            pass.tell_before(&text).await;
+            pass.tell_held(&text).await;
             return Verdict::Busy(FIRST_WAIT);
         }
         Err(error) => return unstored(shared, work, tries, &error),
@@ -243,6 +255,7 @@ async fn record(pass: &Pass<'_>, outcome: Outcome) -> Verdict {
     loop {
         match store_end(shared, &ended, &outcome).await {
             Ok(_) => {
+                stored(tell_after(shared, &ended).await);
                 shared.outbox.notify_one();
                 say(shared, &ended).await;
                 log::work_ended(&ended, &shared.clock);

@@ -284,6 +284,25 @@ impl Store {
         .await
     }
 
+    /// What the newest status of a context says, waiting or delivered, where that is pending.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn newest_pending(
+        &self,
+        commit: &CommitId,
+        context: &Context,
+    ) -> Result<Option<Description>, StoreError> {
+        let (commit, context) = (*commit, context.clone());
+        self.read(move |db| {
+            Box::pin(async move {
+                let newest = newest_of(db, &commit, &context).await?;
+                Ok(newest.filter(|newest| !newest.state.is_final()).map(|newest| newest.description))
+            })
+        })
+        .await
+    }
+
     /// Whether any status of a commit was queued or delivered under a context.
     ///
     /// # Errors
@@ -334,7 +353,7 @@ pub(super) async fn put_all(
 ) -> Result<(), StoreError> {
     for status in statuses {
         let generation = generation_of(db, status).await?;
-        let newest = newest_of(db, status).await?;
+        let newest = newest_of(db, &status.commit, &status.context).await?;
         match admit(newest.as_ref(), status, generation) {
             Admission::Take => replace(db, status, generation, now).await?,
             Admission::Renew(id) => renew(db, id, generation).await?,
@@ -400,12 +419,16 @@ async fn generation_of(db: &mut AnyConnection, status: &Status) -> Result<i64, S
     Columns::of("work item", &row).number("generation")
 }
 
-async fn newest_of(db: &mut AnyConnection, status: &Status) -> Result<Option<Newest>, StoreError> {
+async fn newest_of(
+    db: &mut AnyConnection,
+    commit: &CommitId,
+    context: &Context,
+) -> Result<Option<Newest>, StoreError> {
     let row = sqlx::query(
         "SELECT * FROM outbox WHERE commit_id = $1 AND context = $2 ORDER BY outbox_id DESC LIMIT 1",
     )
-    .bind(status.commit.to_string())
-    .bind(status.context.to_string())
+    .bind(commit.to_string())
+    .bind(context.to_string())
     .fetch_optional(db)
     .await?;
     row.map(|row| {

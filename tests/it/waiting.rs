@@ -32,6 +32,7 @@ async fn an_apply_says_since_when_azure_cannot_be_reached_and_for_which_resource
     assert!(shut.elapsed() <= TOLD_WITHIN, "{:?}", shut.elapsed());
     let text = note().await;
     assert!(text.contains("beamline/apply: dev: pending: Applying: "), "{text}");
+    assert!(text.contains("beamline/apply: pending: dev: Applying: "), "{text}");
     world.clock.sleep(Duration::from_secs(100)).await;
     world.gate.open();
     world.settled("main", &commit).await;
@@ -118,6 +119,26 @@ async fn work_that_waits_in_the_queue_says_its_place_and_behind_what() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waited_and_goes_on_is_not_said_to_wait_after_a_restart() {
+    let mut world = realistic();
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    let key = environment_lease(&"dev".parse().unwrap());
+    let (store, holder) = (world.store().clone(), this_process(world.clock.uuid()));
+    store.acquire_lease(&key, &holder, world.clock.now(), 10 * LEASE_DURATION).await.unwrap().unwrap();
+    let commit = world.repository.push("first");
+    let told = "beamline/apply: pending: dev: Waits for ";
+    world.until(told, async || world.repository.note(&commit).contains(told)).await;
+    world.stop().await;
+    // The start voids the leases that an earlier process left.
+    world.start().await;
+    let goes_on = "beamline/apply: pending: 0 of 1 environment done, open: dev";
+    world.until(goes_on, async || world.repository.note(&commit).contains(goes_on)).await;
+    world.settled("main", &commit).await;
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn work_behind_another_commit_of_its_environment_names_that() {
     let mut world = realistic();
     world.repository.write("environments/dev.yaml", &small(1));
@@ -147,6 +168,8 @@ async fn work_whose_environment_another_process_has_names_that_process_and_since
     assert!(process.starts_with("process ") && process.contains(" on "), "{process}");
     let told = format!("pending: Waits for {process} since 00:00 UTC, which works on this environment");
     world.until(&told, async || world.repository.note(&commit).contains(&told)).await;
+    let whole = format!("beamline/apply: pending: dev: Waits for {process} since 00:00 UTC, which works on");
+    assert!(world.repository.note(&commit).contains(&whole), "{}", world.repository.note(&commit));
     store.release_lease(&key, fence).await.unwrap();
     world.settled("main", &commit).await;
     world.finish().await;

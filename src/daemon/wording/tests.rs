@@ -37,6 +37,28 @@ fn the_aggregate_tells_the_truth_about_all_of_it() {
 }
 
 #[test]
+fn the_aggregate_names_what_stands_still_and_not_what_only_waits_for_its_turn() {
+    let open = |id, name| work(id, name, RunKind::Apply);
+    let held = |id, text: &str, is_queued| (WorkId(id), Held { text: text.to_owned(), is_queued });
+    let text = |work: &[Work], waiting: &[(WorkId, Held)]| {
+        under_way(work, &waiting.iter().cloned().collect()).map(|status| status.description.to_string())
+    };
+    let lease = held(2, "Waits for process 7 on vm", false);
+    let turn = held(1, "Queued at place 1", true);
+    assert_eq!(text(&[open(2, "b")], std::slice::from_ref(&lease)).unwrap(), "b: Waits for process 7 on vm");
+    let two = [open(1, "a"), open(2, "b"), ended(3, "c", RunEnd::Complete, "Applied: 1 changed")];
+    assert_eq!(text(&two, &[]).unwrap(), "1 of 3 environments done, open: a, b");
+    assert_eq!(text(&two, std::slice::from_ref(&turn)).unwrap(), "1 of 3 environments done, open: a, b");
+    assert_eq!(
+        text(&two, &[turn.clone(), lease]).unwrap(),
+        "1 of 3 environments done; b: Waits for process 7 on vm"
+    );
+    let both = [turn, held(2, "Queued at place 2", true)];
+    assert_eq!(text(&two, &both).unwrap(), "1 of 3 environments done; a: Queued at place 1");
+    assert_eq!(text(&two[2..], &[]), None);
+}
+
+#[test]
 fn only_complete_and_planned_are_a_success() {
     let success = |end: &RunEnd| state_of(*end) == State::Success;
     let all = [
