@@ -103,10 +103,10 @@ impl Pass<'_> {
             Reading::Invalid { diagnostics, claims } => self.invalid(&diagnostics, &claims).await?,
             Reading::Nothing => {
                 let change = EnvironmentChange::Remove(self.work.environment.clone());
-                self.at_rest(self.after(sentences::removed()).await?, change)
+                self.at_rest(self.after(sentences::never_made()).await?, change)
             }
             // Whoever has its new name does the rest.
-            Reading::Renamed(name) => self.at_rest(format!("Renamed to {name}"), EnvironmentChange::None),
+            Reading::Renamed(name) => self.at_rest(sentences::renamed(&name), EnvironmentChange::None),
         };
         Ok(Passed::Ended(outcome))
     }

@@ -12,6 +12,7 @@ use crate::reconcile::apply::RunKind;
 use crate::reconcile::deeds::Deeds;
 use crate::reconcile::observe::Given;
 use crate::reconcile::plan::{Blocker, Plan, summary_line};
+use crate::resources::EnvironmentName;
 use crate::store::Holding;
 
 /// A plan that changes nothing. What differs and stays so is not as declared.
@@ -39,14 +40,34 @@ fn caveats(plan: &Plan) -> Vec<String> {
 
 /// A plan for an environment without a file that finds nothing of it.
 pub(super) fn removed() -> String {
-    "Removed: nothing of it is left".to_owned()
+    format!("{REMOVED}nothing of it is left")
 }
+
+/// A removed file from which nothing was made that the journal knows of: it had errors for as long as it was there.
+/// A journal that was deleted meanwhile cannot say more.
+pub(super) fn never_made() -> String {
+    format!("{REMOVED}nothing was made from it that the journal knows of")
+}
+
+/// An environment that has another name now.
+pub(super) fn renamed(name: &EnvironmentName) -> String {
+    format!("{RENAMED}{name}")
+}
+
+/// Whether what was said of an end is that the environment is none any more, and nothing had to be done for that.
+pub(super) fn says_gone(summary: &str) -> bool {
+    [REMOVED, HANDED_OVER, RENAMED].iter().any(|beginning| summary.starts_with(beginning))
+}
+
+const REMOVED: &str = "Removed: ";
+const HANDED_OVER: &str = "Handed over to ";
+const RENAMED: &str = "Renamed to ";
 
 /// An environment without a file, all of which others declare now; `None` where they do not.
 pub(super) fn handed_over(given: &[Given]) -> Option<String> {
     let to: BTreeSet<&str> = given.iter().map(|given| given.to.as_str()).collect();
     let to: Vec<&str> = to.into_iter().collect();
-    (!to.is_empty()).then(|| format!("Handed over to {}: nothing is deleted", to.join(" and ")))
+    (!to.is_empty()).then(|| format!("{HANDED_OVER}{}: nothing is deleted", to.join(" and ")))
 }
 
 /// A plan that is not carried out: that of a branch.
@@ -247,7 +268,7 @@ mod tests {
     use crate::reconcile::apply::{RunEnd, RunId};
     use crate::reconcile::plan::{Action, FORMAT, Part};
     use crate::reconcile::report::{Report, StepEnd, StepReport};
-    use crate::resources::{Address, EnvironmentName, Kind};
+    use crate::resources::{Address, Kind};
 
     fn plan(blockers: Vec<Blocker>) -> Plan {
         Plan {

@@ -278,13 +278,7 @@ fn ended(kind: RunKind, work: &[Work]) -> (State, String) {
     let errors: Vec<&Work> = work.iter().filter(having(State::Error)).collect();
     match (failed.as_slice(), errors.as_slice(), work) {
         ([], [], [only]) => (State::Success, format!("{}: {}", only.environment, summary(only))),
-        ([], [], _) => {
-            let verb = match kind {
-                RunKind::Apply | RunKind::Drift => "applied",
-                RunKind::Plan => "planned",
-            };
-            (State::Success, format!("{} {verb}: {}", count_of(work.len()), all_names(work)))
-        }
+        ([], [], _) => (State::Success, well(kind, work)),
         ([only], [], _) => (State::Failure, format!("{}: {}", only.environment, summary(only))),
         ([], [only], _) => (State::Error, format!("{}: {}", only.environment, summary(only))),
         ([], errors, _) => {
@@ -313,6 +307,24 @@ fn how_many_done(work: &[Work]) -> String {
         failed => format!(" ({failed} failed)"),
     };
     format!("{done} of {} done{failed}", count_of(work.len()))
+}
+
+/// Work all of which ended well. What is no environment any more was not applied.
+fn well(kind: RunKind, work: &[Work]) -> String {
+    let is_gone = |work: &&Work| kind != RunKind::Plan && sentences::says_gone(summary(work));
+    let (gone, rest): (Vec<&Work>, Vec<&Work>) = work.iter().partition(is_gone);
+    let verb = match kind {
+        RunKind::Apply | RunKind::Drift => "applied",
+        RunKind::Plan => "planned",
+    };
+    match (rest.as_slice(), gone.as_slice()) {
+        (_, []) => format!("{} {verb}: {}", count_of(work.len()), all_names(work)),
+        ([], gone) => format!("{} removed: {}", count_of(gone.len()), names_of(gone)),
+        (rest, gone) => {
+            let (applied, removed) = (names_of(rest), names_of(gone));
+            format!("{} {verb}: {applied}; removed: {removed}", count_of(rest.len()))
+        }
+    }
 }
 
 fn summary(work: &Work) -> &str {

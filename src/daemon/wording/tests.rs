@@ -34,6 +34,9 @@ fn the_aggregate_tells_the_truth_about_all_of_it() {
         "error: 2 environments: Superseded by bbbbbbb"
     );
     assert_eq!(line(&[failed(1, "a"), superseded(2, "b")]), "failure: 1 of 2 failed: a");
+    let removed = |id, name| ended(id, name, RunEnd::Complete, "Removed: nothing of it is left");
+    assert_eq!(line(&[done(1, "a"), removed(2, "b")]), "success: 1 environment applied: a; removed: b");
+    assert_eq!(line(&[removed(1, "a"), removed(2, "b")]), "success: 2 environments removed: a, b");
 }
 
 #[test]
