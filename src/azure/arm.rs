@@ -19,12 +19,13 @@ use self::exchange::Outgoing;
 use super::auth::Tokens;
 use super::count::{Counters, Purpose};
 use super::error::body_of;
+use super::reach::Reach;
 use super::{
-    Answer, ArmError, Backoff, Budget, Call, Cloud, ErrorClass, Method, Operation, OperationClass, Polled,
-    RequestCount, WaitKind, Waiting, Waits, address, operation,
+    Answer, ArmError, Backoff, Budget, Call, Cloud, ErrorClass, Method, Operation, OperationClass, Outage,
+    Polled, RequestCount, WaitKind, Waiting, Waits, address, operation,
 };
 use crate::clock::Clock;
-use crate::resources::id::{ApiVersion, ResourceId};
+use crate::resources::id::{ApiVersion, ResourceId, SubscriptionId};
 use crate::wire;
 
 /// Bounds of a list.
@@ -34,6 +35,9 @@ const MAX_ITEMS: usize = 100_000;
 /// Who is waited for, and for what, where it is not known better.
 const AZURE: &str = "Azure";
 const NO_ANSWER: &str = "no answer yet";
+
+/// The version in which a subscription is asked for.
+const SUBSCRIPTION: ApiVersion = ApiVersion("2022-12-01");
 
 /// POST requests that change nothing, by the end of their path: name availability, and queries to
 /// Azure Resource Graph.
@@ -56,6 +60,7 @@ struct Inner {
     tokens: Arc<Tokens>,
     clock: Clock,
     counters: Counters,
+    reach: Reach,
 }
 
 impl Arm {
@@ -70,7 +75,7 @@ impl Arm {
         let correlation = clock.uuid();
         let counters = Counters::default();
         Self {
-            inner: Arc::new(Inner { wire, cloud, tokens, clock, counters }),
+            inner: Arc::new(Inner { wire, cloud, tokens, clock, counters, reach: Reach::default() }),
             budget,
             correlation,
             waits: Waits::default(),
@@ -192,6 +197,28 @@ impl Arm {
         let outgoing = self.outgoing(http::Method::GET, &url, None, Purpose::Poll);
         let response = self.exchange(&outgoing, OperationClass::Read).await?;
         operation::looked(cloud, operation, &response, self.clock().now())
+    }
+
+    /// Since when nothing is answered; `None` while something is.
+    #[must_use]
+    pub fn outage(&self) -> Option<Outage> {
+        self.inner.reach.outage()
+    }
+
+    /// Asks once whether Azure answers, and does nothing with the answer but note it.
+    pub(crate) async fn knock(&self, subscription: SubscriptionId) {
+        let path = format!("/subscriptions/{subscription}");
+        let Ok(url) = address::below(&self.inner.cloud, &path, SUBSCRIPTION.0, std::iter::empty()) else {
+            return;
+        };
+        let outgoing = self.outgoing(http::Method::GET, &url, None, Purpose::Read);
+        // What came of it stands in `outage`.
+        let _ = self.exchange(&outgoing, OperationClass::Read).await;
+    }
+
+    /// What people call this cloud.
+    pub(crate) fn cloud_name(&self) -> &str {
+        &self.inner.cloud.name
     }
 
     /// The clock that everything here runs on.

@@ -41,6 +41,7 @@ mod orphans;
 mod outage;
 mod pass;
 mod pull_requests;
+mod reaching;
 mod renewal;
 mod rivals;
 mod sentences;

@@ -22,6 +22,7 @@ use super::event::{Because, Event};
 use super::happening::Happening;
 use super::neighbours::KnownDeclared;
 use super::pull_requests::{Forks, Listed};
+use super::reaching::watch_azure;
 use super::renewal::watch_credentials;
 use super::rivals::KnownRivals;
 use super::standstill::Standstill;
@@ -304,6 +305,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()
         outage::watch_journal(shared.clone(), sender.clone(), stop.clone()),
     );
     part.spawn("the watch over credentials", watch_credentials(shared.clone(), sender.clone(), stop.clone()));
+    part.spawn("the watch over Azure", watch_azure(shared.clone(), sender.clone(), stop.clone()));
     let deliveries = part.spawn("the delivery of statuses", delivery::deliver(shared.clone(), stop.clone()));
     // The channel was made just now and has room.
     let _ = sender.try_send(Event::Look(Because::Started));

@@ -19,6 +19,8 @@ pub enum Part {
     Loop,
     /// The journal.
     Journal,
+    /// Azure, or its Entra.
+    Azure,
     /// The watched repository.
     Repository,
     /// The forge, asked for pull requests.

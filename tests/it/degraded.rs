@@ -85,3 +85,31 @@ async fn a_forge_that_is_down_for_long_is_said_until_it_is_back() {
     }
     story.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_azure_that_cannot_be_reached_for_long_is_said_and_asked_until_it_is_back() {
+    let log = Kept::default();
+    let _kept = log.keep();
+    let mut world = DaemonWorld::with(watched());
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    world.push("first").await;
+    world.gate.shut();
+    world.repository.write("environments/dev.yaml", &small(2));
+    let commit = world.repository.push("second");
+    world.clock.sleep(3 * MINUTE).await;
+    let [(Part::Azure, why)] = &reasons()[..] else { panic!("{:?}", reasons()) };
+    assert!(why.contains("HTTP 503") && why.ends_with("for the subscriptions ml"), "{why}");
+    let pending = world.repository.note(&commit);
+    assert!(pending.contains("waits since 00:0") && pending.contains("HTTP 503"), "{pending}");
+    // Nobody works on it any more, and nobody sweeps.
+    world.clock.sleep(58 * MINUTE).await;
+    assert!(world.repository.note(&commit).contains("Not finished"), "{}", world.repository.note(&commit));
+    world.gate.open();
+    world.clock.sleep(5 * MINUTE).await;
+    assert_eq!(reasons(), []);
+    told(&log, "Azure");
+    world.settled("main", &commit).await;
+    assert!(world.repository.note(&commit).contains("success"), "{}", world.repository.note(&commit));
+    world.finish().await;
+}

@@ -43,6 +43,17 @@ impl Arm {
     ) -> Result<wire::Response, ArmError> {
         self.budget.acquire_telling(class, |why, until| waiting.goes_on(why, Some(until))).await;
         waiting.goes_on(NO_ANSWER, None);
+        let began = self.clock().monotonic();
+        let outcome = self.asked(outgoing, class).await;
+        self.inner.reach.note(began, self.clock().monotonic(), &outcome);
+        outcome
+    }
+
+    async fn asked(
+        &self,
+        outgoing: &Outgoing<'_>,
+        class: OperationClass,
+    ) -> Result<wire::Response, ArmError> {
         let token = self.inner.tokens.token().await?;
         let response = self.attempt(outgoing, class, &token).await?;
         if response.status() != StatusCode::UNAUTHORIZED
