@@ -390,7 +390,7 @@ fn share(parts: Parts) -> Shared {
         supervisor,
         ..
     } = parts;
-    let mirror = Arc::new(mirror);
+    let mirror = Arc::new(mirror.favouring(&branch));
     let forge = match forge {
         ForgeChoice::Forge(forge) => forge,
         ForgeChoice::Notes => super::notes::outlet(mirror.clone(), clock.clone()),

@@ -2,8 +2,10 @@
 //!
 //! A local remote is read directly: libgit2's own local transport would also pack every tag's tree on
 //! each fetch. Guarantees: no reference of the mirror is changed here; only commits that the wanted
-//! references reach are brought over; sizes are bounded (times too, by the transports).
+//! references reach are brought over; sizes are bounded (times too, by the transports). Which reference is in
+//! the way when not all can be had is found in `apart.rs`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
@@ -11,12 +13,16 @@ use std::path::Path;
 use git2::{AutotagOption, Direction, FetchOptions, RemoteCallbacks};
 
 use super::address::{Address, Place};
+use super::apart::{Doubts, Means, Tried, bring_apart};
 use super::error::GitError;
 use super::failure::{self, MAX_FETCH_BYTES};
 use super::fetch::{BRANCHES, PULLS};
 use super::notes::NOTES_REF;
 use super::reader::{open_at, wrap};
 use super::transport::is_registered;
+
+/// How much of what a server says beside its pack is kept: the end, in bytes.
+const MAX_SAID_BYTES: usize = 16 * 1024;
 
 /// How many references a remote may show us. Beyond it each look would cost seconds.
 const MAX_REFERENCES: usize = 20_000;
@@ -59,44 +65,25 @@ pub(super) struct Downloaded {
     pub(super) tips: Vec<Tip>,
     /// Those whose objects the remote does not have, or not as they should be, and what it said.
     pub(super) lost: Vec<(Tip, GitError)>,
+    /// Those that did not come this time, and why: another time they may.
+    pub(super) late: Vec<(Tip, String)>,
 }
 
 /// Brings over what the wanted references reach, and says what they are at the remote. A reference that
-/// cannot be had does not keep the others from coming.
+/// cannot be had does not keep the others from coming; `first` is tried before them.
 pub(super) fn download(
     mirror: &git2::Repository,
     address: &Address,
     wanted: Wanted<'_>,
+    first: Option<&str>,
+    doubts: &mut Doubts,
 ) -> Result<Downloaded, GitError> {
     match &address.place {
-        Place::Local(path) => download_local(mirror, &open_remote(address, path)?, address, wanted),
-        Place::Http(_) | Place::Ssh(_) => download_network(mirror, address, wanted),
-    }
-}
-
-/// Brings `tips` over with `bring`, all at once; where the remote's damage is in the way, by halves, so
-/// that the sound ones come and the others are known. One bad reference costs some 2·log₂(n) tries.
-fn bring_apart(
-    tips: &[Tip],
-    lost: &mut Vec<(Tip, GitError)>,
-    bring: &mut dyn FnMut(&[Tip]) -> Result<(), GitError>,
-) -> Result<(), GitError> {
-    let error = match bring(tips) {
-        Ok(()) => return Ok(()),
-        Err(error @ (GitError::RemoteDamaged { .. } | GitError::Malformed { .. })) => error,
-        Err(error) => return Err(error),
-    };
-    match tips {
-        [] => Err(error),
-        [only] => {
-            lost.push((only.clone(), error));
-            Ok(())
+        Place::Local(path) => {
+            let source = open_remote(address, path)?;
+            download_local(mirror, &source, address, wanted, first, doubts)
         }
-        several => {
-            let (one, other) = several.split_at(several.len() / 2);
-            bring_apart(one, lost, bring)?;
-            bring_apart(other, lost, bring)
-        }
+        Place::Http(_) | Place::Ssh(_) => download_network(mirror, address, wanted, first, doubts),
     }
 }
 
@@ -127,42 +114,47 @@ fn download_network(
     mirror: &git2::Repository,
     address: &Address,
     wanted: Wanted<'_>,
+    first: Option<&str>,
+    doubts: &mut Doubts,
 ) -> Result<Downloaded, GitError> {
-    let mut listed: Option<Vec<Tip>> = None;
-    let first = exchange(address, || fetch(mirror, address, wanted, None, &mut listed));
-    let tips = listed.unwrap_or_default();
-    let mut lost = Vec::new();
-    match first {
-        Ok(found) => found?,
-        Err(error @ GitError::RemoteDamaged { .. }) => {
-            let odb = mirror.odb().map_err(|error| wrap(mirror.path(), error))?;
-            let new: Vec<Tip> = tips.iter().filter(|(_, id)| !odb.exists(*id)).cloned().collect();
-            if new.is_empty() {
-                return Err(error);
-            }
-            bring_apart(&new, &mut lost, &mut |tips| {
-                exchange(address, || fetch(mirror, address, wanted, Some(tips), &mut None))?
-            })?;
-        }
-        Err(error) => return Err(error),
+    let mut listed = None;
+    let all = exchange(address, || fetch(mirror, address, wanted, doubts, &mut listed));
+    let Some(Listed { tips, asked }) = listed else { return all.map(|()| Downloaded::default()) };
+    check_count(&tips, address)?;
+    let error = all.err();
+    let (new, whole) = new_to(mirror, &tips)?;
+    if new.is_empty() {
+        return error.map_or_else(|| Ok(Downloaded { tips, ..Downloaded::default() }), Err);
     }
-    Ok(without(tips, lost))
+    let tried = Tried { came: if error.is_none() { asked } else { 0 }, error };
+    let means = Means {
+        bring: &mut |only: &[Tip]| exchange(address, || fetch_only(mirror, address, only)),
+        probe: &mut || whole.first().is_some_and(|tip| comes_through(address, tip)),
+    };
+    bring_apart(new, tried, first, doubts, means).map(|missing| missing.without(tips))
 }
 
-fn without(tips: Vec<Tip>, lost: Vec<(Tip, GitError)>) -> Downloaded {
-    let is_lost = |tip: &Tip| lost.iter().any(|(other, _)| other == tip);
-    Downloaded { tips: tips.into_iter().filter(|tip| !is_lost(tip)).collect(), lost }
+/// The references that have something which the mirror does not have, and those that do not.
+fn new_to(mirror: &git2::Repository, tips: &[Tip]) -> Result<(Vec<Tip>, Vec<Tip>), GitError> {
+    let odb = mirror.odb().map_err(|error| wrap(mirror.path(), error))?;
+    Ok(tips.iter().cloned().partition(|(_, id)| !odb.exists(*id)))
 }
 
-/// One connection: says in `listed` what the remote has, and brings over all that is wanted, or `only`
-/// these. The outer result is libgit2's, the inner one ours.
+/// What a remote said that it has.
+struct Listed {
+    tips: Vec<Tip>,
+    /// How many of them were then asked for at once, because they are new and not in doubt.
+    asked: usize,
+}
+
+/// One connection: says in `listed` what the remote has, and brings over all that is wanted and not in doubt.
 fn fetch(
     mirror: &git2::Repository,
     address: &Address,
     wanted: Wanted<'_>,
-    only: Option<&[Tip]>,
-    listed: &mut Option<Vec<Tip>>,
-) -> Result<Result<(), GitError>, git2::Error> {
+    doubts: &Doubts,
+    listed: &mut Option<Listed>,
+) -> Result<(), git2::Error> {
     let mut remote = mirror.remote_anonymous(&address.url())?;
     let mut connection = remote.connect_auth(Direction::Fetch, None, None)?;
     let heads = connection.list()?.iter();
@@ -170,22 +162,66 @@ fn fetch(
         .filter_map(|head| Some((name_of(head)?, head.oid())))
         .filter(|(name, _)| wanted.includes(name))
         .collect();
-    *listed = Some(tips.clone());
-    if let Err(limit) = check_count(&tips, address) {
-        return Ok(Err(limit));
+    let odb = mirror.odb()?;
+    let sure = || tips.iter().filter(|tip| !doubts.has(tip) && !odb.exists(tip.1));
+    let refspecs = match tips.iter().any(|tip| doubts.has(tip)) {
+        true => alone(sure()),
+        false => wanted.refspecs(&tips, mirror)?,
+    };
+    let asked = sure().count();
+    let is_too_many = tips.len() > MAX_REFERENCES;
+    *listed = Some(Listed { tips, asked });
+    if asked == 0 || is_too_many {
+        return Ok(());
     }
-    if !tips.is_empty() {
-        let mut callbacks = RemoteCallbacks::new();
-        callbacks.transfer_progress(|progress| (progress.received_bytes() as u64) < MAX_FETCH_BYTES);
+    download_pack(connection.remote(), &refspecs)
+}
+
+/// One connection that brings over these.
+fn fetch_only(mirror: &git2::Repository, address: &Address, only: &[Tip]) -> Result<(), git2::Error> {
+    let mut remote = mirror.remote_anonymous(&address.url())?;
+    let mut connection = remote.connect_auth(Direction::Fetch, None, None)?;
+    download_pack(connection.remote(), &alone(only.iter()))
+}
+
+/// Whether the remote gives us the files of `tip`, which we have, once more: into a repository that is thrown away.
+fn comes_through(address: &Address, (name, _): &Tip) -> bool {
+    let Ok(folder) = tempfile::tempdir() else { return false };
+    let attempt = || -> Result<(), git2::Error> {
+        let scratch = git2::Repository::init_bare(folder.path())?;
+        let mut remote = scratch.remote_anonymous(&address.url())?;
+        let mut connection = remote.connect_auth(Direction::Fetch, None, None)?;
         let mut options = FetchOptions::new();
-        options.remote_callbacks(callbacks).download_tags(AutotagOption::None);
-        let refspecs = match only {
-            Some(only) => only.iter().map(|(name, _)| format!("+{name}:refs/beamline/{name}")).collect(),
-            None => wanted.refspecs(&tips, mirror)?,
-        };
-        connection.remote().download(&refspecs, Some(&mut options))?;
+        options.depth(1).download_tags(AutotagOption::None);
+        connection.remote().download(&[format!("+{name}:refs/probe")], Some(&mut options))
+    };
+    exchange(address, attempt).is_ok()
+}
+
+/// Asks for these references by name. Nothing is written where the right side says.
+fn alone<'a>(tips: impl Iterator<Item = &'a Tip>) -> Vec<String> {
+    tips.map(|(name, _)| format!("+{name}:refs/beamline/{name}")).collect()
+}
+
+fn download_pack(remote: &mut git2::Remote<'_>, refspecs: &[String]) -> Result<(), git2::Error> {
+    let said = RefCell::new(Vec::new());
+    let mut callbacks = RemoteCallbacks::new();
+    callbacks.transfer_progress(|progress| (progress.received_bytes() as u64) < MAX_FETCH_BYTES);
+    callbacks.sideband_progress(|bytes| {
+        let mut said = said.borrow_mut();
+        said.extend_from_slice(bytes);
+        let superfluous = said.len().saturating_sub(MAX_SAID_BYTES);
+        said.drain(..superfluous);
+        true
+    });
+    let mut options = FetchOptions::new();
+    options.remote_callbacks(callbacks).download_tags(AutotagOption::None);
+    let downloaded = remote.download(refspecs, Some(&mut options));
+    drop(options);
+    if downloaded.is_err() {
+        failure::heard(&said.borrow());
     }
-    Ok(Ok(()))
+    downloaded
 }
 
 /// `None` for a name that is not UTF-8, for which `git2` has only a panic.
@@ -198,16 +234,18 @@ fn download_local(
     source: &git2::Repository,
     address: &Address,
     wanted: Wanted<'_>,
+    first: Option<&str>,
+    doubts: &mut Doubts,
 ) -> Result<Downloaded, GitError> {
     let tips = references(source, wanted).map_err(|error| at_source(source, address, error))?;
     check_count(&tips, address)?;
-    let odb = mirror.odb().map_err(|error| wrap(mirror.path(), error))?;
-    let missing: Vec<Tip> = tips.iter().filter(|(_, id)| !odb.exists(*id)).cloned().collect();
-    let mut lost = Vec::new();
-    if !missing.is_empty() {
-        bring_apart(&missing, &mut lost, &mut |tips| copy(mirror, source, address, tips))?;
-    }
-    Ok(without(tips, lost))
+    let (new, _) = new_to(mirror, &tips)?;
+    let sure: Vec<Tip> = new.iter().filter(|tip| !doubts.has(tip)).cloned().collect();
+    let error = if sure.is_empty() { None } else { copy(mirror, source, address, &sure).err() };
+    let tried = Tried { came: if error.is_none() { sure.len() } else { 0 }, error };
+    let means = Means { bring: &mut |tips| copy(mirror, source, address, tips), probe: &mut || false };
+    let (new, _) = new_to(mirror, &new)?;
+    bring_apart(new, tried, first, doubts, means).map(|missing| missing.without(tips))
 }
 
 /// What libgit2 says about a local remote: its damage is not ours.

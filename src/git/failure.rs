@@ -25,6 +25,8 @@ pub(super) enum Failure {
     Ssh { code: Option<i32>, stderr: String },
     /// The SSH client could not be run.
     SshProgram(io::Error),
+    /// The server itself said why it gave up, in the middle of its answer.
+    Said(String),
     /// A time limit was passed.
     TimedOut(String),
     /// More was sent than is accepted.
@@ -54,6 +56,28 @@ pub(super) fn take() -> Option<Failure> {
     SLOT.with_borrow_mut(Option::take)
 }
 
+/// Leaves what the server said about its own failure in the middle of an answer. libgit2 only notices that
+/// the answer ends too early. What a transport has left is kept.
+pub(super) fn heard(said: &[u8]) {
+    let text = String::from_utf8_lossy(said);
+    // Progress ends its lines with a carriage return.
+    let complaints =
+        text.split(['\n', '\r']).filter(|line| line.starts_with("fatal:") || line.starts_with("error:"));
+    let complaints: Vec<&str> = complaints.collect();
+    if complaints.is_empty() {
+        return;
+    }
+    let complaints = complaints.join("\n");
+    SLOT.with_borrow_mut(|slot| match slot {
+        None => *slot = Some(Failure::Said(complaints)),
+        Some(Failure::Ssh { stderr, .. }) => {
+            stderr.push('\n');
+            stderr.push_str(&complaints);
+        }
+        Some(_) => {}
+    });
+}
+
 /// What the failure of an exchange with `remote` means.
 pub(super) fn explain(remote: &str, error: &git2::Error, failure: Option<Failure>) -> GitError {
     let remote = remote.to_owned();
@@ -65,6 +89,13 @@ pub(super) fn explain(remote: &str, error: &git2::Error, failure: Option<Failure
         Some(Failure::Wire(source)) => explain_wire(remote, source),
         Some(Failure::Ssh { code, stderr }) => explain_ssh(remote, code, &stderr),
         Some(Failure::SshProgram(source)) => GitError::SshProgram { remote, source },
+        Some(Failure::Said(text)) => {
+            let detail = printable(last_line(&text));
+            match is_damage_there(&text) {
+                true => GitError::RemoteDamaged { remote, detail },
+                false => GitError::Broken { remote, detail, source: None },
+            }
+        }
         Some(Failure::TimedOut(detail)) => GitError::TimedOut { remote, detail },
         Some(Failure::NoPassword(reason)) => GitError::NoPassword { remote, reason: printable(&reason) },
         Some(Failure::TooLarge { limit_bytes }) => too_large(&remote, limit_bytes),
@@ -78,18 +109,30 @@ pub(super) fn explain(remote: &str, error: &git2::Error, failure: Option<Failure
     }
 }
 
-/// Whether `git upload-pack`, or a forge in its place, says that its repository is not whole.
+/// Whether `git upload-pack`, or a forge in its place, names what of its repository is not whole. That it
+/// guesses so ("possible repository corruption") because its helper died, for whatever reason, does not count.
 fn is_damage_there(said: &str) -> bool {
     [
-        "repository corruption",
-        "not our ref",
-        "unable to read",
+        "unable to read ",
+        "unable to parse ",
         "bad object",
-        "missing blob",
         "bad tree object",
+        "missing blob",
+        "is corrupt",
+        "malformed mode in tree entry",
+        "too-short tree",
+        "truncated tree",
+        "empty filename in tree entry",
+        "failed to parse tree",
+        "bogus commit object",
+        "ailed to traverse parents",
     ]
     .iter()
     .any(|text| said.contains(text))
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message")
 }
 
 /// The most that one fetch may bring, in bytes. A repository of definitions is far below it.
@@ -196,7 +239,7 @@ enum SshProblem {
 
 fn explain_ssh(remote: String, code: Option<i32>, stderr: &str) -> GitError {
     let problem = SSH_TEXTS.iter().find(|(text, _)| stderr.contains(text)).map(|(_, problem)| *problem);
-    let last = || printable(stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message"));
+    let last = || printable(last_line(stderr));
     match problem {
         Some(SshProblem::HostKey) => GitError::HostKey { remote },
         Some(SshProblem::Name) => GitError::HostNotFound { remote },
@@ -322,6 +365,35 @@ mod tests {
                 "{stderr}"
             );
         }
+    }
+
+    #[test]
+    fn what_a_server_says_beside_its_pack_tells_damage_from_trouble() {
+        for (said, name, detail) in [
+            (
+                "Counting objects: 1\rfatal: unable to read 61780798\n",
+                "RemoteDamaged",
+                "unable to read 61780798",
+            ),
+            ("fatal: bad tree object 6be660\n", "RemoteDamaged", "bad tree object 6be660"),
+            ("error: x\nfatal: loose object 6b (stored in a) is corrupt\n", "RemoteDamaged", "is corrupt"),
+            ("fatal: Out of memory, malloc failed\n", "Broken", "Out of memory"),
+            ("Counting objects: 100% (1/1), done.\n", "Broken", "could not read from remote repository"),
+        ] {
+            drop(take());
+            heard(said.as_bytes());
+            let error = git2::Error::from_str("could not read from remote repository");
+            let error = explain("https://host/a", &error, take());
+            assert_eq!(named(&error), name, "{said}");
+            assert!(error.to_string().contains(detail), "{error}");
+        }
+        let died =
+            "fatal: git upload-pack: aborting due to possible repository corruption on the remote side.";
+        let stderr = || died.to_owned();
+        assert_eq!(named(&explained(Failure::Ssh { code: Some(128), stderr: stderr() })), "Broken");
+        Failure::Ssh { code: Some(128), stderr: stderr() }.leave();
+        heard(b"fatal: unable to read 61780798\n");
+        assert_eq!(named(&explained(take().unwrap())), "RemoteDamaged");
     }
 
     #[test]

@@ -33,6 +33,17 @@ pub struct Heads {
     /// What the remote offers and does not have, or has broken. In `branches` and `pulls` such a one stands
     /// as it was before, if it was there.
     pub lost: Lost,
+    /// What did not come this time and may come the next, and why. It stands as it was before, too.
+    pub late: Late,
+}
+
+/// The heads that a fetch could not bring, for a reason that passes or is not certain yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Late {
+    /// Branches, and why.
+    pub branches: BTreeMap<BranchName, String>,
+    /// Pull requests, and why.
+    pub pulls: BTreeMap<u64, String>,
 }
 
 /// The heads that a fetch could not bring, because of damage at the remote.
@@ -63,21 +74,29 @@ impl Mirror {
             Some(pattern) => pulls.iter().map(|number| (pattern.of(*number), *number)).collect(),
             None => BTreeMap::new(),
         };
-        let _exchange = self.exchange();
+        let mut doubts = self.exchange();
         self.remake_if_gone()?;
         let repository = self.repository()?;
-        let Downloaded { tips, lost } =
-            download(&repository, &self.address, Wanted::Heads { pulls: &names })?;
-        let lost_tips: Vec<Tip> = lost.iter().map(|(tip, _)| tip.clone()).collect();
-        let stay = kept(&lost_tips, &names).into_keys().collect();
+        let (wanted, first) = (Wanted::Heads { pulls: &names }, self.first.as_deref());
+        let Downloaded { tips, lost, late } =
+            download(&repository, &self.address, wanted, first, &mut doubts)?;
+        let missing = lost.iter().map(|(tip, _)| tip).chain(late.iter().map(|(tip, _)| tip));
+        let missing: Vec<Tip> = missing.cloned().collect();
+        let stay = kept(&missing, &names).into_keys().collect();
         set_references(&repository, &kept(&tips, &names), &stay).map_err(|error| wrap(&self.dir, error))?;
         let mut heads = self.heads()?;
         for ((name, id), error) in lost {
-            tracing::warn!(reference = name, %error, "a branch or pull request cannot be fetched");
             let found = (CommitId::from_oid(id), error.to_string());
             match (name.strip_prefix("refs/heads/").map(str::parse), names.get(&name)) {
                 (Some(Ok(branch)), _) => drop(heads.lost.branches.insert(branch, found)),
                 (_, Some(number)) => drop(heads.lost.pulls.insert(*number, found)),
+                (_, None) => {}
+            }
+        }
+        for ((name, _), why) in late {
+            match (name.strip_prefix("refs/heads/").map(str::parse), names.get(&name)) {
+                (Some(Ok(branch)), _) => drop(heads.late.branches.insert(branch, why)),
+                (_, Some(number)) => drop(heads.late.pulls.insert(*number, why)),
                 (_, None) => {}
             }
         }

@@ -11,9 +11,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use git2::{ConfigLevel, RepositoryInitOptions};
 
 use super::address::{Address, Place};
+use super::apart::Doubts;
 use super::compact::{MAX_PACKS, compact};
 use super::credentials::{Remote, remember};
 use super::error::GitError;
+use super::id::BranchName;
 use super::notes::NOTES_REF;
 use super::pulls::PullRefs;
 use super::reader::{Reader, open_at, unopened, wrap};
@@ -27,7 +29,9 @@ pub struct Mirror {
     pub(super) dir: PathBuf,
     pub(super) address: Address,
     pub(super) pull_refs: Option<PullRefs>,
-    exchange: Mutex<()>,
+    /// The reference whose fetch no other one may hold up.
+    pub(super) first: Option<String>,
+    exchange: Mutex<Doubts>,
     merging: Mutex<()>,
 }
 
@@ -54,11 +58,18 @@ impl Mirror {
             create(dir)?;
         }
         let (dir, pull_refs) = (dir.to_owned(), remote.pull_refs);
-        let mirror = Self { dir, address, pull_refs, exchange: Mutex::new(()), merging: Mutex::new(()) };
+        let (exchange, merging) = (Mutex::default(), Mutex::default());
+        let mirror = Self { dir, address, pull_refs, first: None, exchange, merging };
         mirror.verify()?;
         mirror.prepare_merges()?;
         compact(&mirror.repository()?, MAX_PACKS)?;
         Ok(mirror)
+    }
+
+    /// Has `branch` fetched whatever is the matter with the others.
+    #[must_use]
+    pub fn favouring(self, branch: &BranchName) -> Self {
+        Self { first: Some(format!("refs/heads/{}", branch.as_str())), ..self }
     }
 
     /// A reader on the mirror and its merges; it also sees what later fetches and merges bring.
@@ -86,7 +97,8 @@ impl Mirror {
         &self.address.shown
     }
 
-    pub(super) fn exchange(&self) -> MutexGuard<'_, ()> {
+    /// One exchange at a time; with what the earlier ones have taught about single references.
+    pub(super) fn exchange(&self) -> MutexGuard<'_, Doubts> {
         self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -13,6 +13,7 @@
 //! contains a credential. libgit2 is touched here and nowhere else. May import `wire` and `clock` only.
 
 mod address;
+mod apart;
 mod changes;
 mod compact;
 mod credentials;
@@ -42,7 +43,7 @@ mod network_tests;
 pub use changes::Change;
 pub use credentials::{Credentials, Remote};
 pub use error::{GitError, Lasting};
-pub use fetch::{Heads, Lost, NO_PULLS};
+pub use fetch::{Heads, Late, Lost, NO_PULLS};
 pub use history::CommitInfo;
 pub use id::{BlobId, BranchName, CommitId, CommitPrefix, InvalidName, RepoPath};
 pub use listing::{EntryKind, TreeEntry};

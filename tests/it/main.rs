@@ -16,6 +16,7 @@ mod commit_page;
 mod consent_lines;
 mod crash;
 mod degraded;
+mod damaged_remotes;
 mod deletions;
 mod existing;
 mod failures;

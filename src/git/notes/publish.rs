@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::{text, tree};
 use crate::git::address::Place;
+use crate::git::apart::Doubts;
 use crate::git::download::{Wanted, download, exchange, open_remote};
 use crate::git::error::GitError;
 use crate::git::failure::{Rejection, printable, rejection};
@@ -116,8 +117,12 @@ impl Mirror {
     /// Brings the remote's notes into the mirror; `None` when it has none.
     fn fetch_notes(&self, mirror: &Repository) -> Result<Option<Oid>, GitError> {
         let failed = |error| wrap(&self.dir, error);
-        let tips = download(mirror, &self.address, Wanted::Notes)?.tips;
-        match tips.first() {
+        let none = &mut Doubts::default();
+        let found = download(mirror, &self.address, Wanted::Notes, Some(NOTES_REF), none)?;
+        if let Some((_, error)) = found.lost.into_iter().next() {
+            return Err(error);
+        }
+        match found.tips.first() {
             Some((_, tip)) => {
                 mirror.reference(NOTES_REF, *tip, true, "fetch").map_err(failed)?;
                 Ok(Some(*tip))
