@@ -80,7 +80,7 @@ pub(super) async fn spoken(
             Err(LookError::Git(error)) => return Err(error.into()),
             Err(LookError::Store(error)) => return Err(error.into()),
             Err(LookError::Cut(error)) => return Err(error.into()),
-            Err(LookError::Panicked) => {}
+            Err(LookError::Late { .. } | LookError::Panicked) => {}
         }
     }
     let is_young = shared.clock.age(work.queued_at, FORGE_CATCHES_UP) < FORGE_CATCHES_UP;

@@ -51,9 +51,11 @@ const REVIEW: Duration = Duration::from_secs(30);
 /// How long what was told stands, before it is told that something else is in the way: statuses are counted.
 const TOLD_AGAIN: Duration = Duration::from_secs(2 * 60);
 
-/// Where it shows that the repository cannot be read: at the main branch, or at what is looked at beside it.
+/// Where it shows that the repository cannot be read: at the main branch, or at what is looked at beside it;
+/// and that it can be read, and that there is something wrong with the main branch.
 const MAIN: &str = "main";
 const BESIDE: &str = "beside";
+const HEAD: &str = "head";
 
 /// What the loop must do next.
 #[derive(Debug, PartialEq)]
@@ -507,7 +509,7 @@ fn say(shared: &Shared, looked: &Looked, from: &str) {
     looked.accepted.superseded.iter().for_each(|work| shared.standstill.forget(work.id));
     let Some(error) = &looked.error else { return };
     let subject = match error {
-        LookError::Git(_) => Some(Subject::from((Part::Repository, from))),
+        LookError::Git(_) | LookError::Late { .. } => Some(Subject::from((Part::Repository, from))),
         LookError::Forge(_) => Some(Subject::from(Part::PullRequests)),
         LookError::Store(_) | LookError::Cut(_) | LookError::Panicked => None,
     };
@@ -530,7 +532,7 @@ fn is_refusal(error: &LookError) -> bool {
             Class::Refused => true,
             Class::Retry { .. } | Class::NoCommit => false,
         },
-        LookError::Store(_) | LookError::Cut(_) | LookError::Panicked => false,
+        LookError::Late { .. } | LookError::Store(_) | LookError::Cut(_) | LookError::Panicked => false,
     }
 }
 
@@ -544,10 +546,14 @@ fn settle(
         Ok(Finished::Look(looked, view)) => {
             say(shared, &looked, MAIN);
             // The branches were read, whatever else went wrong.
-            if view.is_some() {
+            if let Some(view) = &view {
                 shared.looked();
-                if !matches!(looked.error, Some(LookError::Git(_))) {
+                if !matches!(looked.error, Some(LookError::Git(_) | LookError::Late { .. })) {
                     shared.accepted((Part::Repository, MAIN));
+                }
+                match &view.ailment {
+                    Some(why) => shared.refused((Part::Repository, HEAD), why),
+                    None => shared.accepted((Part::Repository, HEAD)),
                 }
             }
             state.looked(looked, view)
@@ -556,7 +562,7 @@ fn settle(
             if !matches!(looked.error, Some(LookError::Forge(_))) {
                 shared.accepted(Part::PullRequests);
             }
-            if !matches!(looked.error, Some(LookError::Git(_))) {
+            if !matches!(looked.error, Some(LookError::Git(_) | LookError::Late { .. })) {
                 shared.accepted((Part::Repository, BESIDE));
             }
             say(shared, &looked, BESIDE);

@@ -26,6 +26,14 @@ pub(super) enum LookError {
     /// The repository cannot be read.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// A branch or a pull request did not come, though others did.
+    #[error("{what} cannot be fetched: {why}")]
+    Late {
+        /// Which.
+        what: String,
+        /// Why.
+        why: String,
+    },
     /// The store cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -72,6 +80,8 @@ pub(super) struct View {
     inbox: Inbox,
     /// Whether the main branch was dealt with.
     main: Main,
+    /// What is the matter with the main branch itself, until somebody acts.
+    pub(super) ailment: Option<String>,
 }
 
 /// What became of the main branch.
@@ -94,7 +104,12 @@ pub(super) async fn look(shared: &Arc<Shared>) -> (Looked, Option<View>) {
             return (looked, None);
         }
     };
+    let late = view.heads.late.branches.get(&shared.branch);
+    if let Some(why) = late {
+        looked.failed(late_branch(&shared.branch, why));
+    }
     let main = match look_at_main(shared, &view.heads, &mut looked).await {
+        Ok(()) if late.is_some() => Main::Failed,
         Ok(()) => Main::Done,
         Err(error) => {
             looked.failed(error);
@@ -108,7 +123,13 @@ async fn view(shared: &Arc<Shared>) -> Result<View, LookError> {
     let inbox = shared.store.inbox().await?;
     let known = shared.store.open_pull_requests().await?;
     let heads = fetch(shared, known.into_keys().map(PullRequestNumber::get).collect()).await?;
-    Ok(View { heads, inbox, main: Main::Failed })
+    let lost = heads.lost.branches.get(&shared.branch);
+    let ailment = lost.map(|(commit, why)| format!("{} at {}: {why}", shared.branch, commit.short()));
+    Ok(View { heads, inbox, main: Main::Failed, ailment })
+}
+
+fn late_branch(branch: &BranchName, why: &str) -> LookError {
+    LookError::Late { what: format!("the branch {branch}"), why: why.to_owned() }
 }
 
 async fn fetch(shared: &Arc<Shared>, pulls: BTreeSet<u64>) -> Result<Heads, LookError> {
@@ -135,13 +156,25 @@ pub(super) async fn look_beside(shared: &Arc<Shared>, view: View) -> Looked {
 }
 
 async fn try_beside(shared: &Arc<Shared>, view: View, looked: &mut Looked) -> Result<(), LookError> {
-    let View { heads, inbox, main } = view;
+    let View { heads, inbox, main, .. } = view;
     let (heads, listing) = with_proposals(shared, heads, &inbox, looked).await?;
+    if let Some((branch, why)) = heads.late.branches.iter().find(|(branch, _)| **branch != shared.branch) {
+        looked.failed(late_branch(branch, why));
+    }
+    if let Some((number, why)) = heads.late.pulls.iter().next() {
+        looked
+            .failed(LookError::Late { what: format!("the head of pull request {number}"), why: why.clone() });
+    }
     for head in listing.iter().flat_map(|listing| listing.heads()) {
         commit_arrived(shared, head).await;
     }
     let seen = shared.store.seen_heads().await?;
-    let is_there = |branch| heads.branches.contains_key(branch) || heads.lost.branches.contains_key(branch);
+    let is_there = |branch| {
+        let Heads { branches, lost, late, .. } = &heads;
+        branches.contains_key(branch)
+            || lost.branches.contains_key(branch)
+            || late.branches.contains_key(branch)
+    };
     for branch in seen.keys().filter(|branch| !is_there(*branch)) {
         let forgotten = shared.store.forget_branch(branch, shared.clock.now(), &wording::superseded).await?;
         looked.accepted.superseded.extend(forgotten);

@@ -4,11 +4,15 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use beamline::daemon::Rhythm;
+use beamline::daemon::event::{Because, Event};
 use beamline::git::{CommitId, GitError, Heads, Mirror, NO_PULLS, Remote};
+use beamline::wire;
 
 use crate::support::git_servers::{Authority, Nginx, Sshd, TOKEN, is_installed};
-use crate::support::{Repository, small};
+use crate::support::{DaemonWorld, Repository, Setup, small};
 
 const WEB: [&str; 2] = ["nginx", "fcgiwrap"];
 const SSH: [&str; 3] = ["sshd", "ssh", "git-shell"];
@@ -155,4 +159,57 @@ fn a_head_at_which_the_server_dies_is_damaged_when_others_come_through_thrice() 
     }
     std::fs::write(&ids, "nothing\n").unwrap();
     assert_eq!(branch(&mirror.fetch(&NO_PULLS).unwrap(), "bad"), Some(bad), "it comes when it can");
+}
+
+async fn readiness(world: &DaemonWorld) -> String {
+    wire::install_tls_provider();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    client.get(world.address("/readyz")).send().await.unwrap().text().await.unwrap()
+}
+
+async fn ready_with(world: &DaemonWorld, word: &str, reason: &str) {
+    let is_said = async || {
+        let said = readiness(world).await;
+        said.starts_with(&format!("{word}\n")) && said.contains(reason)
+    };
+    world.soon(&format!("{word}: {reason}"), is_said).await;
+}
+
+#[tokio::test]
+async fn damage_of_the_main_branch_on_a_server_is_said_plainly_and_ends_with_the_next_push() {
+    if !is_installed(&WEB) {
+        return;
+    }
+    let rhythm = Rhythm { beat: Duration::from_millis(50), ..Rhythm::default() };
+    let setup = Setup { secrets: Some(vec!["secret"]), rhythm, ..Setup::real_time() };
+    let mut world = DaemonWorld::with(setup);
+    world.repository.git_of_origin(&["config", "http.receivepack", "true"]);
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.repository.push("first");
+    let nginx = Nginx::start(world.repository.folder(), Authority::trusted());
+    world.remote(nginx.remote("origin.git", TOKEN));
+    world.start().await;
+    ready_with(&world, "ready", "").await;
+    world.repository.write("environments/dev.yaml", &small(2));
+    let commit = world.repository.commit("a commit that the server will not have whole");
+    world.repository.git(&["push", "-q", "origin", "HEAD:refs/elsewhere/bad"]);
+    let (file, content) = lose(&world.repository, "HEAD:environments/dev.yaml");
+    world.repository.git_of_origin(&["update-ref", "refs/heads/main", &commit.to_string()]);
+    world.ask(Event::Look(Because::Webhook)).await;
+    let lost = world.repository.git(&["rev-parse", "HEAD:environments/dev.yaml"]);
+    ready_with(&world, "degraded", &format!("main at {}: ", commit.short())).await;
+    let said = readiness(&world).await;
+    assert!(said.contains(&lost) && said.contains("is damaged") && said.contains("git fsck"), "{said}");
+    let is_on_the_commit = async || {
+        let note = world.repository.note(&commit);
+        note.contains("beamline/apply: failure: ") && note.contains("is damaged")
+    };
+    world.soon("the commit says it", is_on_the_commit).await;
+    std::fs::write(&file, content).unwrap();
+    let commit = world.repository.push("once more");
+    world.ask(Event::Look(Because::Webhook)).await;
+    ready_with(&world, "ready", "").await;
+    let is_applied = async || world.repository.note(&commit).contains("beamline/apply: dev: success");
+    world.soon("it is applied", is_applied).await;
+    world.finish().await;
 }
