@@ -126,7 +126,11 @@ pub async fn forget_givers(store: &Store, observed: &Observed) -> Result<(), Sto
         let Some(record) = store.environment(giver).await? else { continue };
         // Something else of it waits to be deleted: that is for its own removal to say.
         let is_of_it = |mark: &Mark| mark.environment == *giver;
-        let is_left = observed.foreign.iter().any(|one| one.mark.as_ref().is_some_and(is_of_it));
+        let is_left = observed
+            .foreign
+            .iter()
+            .filter(|one| !one.is_copy)
+            .any(|one| one.mark.as_ref().is_some_and(is_of_it));
         let is_blocked = is_left || record.last_attempt.is_some_and(|last| last.input_digest.is_none());
         let is_open = store.open_work().await?.iter().any(|work| work.environment == *giver);
         if !is_blocked && !is_open {

@@ -1,5 +1,6 @@
 //! An environment with everything that a plan of it needs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Account, Estate, EstateError, Memory};
@@ -27,6 +28,8 @@ pub struct Subject {
     pub since: Option<CommitId>,
     /// The other environments of its commit.
     pub neighbours: Option<Arc<dyn Neighbours>>,
+    /// What the definition declared that was applied or tried last.
+    pub remembered: BTreeSet<ResourceId>,
     site: Site,
     former_groups: Vec<ResourceId>,
     revision: Option<Revision>,
@@ -52,6 +55,7 @@ impl Subject {
             since: memory.since(),
             consents: Consents::new(estate.globs),
             neighbours: None,
+            remembered: BTreeSet::new(),
             revision: commit.map(|commit| Revision(commit.to_string())),
             removed: false,
             environment,
@@ -83,6 +87,7 @@ impl Subject {
             consents: &self.consents,
             commit: self.revision.as_ref(),
             input_digest: self.digest.as_ref(),
+            remembered: &self.remembered,
             neighbours: self.neighbours.as_deref(),
         }
     }

@@ -12,8 +12,10 @@ use super::service::Shared;
 use crate::azure::ArmError;
 use crate::git::CommitId;
 use crate::reconcile::apply::{RunEnd, RunKind};
+use crate::resources::contract::Carrier;
 use crate::resources::id::ApiVersion;
-use crate::resources::{EnvironmentName, Mark};
+use crate::resources::mark::carried;
+use crate::resources::{EnvironmentName, Seal};
 use crate::store::{Attempt, EnvironmentRecord, NewWork, StoreError};
 
 /// The version of the group list by tag (`facts.md` 1).
@@ -50,12 +52,18 @@ pub(super) async fn orphans(
         };
         for group in groups {
             let text = |pointer: &str| group.pointer(pointer).and_then(serde_json::Value::as_str);
-            let mark = text("/tags/beamline").and_then(Mark::parse);
-            let Some(mark) = mark.filter(|mark| mark.owner == shared.estate.owner) else { continue };
-            let Some(name) = text("/name") else { continue };
+            let Some(marked) = carried(Carrier::Tags, &group) else { continue };
+            let (mark, Some(name)) = (marked.mark, text("/name")) else { continue };
+            if mark.owner != shared.estate.owner {
+                continue;
+            }
             if !known.contains(&mark.environment)
                 && shared.store.environment(&mark.environment).await?.is_none()
             {
+                if marked.seal != Seal::Right {
+                    tracing::warn!(group = name, %mark, "a group bears a mark that was not written for it, or before seals: left alone");
+                    continue;
+                }
                 work.push(remember(shared, commit, mark.environment, alias, name).await?);
             }
         }

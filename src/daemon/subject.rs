@@ -81,6 +81,14 @@ pub(super) async fn read(shared: &Arc<Shared>, work: &Work, commit: &CommitId) -
         }
     };
     let mut subject = if is_removed { subject.gone() } else { subject };
+    subject.remembered = {
+        let (shared, digest) = (Arc::clone(shared), subject.digest.clone());
+        let read = move || {
+            let reader = shared.mirror.reader()?;
+            Ok::<_, GitError>(memory.declared_before(&reader, &shared.root, &shared.estate, digest.as_ref()))
+        };
+        tokio::task::spawn_blocking(read).await??
+    };
     subject.consents = consents(shared, work, commit, subject.since.as_ref(), &rivals).await?;
     subject.neighbours = Some(Arc::new(OfCommit { shared: Arc::clone(shared), commit: *commit }));
     Ok(Reading::Subject { subject: Box::new(subject), neighbours: rivals.number() })

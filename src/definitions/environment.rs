@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::Diagnostic;
 use super::source::{FileId, Location, SourceFile, Sources, Span};
-use crate::resources::id::{SubscriptionId, TenantId};
-use crate::resources::{Address, EnvironmentName, Mark, Resources, Site};
+use crate::resources::id::{ResourceId, SubscriptionId, TenantId};
+use crate::resources::{Address, Context, EnvironmentName, Mark, Resources, Site};
 
 /// The tags that nothing of ours ever touches unless the definition says others: what the portal hides
 /// and uses for itself, and what Azure's billing writes.
@@ -81,6 +81,14 @@ impl Environment {
             former_marks: self.renamed_from.iter().map(mark).collect(),
             ignore_tags: self.ignore_tags.clone(),
         }
+    }
+
+    /// The ids of what it declares at `site`, made and only read, as far as they are known before Azure has answered.
+    #[must_use]
+    pub fn ids(&self, site: &Site) -> Vec<ResourceId> {
+        let nothing = BTreeMap::new();
+        let context = Context { site, resources: &self.resources, observed: &nothing };
+        self.resources.keys().filter_map(|address| context.id_of(address)).collect()
     }
 
     /// Where the field at a dotted path of a resource is written; the nearest thing around it where it

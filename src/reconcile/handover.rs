@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use super::observe::{Given, Observed, Taken};
 use crate::definitions::Environment;
 use crate::resources::id::ResourceId;
-use crate::resources::{Context, EnvironmentName, Mark, Site};
+use crate::resources::{EnvironmentName, Mark, Site};
 
 /// How much of the definitions with errors of one commit is kept, in bytes. One that does not fit counts as one that
 /// speaks of everything: nothing that a hostile repository says may fill the memory, or get something deleted.
@@ -59,9 +59,7 @@ pub struct Broken {
 impl Declared {
     /// Adds what `environment` declares, at `site`: what it makes and what it only reads.
     pub fn add(&mut self, environment: &Environment, site: &Site) {
-        let nothing = BTreeMap::new();
-        let context = Context { site, resources: &environment.resources, observed: &nothing };
-        for id in environment.resources.keys().filter_map(|address| context.id_of(address)) {
+        for id in environment.ids(site) {
             self.ids.entry(id).or_default().insert(environment.name.clone());
         }
         self.defined.insert(environment.name.clone());

@@ -11,6 +11,7 @@ pub mod plan;
 pub mod report;
 pub mod review;
 
+mod copied;
 mod handover;
 mod preflight;
 mod reconciliation;

@@ -1,5 +1,7 @@
 //! The two halves of a reconciliation, each on one screen: make a plan, carry it out.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -8,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::apply::{
     Apply, ApplyError, Event, Fence, Journal, JournalError, RunId, RunKind, RunRecord, apply,
 };
+use super::copied;
 use super::handover::{self, Neighbours, NeighboursError};
 use super::observe::{ObserveError, Observed, observe};
 use super::plan::{Consents, Defect, Input, Plan, Revision, check, plan};
@@ -37,6 +40,9 @@ pub struct Wanted<'a> {
     pub commit: Option<&'a Revision>,
     /// Digest of the definition and its defaults.
     pub input_digest: Option<&'a InputDigest>,
+    /// What the definition declared that was applied or tried last, as far as that is remembered: what is ours although
+    /// its mark has no seal.
+    pub remembered: &'a BTreeSet<ResourceId>,
     /// The other environments of the commit, where there may be some.
     pub neighbours: Option<&'a dyn Neighbours>,
 }
@@ -77,7 +83,9 @@ pub enum ReconcileError {
 /// finds fault with the plan.
 pub async fn make_plan(wanted: &Wanted<'_>, arm: &Arm) -> Result<Planned, ReconcileError> {
     let mut observed = observe(wanted.environment, wanted.site, wanted.former_groups, arm).await?;
+    copied::unmark_declared(&mut observed, wanted.site, wanted.remembered);
     handover::settle(&mut observed, wanted.site, wanted.neighbours).await?;
+    copied::spare_copies(&mut observed, wanted.remembered);
     let plan = plan(&Input {
         environment: wanted.environment,
         site: wanted.site,

@@ -210,7 +210,7 @@ mod tests {
             "kind": "web", "etag": "\"1\"",
             "tags": {
                 "environment": "production", "team": "data-science", "hidden-link:/subscriptions/x": "Resource",
-                "beamline": "acme/production", "beamline-address": "application_insights/main"
+                "beamline": "acme/production", "beamline-address": "application_insights/main", "beamline-id": "b5d67dd4ba22f82c"
             },
             "properties": {
                 "ApplicationId": "ai-ml-production", "AppId": "887f4bfd", "Application_Type": "Web",
@@ -233,7 +233,7 @@ mod tests {
                 "kind": "web",
                 "tags": {
                     "environment": "production", "team": "data-science",
-                    "beamline": "acme/production", "beamline-address": "application_insights/main"
+                    "beamline": "acme/production", "beamline-address": "application_insights/main", "beamline-id": "b5d67dd4ba22f82c"
                 },
                 "properties": {
                     "Application_Type": "web",

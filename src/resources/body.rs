@@ -58,7 +58,7 @@ pub(crate) fn of(spec: &Spec, resource: &Resource, context: &Context<'_>) -> Val
         pointer::put(&mut body, "/location", Value::from(normalise::location(&resource.location)));
     }
     Writer { resource, context }.fields(spec.fields, &resource.fields, "", &mut body);
-    let carried = tags::carried(spec.carrier, resource, context.site);
+    let carried = tags::carried(spec.carrier, resource, context);
     if let Some((at, members)) = tags::pointer_of(spec.carrier).zip(carried) {
         pointer::put(&mut body, at, Value::Object(members));
     }
@@ -120,6 +120,10 @@ pub(crate) fn merge<T: ResourceType + ?Sized>(of: &T, update: Update<'_>, contex
             merge.own(at, update.observed, value);
         }
     }
+    if let Some(at) = tags::seal_to_write(spec.carrier, &desired, update.observed) {
+        let value = pointer::get(&desired, &at).cloned();
+        merge.own(at, update.observed, value);
+    }
     merge
 }
 
@@ -165,6 +169,7 @@ pub(crate) fn pointers(
     let tag = match path {
         "mark" => Some(MARK_KEY),
         "address" => Some(tags::address_key(spec.carrier)),
+        "seal" => Some(tags::seal_key(spec.carrier)),
         _ => path.strip_prefix("tags."),
     };
     if let Some((at, tag)) = carrier.zip(tag) {

@@ -55,12 +55,9 @@ pub(crate) fn check(resource: &Resource, all: &Resources) -> Vec<Finding> {
     let mut findings = check_name(resource, all);
     findings.extend(check_public_ip(resource, all));
     findings.extend(identity::check(resource));
-    findings.extend(tags::check(resource, OWN_TAGS, None));
+    findings.extend(tags::check(resource, tags::MARKS, None));
     findings
 }
-
-/// The mark and the address.
-const OWN_TAGS: usize = 2;
 
 /// The name's shape, and that no other compute of the environment has it.
 fn check_name(resource: &Resource, all: &Resources) -> Vec<Finding> {

@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn the_reference_cluster_has_this_body() {
-        let mut tags = tags("compute_clusters/gpu-cluster-vnet");
+        let mut tags = tags("compute_clusters/gpu-cluster-vnet", "52ea4214344c0202");
         tags["priority"] = json!("low");
         let mut world = reference();
         world.get("compute_clusters/gpu-cluster-vnet").tags.insert("priority".into(), "low".into());

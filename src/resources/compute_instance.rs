@@ -283,7 +283,7 @@ fn is_tag(path: &str) -> bool {
 }
 
 fn is_mark(path: &str) -> bool {
-    matches!(path, "mark" | "address")
+    matches!(path, "mark" | "address" | "seal")
 }
 
 fn has_mark(observed: &Value) -> bool {
@@ -353,7 +353,7 @@ mod tests {
             reference().body(LOCAL),
             json!({
                 "location": "eastus",
-                "tags": tags(LOCAL),
+                "tags": tags(LOCAL, "3fdd876d1e67d12c"),
                 "properties": {
                     "computeType": "ComputeInstance",
                     "disableLocalAuth": false,

@@ -171,7 +171,7 @@ mod tests {
                 "lastModifiedTime": "2026-03-26T05:06:14Z", "hasImmutabilityPolicy": false,
                 "metadata": {
                     "owner": "somebody", "Beamline": "acme/production",
-                    "beamline_address": "storage_accounts/data_lake/containers/data"
+                    "beamline_address": "storage_accounts/data_lake/containers/data", "beamline_id": "5ab8948e64ac383a"
                 }
             }
         })
@@ -188,7 +188,7 @@ mod tests {
                 "publicAccess": "None",
                 "metadata": {
                     "beamline": "acme/production",
-                    "beamline_address": "storage_accounts/data_lake/containers/data"
+                    "beamline_address": "storage_accounts/data_lake/containers/data", "beamline_id": "5ab8948e64ac383a"
                 }
             } })
         );
@@ -218,7 +218,7 @@ mod tests {
             world().patch(LOCAL, &observed),
             json!({ "properties": { "metadata": {
                 "owner": "somebody", "beamline": "acme/production",
-                "beamline_address": "storage_accounts/data_lake/containers/data"
+                "beamline_address": "storage_accounts/data_lake/containers/data", "beamline_id": "5ab8948e64ac383a"
             } } })
         );
     }

@@ -216,7 +216,7 @@ mod tests {
             "name": "acrmlproduction001", "type": "Microsoft.ContainerRegistry/registries", "location": "eastus",
             "tags": {
                 "environment": "production", "team": "data-science",
-                "beamline": "acme/production", "beamline-address": "container_registries/main"
+                "beamline": "acme/production", "beamline-address": "container_registries/main", "beamline-id": "1e2e94f54bb93ee2"
             },
             "sku": { "name": "standard", "tier": "Standard" },
             "properties": {
@@ -241,7 +241,7 @@ mod tests {
                 "sku": { "name": "Standard" },
                 "tags": {
                     "environment": "production", "team": "data-science",
-                    "beamline": "acme/production", "beamline-address": "container_registries/main"
+                    "beamline": "acme/production", "beamline-address": "container_registries/main", "beamline-id": "1e2e94f54bb93ee2"
                 },
                 "properties": {
                     "adminUserEnabled": false,

@@ -15,7 +15,7 @@ use super::field::Field;
 use super::finding::Finding;
 use super::id::{ApiVersion, ResourceId};
 use super::machines::Machines;
-use super::mark::{self, Mark};
+use super::mark::{self, Mark, Marked};
 use super::merge::Merge;
 use super::placeholder::Placeholder;
 use super::resource::{Reference, Resource, Resources, Site};
@@ -376,8 +376,8 @@ pub trait ResourceType: Sync {
         None
     }
 
-    /// Our mark on an observed body, and the local address that stands beside it. Default: where the table says.
-    fn mark_on(&self, observed: &Value) -> Option<(Mark, Option<String>)> {
+    /// Our mark on an observed body, and what stands beside it. Default: where the table says.
+    fn mark_on(&self, observed: &Value) -> Option<Marked> {
         mark::carried(self.spec().carrier, observed)
     }
 

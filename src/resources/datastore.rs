@@ -358,7 +358,7 @@ mod tests {
                     "protocol": "https",
                     "credentials": { "credentialsType": "None" },
                     "serviceDataAccessAuthIdentity": "None",
-                    "tags": tags(LOCAL),
+                    "tags": tags(LOCAL, "229a416544a160cb"),
                     "properties": {}
                 }
             })

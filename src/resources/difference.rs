@@ -464,7 +464,7 @@ mod tests {
                 "tags": {
                     "Environment": "production", "team": "data-science", "cost-center": "7",
                     "hidden-link": "x", "beamline": "acme/production",
-                    "beamline-address": "application_insights/machine"
+                    "beamline-address": "application_insights/machine", "beamline-id": "d002f591126cf7ef"
                 }
             }
         })
@@ -501,7 +501,7 @@ mod tests {
                     "schedules": [{ "action": "Stop" }],
                     "tags": {
                         "environment": "production", "team": "data-science", "beamline": "acme/production",
-                        "beamline-address": "application_insights/machine"
+                        "beamline-address": "application_insights/machine", "beamline-id": "d002f591126cf7ef"
                     }
                 }
             })

@@ -333,7 +333,7 @@ mod tests {
             "systemData": { "createdBy": "somebody" },
             "tags": {
                 "environment": "production", "team": "data-science",
-                "beamline": "acme/production", "beamline-address": "key_vaults/main"
+                "beamline": "acme/production", "beamline-address": "key_vaults/main", "beamline-id": "8c704bce2b8ed866"
             },
             "properties": {
                 "sku": { "family": "a", "name": "Standard" },
@@ -357,7 +357,7 @@ mod tests {
                 "location": "eastus",
                 "tags": {
                     "environment": "production", "team": "data-science",
-                    "beamline": "acme/production", "beamline-address": "key_vaults/main"
+                    "beamline": "acme/production", "beamline-address": "key_vaults/main", "beamline-id": "8c704bce2b8ed866"
                 },
                 "properties": {
                     "tenantId": "11111111-1111-1111-1111-111111111111",

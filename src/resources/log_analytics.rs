@@ -200,7 +200,7 @@ mod tests {
             "etag": "\"1\"",
             "tags": {
                 "environment": "production", "team": "data-science",
-                "beamline": "acme/production", "beamline-address": "log_analytics_workspaces/main"
+                "beamline": "acme/production", "beamline-address": "log_analytics_workspaces/main", "beamline-id": "3e8a0ae77e890182"
             },
             "properties": {
                 "customerId": "5b02755b-5bf4-430c-9487-45502a2a7e62", "provisioningState": "Succeeded",
@@ -221,7 +221,7 @@ mod tests {
                 "location": "eastus",
                 "tags": {
                     "environment": "production", "team": "data-science",
-                    "beamline": "acme/production", "beamline-address": "log_analytics_workspaces/main"
+                    "beamline": "acme/production", "beamline-address": "log_analytics_workspaces/main", "beamline-id": "3e8a0ae77e890182"
                 },
                 "properties": {
                     "sku": { "name": "PerGB2018" },

@@ -66,7 +66,7 @@ pub use difference::{Difference, Effect, read_fields};
 pub use field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
 pub use finding::{Finding, Severity};
 pub use machines::Machines;
-pub use mark::Mark;
+pub use mark::{Mark, Seal};
 pub use merge::{Merge, MovedPath};
 pub use placeholder::Placeholder;
 pub use resource::{Adoption, OnDelete, Presence, Reference, Resource, Resources, Site};

@@ -91,7 +91,7 @@ mod tests {
             "location": "East US", "managedBy": null,
             "tags": {
                 "Environment": "production", "team": "data-science", "cost-center": "7",
-                "beamline": "acme/production", "beamline-address": "resource_group"
+                "beamline": "acme/production", "beamline-address": "resource_group", "beamline-id": "eb1889a686812e78"
             },
             "properties": { "provisioningState": "Succeeded" }
         })
@@ -105,7 +105,7 @@ mod tests {
                 "location": "eastus",
                 "tags": {
                     "environment": "production", "team": "data-science",
-                    "beamline": "acme/production", "beamline-address": "resource_group"
+                    "beamline": "acme/production", "beamline-address": "resource_group", "beamline-id": "eb1889a686812e78"
                 }
             })
         );
@@ -125,7 +125,7 @@ mod tests {
             World::new().patch(LOCAL, &observed),
             json!({ "tags": {
                 "environment": "production", "team": "data-science", "cost-center": "7",
-                "beamline": "acme/production", "beamline-address": "resource_group"
+                "beamline": "acme/production", "beamline-address": "resource_group", "beamline-id": "eb1889a686812e78"
             } })
         );
     }

@@ -23,7 +23,7 @@ use super::field::{Arm, Change, Field, Shape, WhenAbsent};
 use super::finding::Finding;
 use super::id::{ApiVersion, ResourceId};
 use super::identity;
-use super::mark::Mark;
+use super::mark::{Marked, Seal};
 use super::placeholder::Placeholder;
 use super::pointer;
 use super::resource::{Reference, Resource, Resources};
@@ -223,8 +223,10 @@ impl ResourceType for RoleAssignment {
         ))
     }
 
-    fn mark_on(&self, observed: &Value) -> Option<(Mark, Option<String>)> {
-        mark_of(text(observed, DESCRIPTION)?).map(|(mark, address)| (mark, Some(address)))
+    /// Descriptions have no seal: nothing copies them but a person who grants the same to somebody else.
+    fn mark_on(&self, observed: &Value) -> Option<Marked> {
+        let (mark, address) = mark_of(text(observed, DESCRIPTION)?)?;
+        Some(Marked { mark, address: Some(address), seal: Seal::Right })
     }
 
     fn is_same(&self, resource: &Resource, observed: &Value, context: &Context<'_>) -> bool {

@@ -112,13 +112,14 @@ pub(crate) fn id(tail: &str) -> String {
     format!("{GROUP}/providers/{tail}")
 }
 
-/// The tags that beamline writes on the resource with this address.
-pub(crate) fn tags(local: &str) -> Value {
+/// The tags that beamline writes on the resource with this address, whose seal is this one.
+pub(crate) fn tags(local: &str, seal: &str) -> Value {
     json!({
         "environment": "production",
         "team": "data-science",
         "beamline": "acme/production",
-        "beamline-address": local
+        "beamline-address": local,
+        "beamline-id": seal
     })
 }
 

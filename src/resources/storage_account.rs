@@ -367,7 +367,7 @@ mod tests {
             "location": "East US", "sku": { "name": "Standard_LRS", "tier": "Standard" },
             "tags": {
                 "environment": "production", "team": "data-science",
-                "beamline": "acme/production", "beamline-address": "storage_accounts/default"
+                "beamline": "acme/production", "beamline-address": "storage_accounts/default", "beamline-id": "5d1ec5219f486d5a"
             },
             "properties": {
                 "keyCreationTime": { "key1": "2026-03-18T04:42:22Z" }, "privateEndpointConnections": [],
@@ -391,7 +391,7 @@ mod tests {
                 "sku": { "name": "Standard_LRS" },
                 "tags": {
                     "environment": "production", "team": "data-science",
-                    "beamline": "acme/production", "beamline-address": "storage_accounts/default"
+                    "beamline": "acme/production", "beamline-address": "storage_accounts/default", "beamline-id": "5d1ec5219f486d5a"
                 },
                 "properties": {
                     "minimumTlsVersion": "TLS1_2",

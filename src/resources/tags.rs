@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use super::contract::{Carrier, Context};
 use super::difference::{Change, Origin};
 use super::finding::Finding;
-use super::mark::{ADDRESS_KEY, MARK_KEY, METADATA_ADDRESS_KEY, SUBNET_KEY_PREFIX};
+use super::mark::{
+    self, ADDRESS_KEY, MARK_KEY, METADATA_ADDRESS_KEY, METADATA_SEAL_KEY, SEAL_KEY, SUBNET_KEY_PREFIX,
+};
 use super::normalise;
 use super::pointer;
 use super::resource::{Resource, Site};
@@ -31,9 +33,17 @@ pub(crate) fn address_key(carrier: Carrier) -> &'static str {
     }
 }
 
+/// The key under which a carrier holds the seal.
+pub(crate) fn seal_key(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::Metadata => METADATA_SEAL_KEY,
+        Carrier::Tags | Carrier::PropertyTags | Carrier::Description | Carrier::Network => SEAL_KEY,
+    }
+}
+
 /// Whether a tag is one of beamline's own.
 pub(crate) fn is_own(name: &str) -> bool {
-    let own = [MARK_KEY, ADDRESS_KEY, METADATA_ADDRESS_KEY];
+    let own = [MARK_KEY, ADDRESS_KEY, METADATA_ADDRESS_KEY, SEAL_KEY, METADATA_SEAL_KEY];
     own.iter().any(|own| own.eq_ignore_ascii_case(name))
         || name
             .get(..SUBNET_KEY_PREFIX.len())
@@ -62,21 +72,41 @@ pub(crate) fn kept(carrier: Carrier, observed: &Value, site: &Site) -> Map<Strin
     members.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// The tags a resource is made with: its own, the mark and the short name. Metadata of containers
-/// holds the mark alone, because its keys must be identifiers.
-pub(crate) fn carried(carrier: Carrier, resource: &Resource, site: &Site) -> Option<Map<String, Value>> {
+/// The tags a resource is made with: its own, the mark, the short name and the seal. Metadata of containers holds
+/// the last three alone, because its keys must be identifiers.
+pub(crate) fn carried(
+    carrier: Carrier,
+    resource: &Resource,
+    context: &Context<'_>,
+) -> Option<Map<String, Value>> {
+    let site = context.site;
+    let seal = seal(carrier, resource, context);
     let own = [
         (MARK_KEY.to_owned(), Value::from(site.mark.to_string())),
         (address_key(carrier).to_owned(), Value::from(resource.address.local())),
     ];
+    let own = own.into_iter().chain(seal);
     match carrier {
         Carrier::Tags | Carrier::PropertyTags => {
             let user = resource.tags.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
             Some(user.chain(own).collect())
         }
-        Carrier::Metadata => Some(own.into_iter().collect()),
+        Carrier::Metadata => Some(own.collect()),
         Carrier::Description | Carrier::Network => None,
     }
+}
+
+/// The seal of a resource, and the key that it has.
+fn seal(carrier: Carrier, resource: &Resource, context: &Context<'_>) -> Option<(String, Value)> {
+    let id = context.id_of(&resource.address)?;
+    Some((seal_key(carrier).to_owned(), Value::from(mark::seal_of(&context.site.mark.owner, &id))))
+}
+
+/// Where a seal has to come with the next write, because the one that is observed is missing or wrong.
+pub(crate) fn seal_to_write(carrier: Carrier, desired: &Value, observed: &Value) -> Option<String> {
+    let at = format!("{}/{}", pointer_of(carrier)?, seal_key(carrier));
+    let wanted = pointer::get(desired, &at)?;
+    (pointer::get(observed, &at) != Some(wanted)).then_some(at)
 }
 
 /// Declared tags that differ, the mark, the short name, and tags that nobody declared.
@@ -87,7 +117,7 @@ pub(crate) fn changes(
     context: &Context<'_>,
 ) -> Vec<Change> {
     let Some(at) = pointer_of(carrier) else { return Vec::new() };
-    let Some(desired) = carried(carrier, resource, context.site) else { return Vec::new() };
+    let Some(desired) = carried(carrier, resource, context) else { return Vec::new() };
     let nothing = Map::new();
     let present = pointer::get(observed, at).and_then(Value::as_object).unwrap_or(&nothing);
     let present_value = |name: &str| {
@@ -99,12 +129,15 @@ pub(crate) fn changes(
     let field = |name: &str| match name {
         MARK_KEY => "mark".to_owned(),
         name if name == address_key(carrier) => "address".to_owned(),
+        name if name == seal_key(carrier) => "seal".to_owned(),
         name => format!("tags.{name}"),
     };
     let mut changes = Vec::new();
     for (name, after) in &desired {
         let before = present_value(name).cloned().unwrap_or_default();
-        if before != *after {
+        // A seal that earlier versions did not write comes with the next write, not by one of its own.
+        let can_wait = name == seal_key(carrier) && before.is_null();
+        if before != *after && !can_wait {
             changes.push(Change {
                 field: field(name),
                 before,
@@ -130,8 +163,8 @@ pub(crate) fn changes(
     changes
 }
 
-/// How many tags beamline needs on a resource: the mark and the short name.
-pub(crate) const MARKS: usize = 2;
+/// How many tags beamline needs on a resource: the mark, the short name and the seal.
+pub(crate) const MARKS: usize = 3;
 
 /// The most tags of one resource, the longest name and the longest value, in characters (Azure
 /// Resource Manager, "Use tags to organize your resources", limitations).

@@ -288,7 +288,7 @@ mod tests {
             "location": "eastus", "etag": "W/\"1\"",
             "tags": {
                 "environment": "production", "team": "data-science",
-                "beamline": "acme/production", "beamline-address": "virtual_networks/main",
+                "beamline": "acme/production", "beamline-address": "virtual_networks/main", "beamline-id": "bbb830c81ac3563b",
                 "Beamline-subnet.SNET-ml-compute": "compute",
                 "beamline-subnet.snet-ml-private-endpoints": "private_endpoints"
             },
@@ -360,7 +360,7 @@ mod tests {
                 "location": "eastus",
                 "tags": {
                     "environment": "production", "team": "data-science",
-                    "beamline": "acme/production", "beamline-address": "virtual_networks/main",
+                    "beamline": "acme/production", "beamline-address": "virtual_networks/main", "beamline-id": "bbb830c81ac3563b",
                     "beamline-subnet.snet-ml-compute": "compute",
                     "beamline-subnet.snet-ml-private-endpoints": "private_endpoints"
                 },

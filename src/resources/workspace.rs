@@ -361,7 +361,7 @@ impl ResourceType for Workspace {
 }
 
 fn is_tag_or_identity(path: &str) -> bool {
-    matches!(path, "mark" | "address") || path.starts_with("tags.") || path.starts_with("identity.")
+    matches!(path, "mark" | "address" | "seal") || path.starts_with("tags.") || path.starts_with("identity.")
 }
 
 /// An identity kind may be added to a workspace and never taken away (Set up authentication between
@@ -449,7 +449,7 @@ mod tests {
                 "kind": "Default",
                 "sku": { "name": "Basic", "tier": "Basic" },
                 "identity": { "type": "SystemAssigned" },
-                "tags": tags("workspace"),
+                "tags": tags("workspace", "8dc731946e523814"),
                 "properties": {
                     "friendlyName": "ML Workspace - Production",
                     "description": "Machine Learning workspace for production workloads",
@@ -494,7 +494,7 @@ mod tests {
         world.write("workspace", "description", json!("new"));
         world.write("workspace", "public_network_access_enabled", json!(false));
         world.get("workspace").tags.insert("team".into(), "ml".into());
-        let mut tags = tags("workspace");
+        let mut tags = tags("workspace", "8dc731946e523814");
         tags["team"] = json!("ml");
         assert_eq!(
             world.patch("workspace", &observed),

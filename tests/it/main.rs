@@ -14,6 +14,7 @@ mod cli;
 mod clock_jumps;
 mod commit_page;
 mod consent_lines;
+mod copied_marks;
 mod crash;
 mod damaged_remotes;
 mod degraded;

@@ -9,7 +9,7 @@ use crate::definitions::code::Code;
 use crate::definitions::document::Entry;
 use crate::definitions::problem::{Problem, Problems, quoted};
 use crate::definitions::source::Span;
-use crate::resources::mark::{ADDRESS_KEY, MARK_KEY, SUBNET_KEY_PREFIX};
+use crate::resources::mark::{ADDRESS_KEY, MARK_KEY, SEAL_KEY, SUBNET_KEY_PREFIX};
 
 /// Azure allows 50 tags on a resource; two are the mark's.
 const MAX_TAGS: usize = 48;
@@ -114,7 +114,7 @@ fn one(tag: &Entry) -> Result<&str, Problem> {
             "Names that begin with `microsoft`, `azure` or `windows` are reserved by Azure.",
         ));
     }
-    if folded == MARK_KEY || folded == ADDRESS_KEY || folded.starts_with(SUBNET_KEY_PREFIX) {
+    if [MARK_KEY, ADDRESS_KEY, SEAL_KEY].contains(&folded.as_str()) || folded.starts_with(SUBNET_KEY_PREFIX) {
         return Err(refused("beamline's own mark stands in this tag."));
     }
     let value = scalar::text(name, &tag.node, tag.span())?;

@@ -574,6 +574,7 @@ impl Bench {
             consents: &consents,
             commit: None,
             input_digest: None,
+            remembered: &std::collections::BTreeSet::new(),
             neighbours: None,
         };
         make_plan(&wanted, &self.arm).await.unwrap()

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::definitions::Environment;
 use crate::resources::id::ResourceId;
-use crate::resources::{self, Address, Context, EnvironmentName, Kind, Listing, Mark, Site, Target};
+use crate::resources::{self, Address, Context, EnvironmentName, Kind, Listing, Mark, Seal, Site, Target};
 
 /// Bodies by the kind whose list they came from. Kinds that share an ARM type share the list of the
 /// first of them.
@@ -48,6 +48,8 @@ pub struct Found {
     pub body: Value,
     /// The mark it carries.
     pub mark: Option<Mark>,
+    /// Whether that mark was written for it.
+    pub seal: Seal,
 }
 
 /// A resource that carries our mark and is not declared.
@@ -61,6 +63,8 @@ pub struct Orphan {
     pub id: ResourceId,
     /// Its body.
     pub body: Value,
+    /// Whether its mark was written for it.
+    pub seal: Seal,
 }
 
 /// A resource in one of the environment's lists that is neither ours nor declared.
@@ -70,8 +74,10 @@ pub struct Foreign {
     pub id: ResourceId,
     /// What it is, for people: its name, or who has which role on what.
     pub told: String,
-    /// The mark of somebody else that it carries.
+    /// The mark of somebody else that it carries, or one of ours that was copied.
     pub mark: Option<Mark>,
+    /// Whether that mark was written for another resource, or nobody knows for which, so that it orders nothing.
+    pub is_copy: bool,
 }
 
 /// A soft-deleted resource that holds a declared name.
@@ -192,10 +198,10 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
     }
     let mut foreign = Vec::new();
     for (id, (kind, body)) in rest {
-        match mark_on(kind, body) {
-            Some(mark) if site.owns(&mark) => {
+        match resources::of(kind).mark_on(body) {
+            Some(marked) if site.owns(&marked.mark) => {
                 let address = address_on(kind, body, &id, site);
-                observed.orphans.push(Orphan { address, kind, id, body: body.clone() });
+                observed.orphans.push(Orphan { address, kind, id, body: body.clone(), seal: marked.seal });
             }
             Some(_) | None
                 if resources::of(kind).spec().listing == Listing::Group || is_inherited(&id, site) => {}
@@ -208,7 +214,7 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
         .into_iter()
         .map(|(id, kind, body)| {
             let told = resources::of(kind).told(body).unwrap_or_else(|| id.name().to_owned());
-            Foreign { id, told, mark: mark_on(kind, body) }
+            Foreign { id, told, mark: mark_on(kind, body), is_copy: false }
         })
         .collect();
     orphaned_elements(site, environment, lists, &mut observed);
@@ -271,7 +277,9 @@ fn find(
         let Target::Known(wanted) = of_kind.target(resource, &context) else { return None };
         rest.get_key_value(&wanted).filter(|(_, (found, _))| *found == kind)?
     };
-    Some(Found { id: id.clone(), body: (*body).clone(), mark: mark_on(kind, body) })
+    let marked = resources::of(kind).mark_on(body);
+    let seal = marked.as_ref().map_or(Seal::Missing, |marked| marked.seal);
+    Some(Found { id: id.clone(), body: (*body).clone(), mark: marked.map(|marked| marked.mark), seal })
 }
 
 fn find_in_parent(
@@ -290,7 +298,9 @@ fn find_in_parent(
     let Target::Known(id) = resources::of(resource.address.kind()).target(resource, context) else {
         return None;
     };
-    Some(Found { id, body: element.clone(), mark: outer.mark.clone().filter(|_| marked) })
+    // What an outer resource says of its elements is as true as its own mark.
+    let mark = outer.mark.clone().filter(|_| marked);
+    Some(Found { id, body: element.clone(), mark, seal: outer.seal })
 }
 
 fn element<'a>(body: &'a Value, pointer: &str, name: &str) -> Option<&'a Value> {
@@ -305,8 +315,8 @@ fn orphaned_elements(site: &Site, environment: &Environment, lists: &Lists, obse
         let spec = resources::of(inner).spec();
         let (Listing::InParentBody(pointer), Some(outer)) = (spec.listing, spec.parent) else { continue };
         for body in lists.of(outer) {
-            let owned = mark_on(outer, body).is_some_and(|mark| site.owns(&mark));
-            let Some(outer_id) = id_in(body).filter(|_| owned) else { continue };
+            let marked = resources::of(outer).mark_on(body).filter(|marked| site.owns(&marked.mark));
+            let Some((outer_id, marked)) = id_in(body).zip(marked) else { continue };
             let declared = observed.present.iter().find(|(_, found)| found.id == outer_id);
             let around = declared
                 .map(|(address, _)| address.clone())
@@ -327,6 +337,11 @@ fn orphaned_elements(site: &Site, environment: &Environment, lists: &Lists, obse
                     kind: inner,
                     id: outer_id.child(spec.segment, &azure_name),
                     body: element.clone(),
+                    seal: if declared.is_some() && marked.seal == Seal::Missing {
+                        Seal::Right
+                    } else {
+                        marked.seal
+                    },
                 });
             }
         }
@@ -336,14 +351,14 @@ fn orphaned_elements(site: &Site, environment: &Environment, lists: &Lists, obse
 /// The mark that a body carries.
 #[must_use]
 pub(super) fn mark_on(kind: Kind, body: &Value) -> Option<Mark> {
-    resources::of(kind).mark_on(body).map(|(mark, _)| mark)
+    resources::of(kind).mark_on(body).map(|marked| marked.mark)
 }
 
 /// The address that a body says it has; else one made of its name in Azure.
 fn address_on(kind: Kind, body: &Value, id: &ResourceId, site: &Site) -> Address {
     resources::of(kind)
         .mark_on(body)
-        .and_then(|(_, local)| Address::parse_local(&site.mark.environment, &local?).ok())
+        .and_then(|marked| Address::parse_local(&site.mark.environment, &marked.address?).ok())
         .filter(|address| address.kind() == kind)
         .unwrap_or_else(|| address_from_name(kind, id, site))
 }

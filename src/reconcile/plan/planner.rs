@@ -15,7 +15,7 @@ use super::order;
 use super::requests;
 use super::step::{FORMAT, Part, Plan, Revision, Step};
 use crate::definitions::{Environment, InputDigest, Location};
-use crate::reconcile::observe::{Found, Observed, Orphan, SoftDeleted};
+use crate::reconcile::observe::{Foreign, Found, Observed, Orphan, SoftDeleted};
 use crate::resources::id::ResourceId;
 use crate::resources::{
     self, Address, Adoption, Change, Context, Difference, Effect, Kind, NameScope, Protection, Reference,
@@ -521,17 +521,25 @@ impl<'a> Planner<'a> {
 
     fn report_foreign(&mut self) {
         let foreign = &self.input.observed.foreign;
-        if foreign.is_empty() {
-            return;
-        }
-        let mut named: Vec<String> = foreign.iter().take(MAX_NAMED).map(|one| one.told.clone()).collect();
-        if foreign.len() > MAX_NAMED {
-            named.push(format!("{} more", foreign.len() - MAX_NAMED));
-        }
-        self.notes.push(Note {
-            code: "not-ours".to_owned(),
-            address: None,
-            message: format!("in the group without our mark, left alone: {}", named.join(", ")),
+        let (copies, unmarked): (Vec<&Foreign>, Vec<&Foreign>) = foreign.iter().partition(|one| one.is_copy);
+        let mut note = |code: &str, of: &[&Foreign], told: &dyn Fn(&str) -> String| {
+            if of.is_empty() {
+                return;
+            }
+            let mut named: Vec<&str> = of.iter().take(MAX_NAMED).map(|one| one.told.as_str()).collect();
+            let more = format!("{} more", of.len().saturating_sub(MAX_NAMED));
+            if of.len() > MAX_NAMED {
+                named.push(&more);
+            }
+            self.notes.push(Note { code: code.to_owned(), address: None, message: told(&named.join(", ")) });
+        };
+        note("not-ours", &unmarked, &|named| format!("in the group without our mark, left alone: {named}"));
+        note("copied-mark", &copies, &|named| {
+            format!(
+                "with our mark, but not written for it (tags were copied, or an earlier version wrote it and the \
+                 journal does not know it), left alone: {named}. Delete it by hand if nobody needs it, or declare it \
+                 with `adopt: true`"
+            )
         });
     }
 

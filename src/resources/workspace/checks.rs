@@ -12,7 +12,7 @@ use super::super::tags;
 pub(super) fn check(resource: &Resource, all: &Resources) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(name_rule::check(resource, is_name, NAME_RULE));
-    findings.extend(tags::check(resource, OWN_TAGS, None));
+    findings.extend(tags::check(resource, tags::MARKS, None));
     findings.extend(check_storage(resource, all));
     findings.extend(identity::check(resource));
     findings.extend(check_primary_identity(resource));
@@ -30,9 +30,6 @@ fn is_name(name: &str) -> bool {
 
 const NAME_RULE: &str =
     "a workspace has 3 to 33 letters, digits, dashes and underscores, a letter or digit first";
-
-/// The mark and the address.
-const OWN_TAGS: usize = 2;
 
 /// What Azure refuses as a workspace's default account (What is an Azure Machine Learning workspace,
 /// learn.microsoft.com).

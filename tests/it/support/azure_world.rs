@@ -1,6 +1,7 @@
 //! Azure alone: the simulator in this process on virtual time, the production client, the executor and
 //! an in-memory journal. Hours of provisioning pass in milliseconds, and the same seed is the same run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use beamline::azure::{Arm, Budget, Cloud, Tokens};
@@ -268,7 +269,17 @@ fn wanted<'a>(
     consents: &'a Consents,
     former_groups: &'a [ResourceId],
 ) -> Wanted<'a> {
-    Wanted { environment, site, former_groups, consents, commit: None, input_digest: None, neighbours: None }
+    static NOTHING: BTreeSet<ResourceId> = BTreeSet::new();
+    Wanted {
+        environment,
+        site,
+        former_groups,
+        consents,
+        commit: None,
+        input_digest: None,
+        remembered: &NOTHING,
+        neighbours: None,
+    }
 }
 
 /// Runs a story on virtual time, where the test itself is not one.

@@ -556,6 +556,7 @@ impl DaemonWorld {
             consents: &Consents::default(),
             commit: None,
             input_digest: None,
+            remembered: &std::collections::BTreeSet::new(),
             neighbours: None,
         };
         let plan = make_plan(&wanted, &account.arm).await.unwrap().plan;
