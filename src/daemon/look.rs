@@ -123,8 +123,7 @@ async fn view(shared: &Arc<Shared>) -> Result<View, LookError> {
     let inbox = shared.store.inbox().await?;
     let known = shared.store.open_pull_requests().await?;
     let heads = fetch(shared, known.into_keys().map(PullRequestNumber::get).collect()).await?;
-    let lost = heads.lost.branches.get(&shared.branch);
-    let ailment = lost.map(|(commit, why)| format!("{} at {}: {why}", shared.branch, commit.short()));
+    let ailment = shared.ailment_of(&heads);
     Ok(View { heads, inbox, main: Main::Failed, ailment })
 }
 

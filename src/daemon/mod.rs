@@ -55,6 +55,7 @@ mod touched;
 mod triggers;
 mod trouble;
 pub mod unheeded;
+mod watched;
 mod weather;
 mod wellness;
 mod worker;

@@ -113,3 +113,55 @@ async fn an_azure_that_cannot_be_reached_for_long_is_said_and_asked_until_it_is_
     assert!(world.repository.note(&commit).contains("success"), "{}", world.repository.note(&commit));
     world.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_watched_branch_that_is_not_there_is_said_until_it_is() {
+    let log = Kept::default();
+    let _kept = log.keep();
+    let mut world = DaemonWorld::with(watched());
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    world.clock.sleep(2 * MINUTE).await;
+    assert!(
+        matches!(&reasons()[..], [(Part::Repository, why)] if why.contains("no branch yet")),
+        "{:?}",
+        reasons()
+    );
+    // The settings watch main.
+    let note = world.push_branch("mian", "first").await;
+    assert!(note.contains("beamline/plan: dev: success: Would be: 7 to create"), "{note}");
+    world.clock.sleep(2 * MINUTE).await;
+    let why = match &reasons()[..] {
+        [(Part::Repository, why)] => why.clone(),
+        other => panic!("{other:?}"),
+    };
+    for part in ["the branch main (repository.branch) is not in", "did you mean mian?", "There are: mian"] {
+        assert!(why.contains(part), "{why}");
+    }
+    assert!(world.take_writes().is_empty());
+    let note = world.push("it is there").await;
+    assert!(note.contains("beamline/apply: dev: success: Applied: 7 created"), "{note}");
+    world.clock.sleep(2 * MINUTE).await;
+    assert_eq!(reasons(), []);
+    world.take_writes();
+    world.repository.git_of_origin(&["update-ref", "-d", "refs/heads/main"]);
+    world.clock.sleep(10 * MINUTE).await;
+    assert!(
+        matches!(&reasons()[..], [(Part::Repository, why)] if why.contains("was it deleted?") || why.contains("did you mean mian?")),
+        "{:?}",
+        reasons()
+    );
+    assert!(world.take_writes().is_empty(), "nothing is deleted with it");
+    world.repository.write("environments/dev.yaml", &small(2));
+    let note = world.push("it is back").await;
+    assert!(note.contains("beamline/apply: dev: success: Applied: 1 changed"), "{note}");
+    world.clock.sleep(2 * MINUTE).await;
+    assert_eq!(reasons(), []);
+    assert_eq!(
+        log.having(&[" degraded ", "part=Repository", "repository.branch"]).len(),
+        1,
+        "{:#?}",
+        log.having(&["degraded"])
+    );
+    world.finish().await;
+}
