@@ -72,14 +72,16 @@ pub(super) fn with_consents(
 }
 
 fn named(idle: &[&ConsentStanding]) -> String {
-    let one = |one: &&ConsentStanding| {
-        format!("consent line {} ({}) {}", one.line.target, one.line.origin(), what_of(one))
+    let one = |one: &&ConsentStanding| match one.line.is_malformed() {
+        true => format!("`{}` ({}) {}", one.line.target, one.line.origin(), what_of(one)),
+        false => format!("consent line {} ({}) {}", one.line.target, one.line.origin(), what_of(one)),
     };
     idle.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn placed(idle: &[&ConsentStanding]) -> String {
     match idle {
+        [one] if one.line.is_malformed() => format!("a line of {} {}", one.line.origin(), what_of(one)),
         [one] => format!("consent line of {} {}", one.line.origin(), what_of(one)),
         [one, ..] => {
             format!("{} consent lines do nothing: that of {} {}", idle.len(), one.line.origin(), what_of(one))
@@ -90,6 +92,8 @@ fn placed(idle: &[&ConsentStanding]) -> String {
 
 fn what_of(one: &ConsentStanding) -> &'static str {
     match one.standing {
+        _ if one.line.is_malformed() => "is no consent line",
+        Standing::Malformed { .. } => "is no consent line",
         Standing::Void { .. } => "is void",
         Standing::GlobDoesNotCount { .. } => "is a glob, which does not count",
         Standing::MatchesNothing { .. } | Standing::Elsewhere => "matches nothing",

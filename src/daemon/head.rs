@@ -74,9 +74,11 @@ pub(super) async fn accept(
             let statuses = vec![wording::refused(&about, &why)];
             (Arrival::Refused(branch.clone()), Vec::new(), statuses)
         }
-        Looked::Into(found, unheeded) => {
-            unheeded.log(branch.as_str(), &commit);
+        Looked::Into(found, mut unheeded) => {
             let work = if is_left_out { Vec::new() } else { new_work(shared, kind, &commit, found).await? };
+            // Work may come of what no commit touches: an environment whose last apply waits for this very line.
+            unheeded.leave_to(&work);
+            unheeded.log(branch.as_str(), &commit);
             let names: Vec<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
             let statuses = match names.as_slice() {
                 [] => vec![wording::none_changed(&about, &unheeded)],

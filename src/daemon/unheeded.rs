@@ -4,7 +4,8 @@
 //! Guarantee: nothing that somebody wrote for beamline is passed over in silence.
 
 use crate::git::{CommitId, Reader};
-use crate::reconcile::plan::{ConsentLine, Consents, Globs, Reach};
+use crate::reconcile::plan::{ConsentLine, Consents, Globs, Reach, probably};
+use crate::store::NewWork;
 
 /// Most files that a status names.
 const MAX_NAMED: usize = 3;
@@ -33,6 +34,13 @@ impl Unheeded {
         Self { files, consents: consents.lines().cloned().collect() }
     }
 
+    /// Leaves the lines that speak of what is worked on to the plans of that.
+    pub(super) fn leave_to(&mut self, work: &[NewWork]) {
+        let speaks_of = |name: &str| work.iter().any(|one| one.environment.as_str() == name);
+        let is_told = |name: &str| name.contains('*') || speaks_of(name);
+        self.consents.retain(|line| work.is_empty() || line.environment().is_some_and(|name| !is_told(name)));
+    }
+
     /// Says it to the operator. The status says it to its author.
     pub(super) fn log(&self, place: &str, commit: &CommitId) {
         let commit = commit.short();
@@ -41,12 +49,17 @@ impl Unheeded {
         }
         for line in &self.consents {
             let (target, origin) = (&line.target, line.origin());
+            if line.is_malformed() {
+                let write = probably(line);
+                tracing::warn!(place, commit, line = target, origin, write, "a line is no consent line");
+                continue;
+            }
             tracing::warn!(
                 place,
                 commit,
                 target,
                 origin,
-                "a consent line does nothing: no environment is touched"
+                "a consent line does nothing: its environment is not touched"
             );
         }
     }
@@ -57,6 +70,9 @@ impl Unheeded {
     pub fn sentences(&self) -> Option<String> {
         let consents = match self.consents.as_slice() {
             [] => None,
+            [one] if one.is_malformed() => {
+                Some(format!("No consent line, that of {}; one is: {}", one.origin(), probably(one)))
+            }
             [one] if self.files.is_empty() => {
                 Some(format!("Consent line {} ({}) matches nothing", one.target, one.origin()))
             }
@@ -73,5 +89,47 @@ impl Unheeded {
         };
         let said: Vec<String> = consents.into_iter().chain(files).collect();
         (!said.is_empty()).then(|| said.join(". "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::apply::RunKind;
+
+    fn unheeded(message: &str) -> Unheeded {
+        let mut consents = Consents::new(Globs::default());
+        consents.read_message(&"b4c0045".repeat(6)[..40], "Ada", message, &Reach::Named);
+        Unheeded { files: Vec::new(), consents: consents.lines().cloned().collect() }
+    }
+
+    #[test]
+    fn a_line_for_what_is_worked_on_although_no_commit_touches_it_is_left_to_that_ones_plan() {
+        let lines = "Beamline-Consent: destroy dev/workspace\nBeamline-Consent: destroy other/workspace\n\
+                     Beamline-Consent: destroy";
+        let work = NewWork {
+            kind: RunKind::Apply,
+            environment: "dev".parse().unwrap(),
+            path: "environments/dev.yaml".to_owned(),
+            removed: true,
+            input_digest: None,
+        };
+        let mut left = unheeded(lines);
+        left.leave_to(&[work]);
+        assert_eq!(
+            left.consents.iter().map(|line| line.target.as_str()).collect::<Vec<_>>(),
+            ["other/workspace"]
+        );
+        let mut all = unheeded(lines);
+        all.leave_to(&[]);
+        assert_eq!(all.consents.len(), 3);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_told_with_the_one_that_can() {
+        assert_eq!(
+            unheeded("Beamline-Consent: dev/workspace").sentences().unwrap(),
+            "No consent line, that of b4c0045 by Ada; one is: Beamline-Consent: destroy dev/workspace"
+        );
     }
 }

@@ -40,6 +40,21 @@ async fn a_line_that_matches_nothing_is_said_with_what_was_meant() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_that_cannot_be_read_is_said_with_the_one_to_write() {
+    for line in
+        ["Consent: dev/storage_accounts/lake", "Consent: detsroy dev/storage_accounts/lake", "Consent:"]
+    {
+        let world = world(Globs::DoNotCount).await;
+        let note = world.push(&format!("the lake goes\n\nBeamline-{line}")).await;
+        assert!(note.contains(" is no consent line"), "{note}");
+        let whole = "; write: Beamline-Consent: destroy dev/storage_accounts/lake\n";
+        assert!(format!("{note}\n").contains(whole), "{note}");
+        assert!(world.take_writes().is_empty());
+        world.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_status_names_the_lines_in_force() {
     let world = world(Globs::DoNotCount).await;
     let note = world.push("the lake goes\n\nBeamline-Consent: destroy dev/storage_accounts/lake").await;

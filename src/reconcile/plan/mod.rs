@@ -25,7 +25,7 @@ pub use action::{Action, Blocker, Note, Reason};
 pub use check::{Defect, check};
 pub use consent::{
     ConsentLine, ConsentSource, ConsentStanding, Consents, Globs, Reach, Standing, VALID_FOR, is_target,
-    printable, trailer,
+    printable, probably, trailer,
 };
 pub use moved::moved;
 pub(in crate::reconcile) use planner::is_deletion;

@@ -2,11 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::malformed;
+
 /// The trailer's key, compared without regard to casing, as Git compares trailer keys.
-const KEY: &str = "beamline-consent:";
+pub(super) const KEY: &str = "Beamline-Consent";
 
 /// The longest target that is read, in characters. An address is far shorter.
 const MAX_TARGET_CHARS: usize = 300;
+
+/// What is kept of a line that cannot be read, in characters: enough to see that its address is too long.
+pub(super) const ROOM: usize = MAX_TARGET_CHARS + 40;
 
 /// The line that people copy into the message of a commit.
 #[must_use]
@@ -17,7 +22,8 @@ pub fn trailer(target: impl std::fmt::Display) -> String {
 /// A consent line as somebody wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsentLine {
-    /// What may be destroyed: an address, or a glob, whose `*` stands for any run of characters.
+    /// What may be destroyed: an address, or a glob, whose `*` stands for any run of characters. Of a line that
+    /// cannot be read the whole line, which allows nothing.
     pub target: String,
     /// Where it stands.
     pub source: ConsentSource,
@@ -61,7 +67,14 @@ impl ConsentLine {
     /// The environment that it speaks of; `None` for what is no address.
     #[must_use]
     pub fn environment(&self) -> Option<&str> {
-        self.target.split_once('/').map(|(environment, _)| environment)
+        let target = if self.is_malformed() { malformed::address_in(&self.target)? } else { &self.target };
+        target.split_once('/').map(|(environment, _)| environment)
+    }
+
+    /// Whether it was meant to consent and cannot be read.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        !is_target(&self.target)
     }
 
     pub(super) fn is_glob(&self) -> bool {
@@ -69,15 +82,16 @@ impl ConsentLine {
     }
 }
 
-/// The targets of the consent lines of a commit message, in their order.
-pub(super) fn targets_in(message: &str) -> impl Iterator<Item = &str> {
-    message.lines().filter_map(target_in)
+/// The targets of the consent lines of a commit message, in their order, and those lines whole that were meant to
+/// consent and cannot be read.
+pub(super) fn targets_in(message: &str) -> impl Iterator<Item = String> {
+    let read = |line: &str| target_in(line).map(str::to_owned).or_else(|| malformed::meant(line));
+    message.lines().filter_map(read)
 }
 
-fn target_in(line: &str) -> Option<&str> {
-    let line = line.trim();
-    let key = line.get(..KEY.len()).filter(|key| key.eq_ignore_ascii_case(KEY))?;
-    let target = line[key.len()..].trim().strip_prefix("destroy ")?.trim();
+pub(super) fn target_in(line: &str) -> Option<&str> {
+    let (key, rest) = line.trim().split_once(':')?;
+    let target = rest.trim().strip_prefix("destroy ").filter(|_| key.eq_ignore_ascii_case(KEY))?.trim();
     is_target(target).then_some(target)
 }
 
@@ -124,10 +138,10 @@ mod tests {
             "Beamline-Consent: destroy a/b extra",
             "see Beamline-Consent: destroy *",
         ] {
-            assert_eq!(targets_in(line).next(), None, "{line}");
+            assert_eq!(target_in(line), None, "{line}");
         }
         let long = format!("Beamline-Consent: destroy {}", "x".repeat(MAX_TARGET_CHARS + 1));
-        assert_eq!(targets_in(&long).next(), None);
+        assert_eq!(target_in(&long), None);
     }
 
     #[test]

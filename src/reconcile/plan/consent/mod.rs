@@ -9,6 +9,7 @@
 //! nothing.
 
 mod line;
+mod malformed;
 mod standing;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 pub use line::{ConsentLine, ConsentSource, is_target, trailer};
+pub use malformed::probably;
 pub use standing::{ConsentStanding, Standing};
 
 use crate::resources::Address;
@@ -110,7 +112,7 @@ impl Consents {
         for target in line::targets_in(message) {
             let source = ConsentSource::Commit { commit: commit.to_owned() };
             let author = printable(author);
-            self.add(ConsentLine { target: target.to_owned(), source, author }, reach.clone());
+            self.add(ConsentLine { target, source, author }, reach.clone());
         }
     }
 
@@ -130,7 +132,7 @@ impl Consents {
     }
 
     fn allows(&self, line: &ConsentLine, reach: &Reach, address: &Address, id: &ResourceId) -> bool {
-        let counts = !line.is_glob() || self.globs == Globs::Count;
+        let counts = !line.is_malformed() && (!line.is_glob() || self.globs == Globs::Count);
         let reaches = match reach {
             Reach::Named | Reach::Brought => true,
             Reach::Only(shown) => shown == id,

@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::line::trailer;
+use super::malformed::probably;
 use super::{ConsentLine, Consents, Globs, Reach, names};
 use crate::definitions::nearest;
 use crate::resources::id::ResourceId;
 use crate::resources::{Address, EnvironmentName};
 
 /// Most addresses that one line is said to allow, or that are offered instead of it.
-const MAX_NAMED: usize = 20;
+pub(super) const MAX_NAMED: usize = 20;
 
 /// A consent line, and what has become of it in a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,13 @@ pub enum Standing {
     GlobDoesNotCount {
         /// What it would match: the lines to write instead name these.
         instead: Vec<Address>,
+    },
+    /// It was meant to consent and cannot be read.
+    Malformed {
+        /// What is wrong with it, as a clause.
+        why: String,
+        /// The lines to write instead: none where nothing is to be destroyed that it could mean.
+        write: Vec<String>,
     },
     /// It allows nothing any more.
     Void {
@@ -86,6 +94,20 @@ impl ConsentStanding {
                     lines.join(", ")
                 )
             }
+            Standing::Malformed { why, write } if write.is_empty() => {
+                format!("the line `{target}` ({origin}) is no consent line: {why}")
+            }
+            Standing::Malformed { why, write } => {
+                let write = write.join(", ");
+                format!("the line `{target}` ({origin}) is no consent line: {why}; write: {write}")
+            }
+            Standing::Elsewhere if self.line.is_malformed() => format!(
+                "the line `{target}` ({origin}) is no consent line, and its environment is not touched; one is: {}",
+                probably(&self.line)
+            ),
+            Standing::Void { why } if self.line.is_malformed() => {
+                format!("the line `{target}` ({origin}) is no consent line, and void: {why}")
+            }
             Standing::Void { why } => {
                 format!("the consent line `destroy {target}` ({origin}) is void: {why}")
             }
@@ -100,6 +122,7 @@ impl ConsentStanding {
     pub fn code(&self) -> Option<&'static str> {
         match self.standing {
             Standing::InForce { .. } | Standing::Elsewhere => None,
+            Standing::Malformed { .. } => Some("consent-malformed"),
             Standing::MatchesNothing { .. } => Some("consent-matches-nothing"),
             Standing::GlobDoesNotCount { .. } => Some("consent-glob"),
             Standing::Void { .. } => Some("consent-void"),
@@ -137,7 +160,9 @@ impl Consents {
         others: &[Address],
     ) -> Option<Standing> {
         let speaks_of = line.environment().unwrap_or(&line.target);
-        let is_ours = speaks_of == environment.as_str();
+        // Whoever wrote a line without an address sees it in every plan.
+        let is_ours =
+            speaks_of == environment.as_str() || line.environment().is_none() && line.is_malformed();
         let may_be_ours = is_ours || speaks_of.contains('*');
         if !may_be_ours && (self.environments.is_empty() || self.environments.contains(speaks_of)) {
             return matches!(reach, Reach::Brought).then_some(Standing::Elsewhere);
@@ -146,6 +171,9 @@ impl Consents {
             destroyed.iter().filter(|(address, id)| names(line, address, id)).take(MAX_NAMED).collect();
         if let Reach::Void(why) = reach {
             return Some(Standing::Void { why: why.clone() });
+        }
+        if line.is_malformed() {
+            return Some(self.malformed(line, environment, destroyed, others));
         }
         if line.is_glob() && self.globs == Globs::DoNotCount {
             let instead = named.into_iter().map(|(address, _)| address.clone()).collect();
@@ -163,30 +191,32 @@ impl Consents {
             let why = "what stands there now is not what its author was shown".to_owned();
             return Some(Standing::Void { why });
         }
-        Some(self.matches_nothing(line, environment, destroyed, others))
+        let (why, meant) = self.matches_nothing(line, environment, destroyed, others);
+        Some(Standing::MatchesNothing { why, meant })
     }
 
-    fn matches_nothing(
+    /// Why a line matches nothing, as a clause, and the address that was probably meant.
+    pub(super) fn matches_nothing(
         &self,
         line: &ConsentLine,
         environment: &EnvironmentName,
         destroyed: &[(Address, ResourceId)],
         others: &[Address],
-    ) -> Standing {
+    ) -> (String, Option<String>) {
         let Some(speaks_of) = line.environment() else {
             let why = "it is no address: write ENVIRONMENT/TYPE/NAME".to_owned();
-            return Standing::MatchesNothing { why, meant: None };
+            return (why, None);
         };
         if speaks_of != environment.as_str() && !speaks_of.contains('*') {
             let known = self.environments.iter().map(String::as_str);
             let near = nearest(speaks_of, known.chain([environment.as_str()]));
             let meant = near.map(|near| format!("{near}{}", &line.target[speaks_of.len()..]));
             let why = format!("there is no environment `{speaks_of}`");
-            return Standing::MatchesNothing { why, meant };
+            return (why, meant);
         }
         if others.iter().any(|address| address.to_string() == line.target) {
             let why = "nothing is to be destroyed there".to_owned();
-            return Standing::MatchesNothing { why, meant: None };
+            return (why, None);
         }
         let going: Vec<String> = destroyed.iter().map(|(address, _)| address.to_string()).collect();
         let staying: Vec<String> = others.iter().map(ToString::to_string).collect();
@@ -197,7 +227,7 @@ impl Consents {
         } else {
             "nothing of that name is to be destroyed"
         };
-        Standing::MatchesNothing { why: why.to_owned(), meant: meant.map(str::to_owned) }
+        (why.to_owned(), meant.map(str::to_owned))
     }
 }
 
@@ -258,6 +288,41 @@ mod tests {
             counting,
             ["consent to destroy production/* (b4c0045 by Ada) is in force for production/key_vaults/main"]
         );
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_told_with_the_one_to_write() {
+        let said = |line: &str| {
+            let mut consents = Consents::new(Globs::Count);
+            consents.read_message(&"b4c0045".repeat(6)[..40], "Ada", line, &Reach::Named);
+            let destroyed = [("production/key_vaults/main".parse().unwrap(), id("kv"))];
+            assert!(!consents.allow(&destroyed[0].0, &destroyed[0].1), "{line}");
+            let standings = consents.standings(&"production".parse().unwrap(), &destroyed, &[]);
+            standings.iter().map(ConsentStanding::sentence).collect::<Vec<_>>().join("\n")
+        };
+        let told =
+            |line: &str, what: &str| format!("the line `{line}` (b4c0045 by Ada) is no consent line: {what}");
+        let write = "write: Beamline-Consent: destroy production/key_vaults/main";
+        for (line, what) in [
+            (
+                "Beamline-Consent: detsroy production/key_vaults/main",
+                format!("`detsroy` is not `destroy`; {write}"),
+            ),
+            (
+                "Beamline-Consent: destroy production/key_vaults/mian now",
+                format!(
+                    "something follows its address, and nothing of that name is to be destroyed; {write}"
+                ),
+            ),
+            ("Beamline-Consent: destroy", format!("it names no address; {write}")),
+            (
+                "Beamline-Consent: production/*",
+                format!("the word `destroy` is missing before the address; {write}"),
+            ),
+        ] {
+            assert_eq!(said(line), told(line, &what));
+        }
+        assert_eq!(said("Beamline-Consent: staging/workspace"), "", "it is left to that one's plan");
     }
 
     #[test]
