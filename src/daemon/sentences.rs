@@ -175,11 +175,23 @@ pub(super) fn blocked(plan: &Plan) -> String {
         }
     }
     match (others.as_slice(), refused.as_slice()) {
-        // Consent would not help as long as something else is in the way.
-        ([only], _) => format!("Blocked: {}", only.message()),
-        ([first, more @ ..], _) => format!("Blocked by {} problems: {}", more.len() + 1, first.message()),
+        // Consent alone would not help as long as something else is in the way; that it will be needed too is
+        // said now, so that one commit can do both.
+        ([only], refused) => format!("Blocked{}: {}", also_lacking(refused.len()), only.message()),
+        ([first, more @ ..], refused) => {
+            let lacking = also_lacking(refused.len());
+            format!("Blocked by {} problems{lacking}: {}", more.len() + 1, first.message())
+        }
         ([], []) => "Blocked".to_owned(),
         ([], refused) => asking::needs_consent(refused),
+    }
+}
+
+fn also_lacking(lines: usize) -> String {
+    match lines {
+        0 => String::new(),
+        1 => ", and 1 consent line is missing".to_owned(),
+        lines => format!(", and {lines} consent lines are missing"),
     }
 }
 
@@ -328,14 +340,14 @@ mod tests {
     }
 
     #[test]
-    fn consent_is_not_asked_for_while_something_else_is_in_the_way() {
+    fn what_is_in_the_way_is_said_before_the_consent_that_is_missing_too() {
         let other = Blocker::Impossible {
             address: Address::single(&"production".parse().unwrap(), Kind::Workspace),
             field: None,
             why: "Azure cannot".to_owned(),
         };
         let text = blocked(&plan(vec![refusal("a"), other]));
-        assert_eq!(text, "Blocked: production/workspace: Azure cannot");
+        assert_eq!(text, "Blocked, and 1 consent line is missing: production/workspace: Azure cannot");
     }
 
     fn deeds(steps: Vec<(&str, Action, Part, StepEnd)>) -> Deeds {
