@@ -48,7 +48,7 @@ impl Store {
     /// gets mode 0600, because the addresses of running operations in it are signed.
     ///
     /// # Errors
-    /// [`StoreError::Open`] and [`StoreError::Path`] about the file, [`StoreError::Damaged`],
+    /// [`StoreError::Unwritable`] and [`StoreError::Path`] about the file, [`StoreError::Damaged`],
     /// [`StoreError::NewerSchema`]; none of them changes a file that was there.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let file = Arc::new(JournalFile::make(path)?);

@@ -3,19 +3,26 @@
 use std::path::{Path, PathBuf};
 
 use super::lock::LockError;
+use super::plight::Plight;
 use crate::reconcile::apply::JournalError;
 
 /// Why the store could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file or its folder cannot be made or opened.
-    #[error("the journal {} cannot be opened: check that the folder exists and belongs to this user", path.display())]
-    Open {
+    /// The file cannot be made, opened, read or written.
+    #[error(
+        "the journal {} cannot be written: {}. A daemon that runs goes on by itself",
+        path.display(),
+        plight.remedy(path)
+    )]
+    Unwritable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// What is the matter.
+        plight: Plight,
+        /// What the system or the database said.
         #[source]
-        source: std::io::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The path cannot be written as text.
     #[error("the path of the journal, {}, is not UTF-8: choose another", path.display())]
@@ -64,45 +71,6 @@ pub enum StoreError {
         path.display()
     )]
     Busy {
-        /// The file.
-        path: PathBuf,
-        /// What the database said.
-        #[source]
-        source: sqlx::Error,
-    },
-    /// The disk is full.
-    #[error(
-        "the journal {} cannot be written because its disk is full: make room there (`df` shows it); nothing \
-         else needs to be done",
-        path.display()
-    )]
-    Full {
-        /// The file.
-        path: PathBuf,
-        /// What the database said.
-        #[source]
-        source: sqlx::Error,
-    },
-    /// The disk or the file may only be read.
-    #[error(
-        "the journal {} may only be read: is its disk mounted read-only (`mount` shows it), or does the file \
-         belong to another user?",
-        path.display()
-    )]
-    ReadOnly {
-        /// The file.
-        path: PathBuf,
-        /// What the database said.
-        #[source]
-        source: sqlx::Error,
-    },
-    /// The disk fails.
-    #[error(
-        "the journal {} cannot be read or written: check its disk (mounted, writable, whole) with `df` and \
-         `dmesg`",
-        path.display()
-    )]
-    Disk {
         /// The file.
         path: PathBuf,
         /// What the database said.
@@ -161,15 +129,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What the system says of the file at `path`.
+    pub(super) fn of_file(path: &Path, source: std::io::Error) -> Self {
+        Self::Unwritable { path: path.to_owned(), plight: Plight::of(&source), source: source.into() }
+    }
+
     /// The same, said of the file at `path` where that is what failed.
     pub(super) fn at(self, path: &Path) -> Self {
         let Self::Database(source) = self else { return self };
         let path = path.to_owned();
         match primary_code(&source) {
             Some(SQLITE_BUSY | SQLITE_LOCKED) => Self::Busy { path, source },
-            Some(SQLITE_FULL) => Self::Full { path, source },
-            Some(SQLITE_READONLY | SQLITE_PERM) => Self::ReadOnly { path, source },
-            Some(SQLITE_IOERR | SQLITE_CANTOPEN) => Self::Disk { path, source },
+            Some(SQLITE_FULL) => Self::Unwritable { path, plight: Plight::Full, source: source.into() },
+            Some(SQLITE_READONLY | SQLITE_PERM | SQLITE_IOERR | SQLITE_CANTOPEN) => {
+                Self::Unwritable { plight: Plight::find(&path), path, source: source.into() }
+            }
             Some(SQLITE_CORRUPT | SQLITE_NOTADB) => Self::Damaged { path, finding: source.to_string() },
             Some(_) | None => Self::Database(source),
         }
@@ -179,12 +153,9 @@ impl StoreError {
     #[must_use]
     pub fn is_of_the_disk(&self) -> bool {
         match self {
-            Self::Open { .. }
+            Self::Unwritable { .. }
             | Self::Damaged { .. }
             | Self::Busy { .. }
-            | Self::Full { .. }
-            | Self::ReadOnly { .. }
-            | Self::Disk { .. }
             | Self::Gone { .. }
             | Self::Occupied { .. }
             | Self::Database(_) => true,

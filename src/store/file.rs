@@ -78,7 +78,7 @@ impl JournalFile {
     /// Makes the file, and its folder (mode 0700), where they are missing. The file gets mode 0600, because
     /// the addresses of running operations in it are signed.
     pub(super) fn make(path: &Path) -> Result<Self, StoreError> {
-        let open = |source| StoreError::Open { path: path.to_owned(), source };
+        let open = |source| StoreError::of_file(path, source);
         let options = connect_options(&url_of(path)?)?;
         if let Some(folder) = folder_of(path) {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(open)?;
@@ -98,7 +98,7 @@ impl JournalFile {
     /// The file, to be read only; `None` where there is none. Nothing is made or changed.
     pub(super) fn found(path: &Path) -> Result<Option<Self>, StoreError> {
         let found = identity_of(path);
-        let known = found.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        let known = found.map_err(|source| StoreError::of_file(path, source))?;
         let Some(known) = known else { return Ok(None) };
         Ok(Some(Self {
             path: path.to_owned(),
@@ -275,8 +275,7 @@ pub(super) fn connect_options(url: &str) -> Result<AnyConnectOptions, StoreError
 /// Escapes what would end the path in a URL.
 fn url_of(path: &Path) -> Result<String, StoreError> {
     let text = path.to_str().ok_or_else(|| StoreError::Path { path: path.to_owned() })?;
-    let absolute =
-        std::path::absolute(text).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    let absolute = std::path::absolute(text).map_err(|source| StoreError::of_file(path, source))?;
     let text = absolute.to_str().ok_or_else(|| StoreError::Path { path: path.to_owned() })?;
     let mut url = "sqlite://".to_owned();
     for byte in text.bytes() {

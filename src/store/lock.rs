@@ -24,6 +24,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::file_system::{Locality, locality_of};
+use super::plight::Plight;
 
 /// How often a lock is tried again that nobody can be named for: a child has it too between its fork and the begin of
 /// its program, which is when it lets go.
@@ -77,9 +78,9 @@ pub enum LockError {
     },
     /// The folder or the lock in it cannot be made, opened or locked.
     #[error(
-        "{} cannot be locked, so that no second beamline writes there: check that the folder is writable and \
-         that it and this file belong to the user that beamline runs as",
-        path.display()
+        "{} cannot be locked, so that no second beamline writes there: {}",
+        path.display(),
+        Plight::of(source).remedy(path)
     )]
     Open {
         /// The folder or the file.

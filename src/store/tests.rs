@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use tempfile::TempDir;
 
 use super::fixture::{branch, commit, delivery, folder, name, new_work, now, run_record, silent};
+use super::plight::Plight;
 use super::{
     Acceptance, Arrival, Delivery, FolderLock, Line, Store, StoreError, Writability, environment_lease,
 };
@@ -134,7 +135,7 @@ async fn a_full_disk_is_a_state_that_ends_when_there_is_room() {
     store.limit_room(NonZeroU32::new(1));
     for attempt in 0..5 {
         let error = store.store_deliveries(&[large(&attempt.to_string())]).await.unwrap_err();
-        assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+        assert!(matches!(error, StoreError::Unwritable { plight: Plight::Full, .. }), "{error:?}");
         assert!(error.to_string().contains(&path) && error.to_string().contains("make room"), "{error}");
         let Writability::Unwritable { why, .. } = store.writability() else { panic!("it says it is well") };
         assert!(why.contains(&path) && why.contains("full"), "{why}");

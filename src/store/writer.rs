@@ -320,7 +320,7 @@ pub(super) async fn prepare(db: &mut AnyConnection, path: &Path) -> Result<(), S
 async fn keep_copy(db: &mut AnyConnection, path: &Path, version: i64) -> Result<(), StoreError> {
     let beside = |end: &str| PathBuf::from(format!("{}.schema-{version}{end}", path.display()));
     let (half, whole) = (beside(".half"), beside(""));
-    let failed = |source| StoreError::Open { path: half.clone(), source };
+    let failed = |source| StoreError::of_file(&half, source);
     // SQLite fills an empty file, which nobody else may read.
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half).map_err(failed)?;
     sqlx::query("VACUUM INTO $1").bind(half.display().to_string()).execute(&mut *db).await?;

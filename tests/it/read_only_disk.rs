@@ -1,7 +1,7 @@
-//! A state folder on a file system that is really read-only, by the real binary.
+//! A state folder on a file system that is really read-only, or really full, by the real binary.
 //!
-//! One on which a running daemon has its journal open cannot be remounted read-only by hand (EBUSY). A full one is in
-//! `hang.rs`.
+//! One on which a running daemon has its journal open cannot be remounted read-only by hand (EBUSY). One that is full
+//! for a while in the middle of a run is in `hang.rs` too.
 
 use std::time::Duration;
 
@@ -52,4 +52,27 @@ fn on_a_read_only_disk_a_daemon_does_not_start_and_says_why() {
     assert!(wait_until(PATIENCE, is_done), "{}", machine.notes(&commit));
     daemon.signal("TERM");
     assert!(daemon.wait(PATIENCE).is_success());
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_start_is_called_full_and_what_is_advised_helps() {
+    let Some(machine) = machine() else { return };
+    machine.push(&small(1));
+    let apply = || machine.beamline("beamline.toml", &["apply", "production", "--yes"]).wait(PATIENCE);
+    let daemon = || machine.beamline("beamline.toml", &["daemon"]).wait(PATIENCE);
+    // Once without a journal, and once with one that was there before; with no byte left, and with too few.
+    for round in 0..2 {
+        for left in [0, 16 * 1024] {
+            machine.fill_disk_but(left);
+            for said in [apply(), daemon()] {
+                assert_eq!(said.status.and_then(|status| status.code()), Some(1), "{round}: {}", said.text);
+                let state = machine.path().join("state").display().to_string();
+                let advice = format!("is full: make room there (`df -h {state}`");
+                assert!(said.text.contains(&advice), "{round}, {left} left: {}", said.text);
+            }
+            machine.free_disk();
+        }
+        let said = apply();
+        assert!(said.is_success(), "{round}: {}", said.text);
+    }
 }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use beamline::daemon::event::{Because, Event};
 use beamline::daemon::{Rhythm, Wellness};
 use beamline::forge::{Forge, GitHub, github};
-use beamline::store::{Delivery, StoreError};
+use beamline::store::{Delivery, Plight, StoreError};
 use beamline::wire;
 use serde_json::Value;
 
@@ -136,7 +136,7 @@ async fn a_journal_that_cannot_be_written_is_not_ready_until_it_can() {
         received_at: world.clock.now(),
     };
     let refused = world.store().store_deliveries(&[large]).await;
-    assert!(matches!(refused, Err(StoreError::Full { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Unwritable { plight: Plight::Full, .. })), "{refused:?}");
     world.repository.write("environments/dev.yaml", &small(1));
     let commit = world.repository.push("while the disk is full");
     world.ask(Event::Look(Because::Webhook)).await;

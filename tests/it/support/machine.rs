@@ -241,6 +241,13 @@ impl Machine {
         }
     }
 
+    /// Leaves `bytes` on it.
+    pub(crate) fn fill_disk_but(&self, bytes: u64) {
+        self.fill_disk();
+        let file = File::options().write(true).open(self.path().join("state/ballast")).unwrap();
+        file.set_len(file.metadata().unwrap().len() - bytes).unwrap();
+    }
+
     /// Makes the state folder's own file system read-only, or writable again. Nobody may have a file open there.
     pub(crate) fn remount(&self, option: &str) {
         assert!(self.mounted);
