@@ -19,8 +19,10 @@ use crate::azure::{Arm, Budget, Cloud, Credential, Tokens};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, CredentialKind, ForkPolicy, RequestLimits};
 use crate::daemon::{ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Tally};
+use crate::definitions::nearest;
 use crate::git::{
-    BranchName, Credentials, Mirror, PasswordSource, Patience, Remote, RepoPath, register_transports,
+    BranchName, Credentials, Mirror, PasswordSource, Patience, Remote, RepoPath, open_local,
+    register_transports,
 };
 use crate::reconcile::plan::Globs;
 use crate::resources::id::{SubscriptionId, TenantId};
@@ -225,6 +227,28 @@ pub(super) fn branch(config: &Config) -> Result<BranchName, CliError> {
     })
 }
 
+/// Says that the branch of the settings is not one of the clone around `dir`, where that is a clone of the
+/// repository of the settings.
+pub(super) async fn unknown_branch(config: &Config, dir: &Path) -> Option<String> {
+    let dir = dir.to_owned();
+    let read = move || {
+        let local = open_local(&dir).ok()?;
+        Some((local.origin().ok()??, local.branches().ok()?))
+    };
+    let (origin, there) = tokio::task::spawn_blocking(read).await.ok()??;
+    let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_owned();
+    if plain(&origin) != plain(&config.repository.url) || there.is_empty() {
+        return None;
+    }
+    let branch = branch(config).ok().filter(|branch| !there.contains(branch))?;
+    let near = nearest(branch.as_str(), there.iter().map(BranchName::as_str));
+    let meant = near.map_or_else(|| "fetch, or".to_owned(), |near| format!("did you mean {near}? Else"));
+    Some(format!(
+        "note: the daemon applies the branch {branch} (repository.branch), which this clone does not know: {meant} \
+         correct the setting"
+    ))
+}
+
 async fn mirror(config: &Config, forge: &ForgeChoice) -> Result<Mirror, CliError> {
     let repository = &config.repository;
     let url = repository.url.clone();
@@ -289,6 +313,21 @@ mod tests {
         for address in ["https://management.azure.com", "https://localhost.example", "not a url"] {
             assert!(!is_loopback(address), "{address}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_branch_of_the_settings_that_the_clone_does_not_know_is_said() {
+        let world = crate::git::fixture::Fixture::new();
+        world.push("environments/dev.yaml", "1");
+        let said = async |url: &str, branch: &str| {
+            let text = format!("[repository]\nurl = {url:?}\nbranch = {branch:?}\n");
+            unknown_branch(&Config::over_default("x", &text).unwrap(), &world.work).await
+        };
+        let origin = world.origin.display().to_string();
+        let remark = said(&origin, "mian").await.unwrap();
+        assert!(remark.contains("mian (repository.branch)") && remark.contains("mean main?"), "{remark}");
+        assert_eq!(said(&origin, "main").await, None);
+        assert_eq!(said("/elsewhere.git", "mian").await, None);
     }
 
     #[tokio::test]

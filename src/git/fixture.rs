@@ -25,8 +25,8 @@ pub(crate) fn objects_read(work: impl FnOnce()) -> usize {
 
 pub(crate) struct Fixture {
     root: tempfile::TempDir,
-    pub(super) origin: PathBuf,
-    pub(super) work: PathBuf,
+    pub(crate) origin: PathBuf,
+    pub(crate) work: PathBuf,
 }
 
 impl Fixture {
@@ -109,7 +109,7 @@ impl Fixture {
         self.git(&["rev-parse", "main"]).parse().unwrap()
     }
 
-    pub(super) fn push(&self, path: &str, content: &str) -> CommitId {
+    pub(crate) fn push(&self, path: &str, content: &str) -> CommitId {
         let commit = self.commit(path, content, "a push");
         self.git(&["push", "-q", "origin", "HEAD:main"]);
         commit

@@ -2,10 +2,11 @@
 //!
 //! Guarantees: the same reading code as the daemon's; uncommitted changes are not seen.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::error::GitError;
-use super::id::CommitId;
+use super::id::{BranchName, CommitId};
 use super::reader::{Reader, unopened, wrap};
 
 /// A clone in which a person works.
@@ -79,6 +80,22 @@ impl Local {
         }
     }
 
+    /// The names of the branches that this clone has, itself or from `origin`.
+    ///
+    /// # Errors
+    /// [`GitError::Repository`] when they cannot be listed.
+    pub fn branches(&self) -> Result<BTreeSet<BranchName>, GitError> {
+        let (repository, mut names) = (self.open()?, BTreeSet::new());
+        for prefix in ["refs/heads/", "refs/remotes/origin/"] {
+            let found = repository.references_glob(&format!("{prefix}*"));
+            for reference in found.map_err(|error| wrap(&self.git_dir, error))?.flatten() {
+                let name = reference.name().ok().and_then(|name| name.strip_prefix(prefix)?.parse().ok());
+                names.extend(name.filter(|name: &BranchName| name.as_str() != "HEAD"));
+            }
+        }
+        Ok(names)
+    }
+
     fn open(&self) -> Result<git2::Repository, GitError> {
         git2::Repository::open(&self.git_dir).map_err(|source| unopened(&self.git_dir, source))
     }
@@ -110,6 +127,10 @@ mod tests {
             world.work.canonicalize().unwrap()
         );
         assert_eq!(local.origin().unwrap(), Some(world.origin.display().to_string()));
+        world.git(&["push", "-q", "origin", "main:elsewhere"]);
+        world.git(&["fetch", "-q", "origin"]);
+        let branches: Vec<String> = local.branches().unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(branches, ["elsewhere", "main"]);
     }
 
     #[test]

@@ -107,6 +107,9 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
     if environments.is_empty() && errors.is_empty() {
         output::remark(&format!("There is no environment in `{}`: nothing to do.", sources.root));
     }
+    if let Some(remark) = wiring::unknown_branch(&config, &arguments.dir).await {
+        output::remark(&remark);
+    }
     let clock = Clock::system();
     let estate = wiring::estate(&config, &clock, Some(&aliases(&environments))).await?;
     let (store, _lock) = wiring::state(&config.personal_state_dir(), "beamline apply", &clock).await?;

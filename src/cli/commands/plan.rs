@@ -61,6 +61,7 @@ pub(in crate::cli) struct Plan {
 pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End, CliError> {
     let config = Config::load(&Overrides { file: global.config.clone(), ..Overrides::default() })?;
     let root = config.repository.definitions.clone();
+    let unknown_branch = wiring::unknown_branch(&config, &arguments.dir).await;
     let place = Place { dir: arguments.dir, root, revision: arguments.commit };
     let sources = match arguments.out {
         Some(_) => place.committed().await?,
@@ -71,6 +72,9 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End,
     let Selection { environments, errors } = select(&sources, &arguments.environments, &remembered)?;
     if environments.is_empty() && errors.is_empty() {
         output::remark(&format!("There is no environment in `{}`: nothing to plan.", sources.root));
+    }
+    if let Some(remark) = unknown_branch {
+        output::remark(&remark);
     }
     let clock = Clock::system();
     let estate = wiring::estate(&config, &clock, Some(&aliases(&environments))).await?;
