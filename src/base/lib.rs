@@ -1,5 +1,6 @@
 //! What every part of beamline shares and none owns: time and randomness that are passed in, whether something
-//! still moves, work that nobody can stop half-way, and the ids of ARM.
+//! still moves, work that nobody can stop half-way, the ids of ARM and those of its
+//! built-in roles.
 //!
 //! A package of its own, so that the simulator can be one too: it stands on the far side of the wire and
 //! must not be able to import what it is there to judge. Nothing here does I/O or knows what beamline is
@@ -9,3 +10,4 @@ pub mod clock;
 pub mod errand;
 pub mod id;
 pub mod pulse;
+pub mod roles;

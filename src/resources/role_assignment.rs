@@ -383,13 +383,18 @@ fn scope(resource: &Resource, context: &Context<'_>) -> ResourceId {
 fn check_role(resource: &Resource) -> Option<Finding> {
     let text = resource.text("role")?;
     role::role_definition(text).is_none().then(|| {
-        let nearest = role::nearest(text).join("`, `");
+        let nearest = role::nearest(text);
+        let remedy = match nearest.len() {
+            0 => "write a custom role by the GUID of its definition: `az role definition list --name`"
+                .to_owned(),
+            _ => format!("did you mean `{}`? A custom role is written by its GUID", nearest.join("`, `")),
+        };
         Finding::error(
             "unknown-role",
             "role",
-            &format!("`{text}` is not a role that is known by name"),
+            &format!("`{text}` is not the name of a built-in role"),
             "a role is a built-in role's name, the GUID of a role definition, or its full ARM id",
-            &format!("did you mean `{nearest}`? Any other role is written by its GUID"),
+            &remedy,
         )
     })
 }

@@ -1,3 +1,5 @@
+//! What statuses, comments and pages say, held against the whole texts. Only compiled for tests.
+
 use super::*;
 use crate::daemon::fixture::{commit, ended, work};
 

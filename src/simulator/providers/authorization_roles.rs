@@ -1,9 +1,12 @@
-//! The built-in roles that the world knows, with their actions. All lists are those of azure-docs,
+//! The built-in roles that the world knows, 24 with their actions, the others by name and id. All lists are those of azure-docs,
 //! role-based-access-control/built-in-roles (`privileged.md`, `general.md`, `storage.md`, `security.md`,
 //! `containers.md`, `networking.md`, `monitor.md`, `identity.md`, `ai-machine-learning.md`; the first,
 //! `storage.md` and `identity.md` as of 2026-07, the others in the newest versions at hand). GUIDs:
 //! `facts.md` 8.
 
+use std::sync::LazyLock;
+
+use beamline_base::roles;
 use serde_json::{Value, json};
 
 /// What a role allows: patterns with `*`, compared without regard to casing.
@@ -333,19 +336,29 @@ const ROLES: [Role; 24] = [
     },
 ];
 
+/// The other built-in roles: known by name and id, so that they can be assigned. What they allow is not in the world.
+static OTHERS: LazyLock<Vec<Role>> = LazyLock::new(|| {
+    let known = |guid: &str| ROLES.iter().any(|role| role.guid == guid);
+    let others = roles::built_in().iter().map(|(name, id)| (*name, id.to_string()));
+    others
+        .filter(|(_, guid)| !known(guid))
+        .map(|(name, guid)| Role { name, guid: guid.leak(), description: name, ..NOTHING })
+        .collect()
+});
+
 /// The role with this GUID.
 pub(super) fn by_guid(guid: &str) -> Option<&'static Role> {
-    ROLES.iter().find(|role| role.guid.eq_ignore_ascii_case(guid))
+    all().find(|role| role.guid.eq_ignore_ascii_case(guid))
 }
 
 /// The role with this name.
 pub(super) fn by_name(name: &str) -> Option<&'static Role> {
-    ROLES.iter().find(|role| role.name.eq_ignore_ascii_case(name))
+    all().find(|role| role.name.eq_ignore_ascii_case(name))
 }
 
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Role> {
-    ROLES.iter()
+    ROLES.iter().chain(OTHERS.iter())
 }
 
 impl Role {
