@@ -75,7 +75,9 @@ pub enum GitError {
         location: String,
     },
     /// The server's certificate is not trusted.
-    #[error("the certificate of {remote} is not trusted: add its authority to the CA bundle setting")]
+    #[error(
+        "the certificate of {remote} is not trusted: add its authority's certificate to the file of the setting network.ca_file"
+    )]
     Certificate {
         /// The remote.
         remote: String,
@@ -112,7 +114,9 @@ pub enum GitError {
         detail: String,
     },
     /// The OpenSSH client could not be run.
-    #[error("the ssh client could not be started for {remote}: install OpenSSH or set its program")]
+    #[error(
+        "the ssh client could not be started for {remote}: install OpenSSH's client, so that `ssh` is found in the PATH of the service"
+    )]
     SshProgram {
         /// The remote.
         remote: String,

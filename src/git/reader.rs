@@ -206,7 +206,11 @@ pub(super) fn unopened(path: &Path, source: git2::Error) -> GitError {
     if source.code() == git2::ErrorCode::NotFound {
         GitError::NotARepository { path: path.to_owned() }
     } else if source.code() == git2::ErrorCode::Owner {
-        GitError::NotOwned { path: path.to_owned() }
+        // The folder that Git compares with `safe.directory`, which is not always the one that was asked for.
+        let named = source.message().split('\'').nth(1).map(|path| path.trim_end_matches('/'));
+        GitError::NotOwned {
+            path: named.filter(|path| !path.is_empty()).map_or_else(|| path.to_owned(), PathBuf::from),
+        }
     } else if source.message().contains("unsupported") {
         GitError::Unsupported { path: path.to_owned(), detail: source.message().to_owned() }
     } else {

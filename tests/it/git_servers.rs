@@ -138,7 +138,7 @@ fn a_web_server_that_refuses_says_what_to_do() {
     let unknown = Nginx::start(folder, &Authority::unknown());
     let untrusted = error(unknown.remote("origin.git", TOKEN));
     assert!(matches!(untrusted, GitError::Certificate { .. }), "{untrusted}");
-    assert!(untrusted.to_string().contains("CA bundle"), "{untrusted}");
+    assert!(untrusted.to_string().contains("network.ca_file"), "{untrusted}");
     // Reading is allowed, writing is not.
     repository.git_of_origin(&["config", "http.receivepack", "false"]);
     let mirror = mirror(folder, nginx.remote("origin.git", TOKEN));

@@ -56,6 +56,7 @@ mod read_only_disk;
 mod readiness;
 mod real_clients;
 mod refused_heads;
+mod remedies;
 mod removal;
 mod renames;
 mod replacements;
