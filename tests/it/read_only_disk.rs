@@ -13,6 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Operations that end at once.
 const QUICK: &str = "base: none\n";
 
+/// Operations that take a while.
+const SLOW: &str = "base: none\ntypes:\n  Microsoft.KeyVault/vaults: { create: 3s..3s, retry_after: 1s }\n  Microsoft.Storage/storageAccounts: { create: 3s..3s, retry_after: 1s }\n";
+
 /// A machine whose state folder is a small file system; `None` where that cannot be mounted.
 fn machine() -> Option<Machine> {
     let may_mount = Machine::may_mount();
@@ -75,4 +78,33 @@ fn a_disk_that_is_full_at_the_start_is_called_full_and_what_is_advised_helps() {
         let said = apply();
         assert!(said.is_success(), "{round}: {}", said.text);
     }
+}
+
+#[test]
+fn a_stop_while_the_disk_is_full_says_so_and_the_next_start_goes_on() {
+    let may_mount = Machine::may_mount();
+    assert!(may_mount || !in_ci(), "CI mounts");
+    if !may_mount {
+        return;
+    }
+    let machine = Machine::start(SLOW, Some("8M"));
+    machine.push(&small(1));
+    let apply = || machine.beamline("beamline.toml", &["apply", "production", "--yes"]);
+    let running = apply();
+    let is_begun = || machine.admin("GET", "requests", None).to_string().contains("/vaults/");
+    assert!(wait_until(PATIENCE, is_begun), "nothing is begun");
+    machine.fill_disk();
+    running.signal("TERM");
+    let said = running.wait(PATIENCE);
+    assert_eq!(said.status.and_then(|status| status.code()), Some(1), "{}", said.text);
+    assert!(
+        said.text.contains("is full: make room there") && !said.text.contains("failed: "),
+        "{}",
+        said.text
+    );
+    machine.free_disk();
+    let said = apply().wait(PATIENCE);
+    assert!(said.is_success() && said.text.contains("created"), "{}", said.text);
+    let said = apply().wait(PATIENCE);
+    assert!(said.is_success() && said.text.contains("no changes"), "{}", said.text);
 }

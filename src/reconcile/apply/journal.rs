@@ -233,7 +233,7 @@ pub enum JournalError {
         environment: EnvironmentName,
     },
     /// The store failed.
-    #[error("the journal cannot be {verb}: check the disk and the permissions of the state directory")]
+    #[error("the journal cannot be {verb}")]
     Store {
         /// `written` or `read`.
         verb: &'static str,
