@@ -119,8 +119,11 @@ fn at_commit(dir: &Path, root: &str, revision: &str) -> Result<Sources, CliError
     if let Some((path, kind)) = reader.obstacle(&commit, folder.as_str())? {
         files.extend(unreadable(kind).map(|why| SourceFile::refused(path, why)));
     }
-    for entry in reader.tree(&commit, &folder)? {
+    let is_overlooked = |path: &str| overlooked(path, root).is_some();
+    for entry in reader.tree_with(&commit, &folder, &is_overlooked)? {
         match unreadable(entry.kind) {
+            // Named, and not read.
+            None if is_overlooked(&entry.path) => files.push(SourceFile::from_bytes(entry.path, &[])),
             None => {
                 files.push(file_at(&reader, &entry.path, &entry.blob, entry.size_bytes)?);
                 blobs.insert(entry.path, entry.blob.to_string());

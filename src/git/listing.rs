@@ -42,10 +42,23 @@ impl Reader {
     /// # Errors
     /// [`GitError::Limit`] above 100,000 entries or 32 folders deep; [`GitError::UnknownCommit`].
     pub fn tree(&self, commit: &CommitId, root: &RepoPath) -> Result<Vec<TreeEntry>, GitError> {
+        self.tree_with(commit, root, &|_| false)
+    }
+
+    /// As [`Reader::tree`], with the other files whose path is `also` wanted.
+    ///
+    /// # Errors
+    /// As [`Reader::tree`].
+    pub fn tree_with(
+        &self,
+        commit: &CommitId,
+        root: &RepoPath,
+        also: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<TreeEntry>, GitError> {
         self.with(|opened| {
             let mut found = Vec::new();
             if let Some(tree) = opened.folder(commit, root.as_str())? {
-                opened.list(&tree, root.as_str(), Descent::AllBelow, &mut found)?;
+                opened.list(&tree, root.as_str(), (Descent::AllBelow, also), &mut found)?;
             }
             Ok(found)
         })
@@ -60,7 +73,7 @@ impl Reader {
         self.with(|opened| {
             let mut found = Vec::new();
             if let Some(tree) = opened.folder(commit, folder)? {
-                opened.list(&tree, folder, Descent::OneLevel, &mut found)?;
+                opened.list(&tree, folder, (Descent::OneLevel, &|_| false), &mut found)?;
             }
             Ok(found)
         })
@@ -118,7 +131,7 @@ impl Opened<'_> {
         &self,
         tree: &git2::Tree<'_>,
         folder: &str,
-        descent: Descent,
+        (descent, also): (Descent, &dyn Fn(&str) -> bool),
         found: &mut Vec<TreeEntry>,
     ) -> Result<(), GitError> {
         check_depth(folder)?;
@@ -126,13 +139,13 @@ impl Opened<'_> {
             let path = joined(folder, entry.name_bytes());
             let is_folder = entry.kind() == Some(git2::ObjectType::Tree);
             match (kind_of(&entry), descent) {
-                (Some(kind), _) if kind.is_relevant(&path) => {
+                (Some(kind), _) if kind.is_relevant(&path) || also(&path) => {
                     check_count(found.len(), folder)?;
                     found.push(self.describe(&entry, kind, path)?);
                 }
                 (None, Descent::AllBelow) if is_folder => {
                     let below = self.tree(entry.id())?;
-                    self.list(&below, &path, descent, found)?;
+                    self.list(&below, &path, (descent, also), found)?;
                 }
                 (Some(_) | None, Descent::OneLevel | Descent::AllBelow) => {}
             }

@@ -344,6 +344,10 @@ fn validate_names_the_files_that_are_ignored_or_misnamed() {
     ]);
     let said = beamline(dir.path()).arg("validate").assert().failure().code(1);
     let text = String::from_utf8(said.get_output().stdout.clone()).unwrap();
+    commit(dir.path(), "As it is");
+    let said = beamline(dir.path()).args(["validate", "--commit", "HEAD"]).assert().failure().code(1);
+    let committed = String::from_utf8(said.get_output().stdout.clone()).unwrap();
+    assert_eq!(committed, text, "a commit is read as its files are");
     for name in ["old.yaml~", "staging.json", ".hidden.yaml"] {
         let at =
             text.find(&format!("--> environments/{name}:1:1")).unwrap_or_else(|| panic!("{name}: {text}"));
