@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::wording::{between, doing, done, listed, sign, span};
 use crate::cli::output::{Colours, Tone, paint};
-use crate::reconcile::plan::{Plan, Step};
+use crate::reconcile::plan::{Part, Plan, Step};
 use crate::reconcile::report::{Progress, StepEnd};
 use crate::resources::EnvironmentName;
 
@@ -220,7 +220,13 @@ impl Lane {
             row.step.after.iter().filter_map(|step| self.at(*step)).filter(|row| count(row)).collect();
         // What another of them waits for itself goes without saying.
         let implied = |row: &Row| before.iter().any(|other| self.waits_for(other, row.step.ordinal));
-        before.iter().filter(|row| !implied(row)).map(|row| row.label.clone()).collect()
+        // Of a replacement both halves have one name: nothing waits for itself.
+        let name = |other: &&Row| match (other.label == row.label, other.step.part) {
+            (false, _) => other.label.clone(),
+            (true, Part::Removal) => "its deletion".to_owned(),
+            (true, Part::Creation | Part::Whole) => "its creation".to_owned(),
+        };
+        before.iter().filter(|row| !implied(row)).map(name).collect()
     }
 
     fn at(&self, step: u32) -> Option<&Row> {
@@ -329,6 +335,21 @@ mod tests {
         assert!(line.text.ends_with("created in 4.0 s"), "{}", line.text);
         let line = board.progress(dev, &Progress::Started { step: 1 }, at(5)).unwrap();
         assert!(line.text.ends_with("creating  (after resource_group)"), "{}", line.text);
+    }
+
+    #[test]
+    fn the_creation_of_a_replacement_does_not_wait_for_itself() {
+        let mut board = Board::new(Colours::Off);
+        let mut plan = plan();
+        plan.steps[1].address = plan.steps[0].address.clone();
+        (plan.steps[0].part, plan.steps[1].part) = (Part::Removal, Part::Creation);
+        board.begin(&plan, at(0));
+        board.progress(&plan.environment, &Progress::Started { step: 0 }, at(1));
+        let block = board.block(at(2)).join("\n");
+        assert!(block.contains("waits for its deletion"), "{block}");
+        board.progress(&plan.environment, &Progress::Ended { step: 0, end: StepEnd::Done }, at(3));
+        let line = board.progress(&plan.environment, &Progress::Started { step: 1 }, at(3)).unwrap();
+        assert!(line.text.ends_with("(after its deletion)"), "{}", line.text);
     }
 
     #[test]
