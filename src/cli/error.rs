@@ -66,6 +66,14 @@ pub(super) enum CliError {
         /// What to do.
         hint: String,
     },
+    /// What is there is not to be worked on as it is.
+    #[error("{message}")]
+    Refused {
+        /// What is in the way.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// The settings.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -194,7 +202,8 @@ impl CliError {
         let _ = io::Write::write_all(&mut io::stderr(), self.render().as_bytes());
         match self {
             Self::Usage { .. } => End::Usage.into(),
-            Self::Config(_)
+            Self::Refused { .. }
+            | Self::Config(_)
             | Self::Git(_)
             | Self::Estate { .. }
             | Self::Cloud { .. }
@@ -235,7 +244,7 @@ impl CliError {
     /// The next step, where the message does not say it already.
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Usage { hint, .. } | Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Estate { source, .. } => Some(format!(
                 "add [subscriptions.{}] to the file that --config names; `beamline simulate` prints one to try",
                 source.alias

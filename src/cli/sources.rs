@@ -86,11 +86,14 @@ impl Place {
         if differing.is_empty() {
             return Ok(sources);
         }
-        Err(CliError::usage(
-            format!("uncommitted changes in {}", differing.join(", ")),
-            "commit them, or say with --commit HEAD that the committed state is meant; `beamline plan` shows what \
-             the working tree would do",
-        ))
+        // Not the command line is wrong: with --detailed-exitcode, 2 means that something was changed.
+        Err(CliError::Refused {
+            message: format!("uncommitted changes in {}", differing.join(", ")),
+            hint:
+                "commit them, or say with --commit HEAD that the committed state is meant; `beamline plan` \
+                   shows what the working tree would do"
+                    .to_owned(),
+        })
     }
 }
 

@@ -316,7 +316,7 @@ fn a_laptop_plans_applies_and_asks_for_outputs() {
     let file = work.path().join("environments/dev.toml");
     std::fs::write(&file, DEV.replace("max_node_count = 1", "max_node_count = 3")).unwrap();
     run(&["plan"]).code(0).stdout(contains("scale_settings.max_node_count: 1 → 3"));
-    run(&["apply", "--yes"]).code(2).stderr(contains("uncommitted changes in environments/dev.toml"));
+    run(&["apply", "--yes"]).code(1).stderr(contains("uncommitted changes in environments/dev.toml"));
     commit(work.path(), "Three nodes");
     let said = run(&["apply", "--yes", "--json"]).code(0).get_output().stdout.clone();
     let document: serde_json::Value = serde_json::from_slice(&said).unwrap();

@@ -158,7 +158,7 @@ fn what_is_no_plan_of_a_commit_is_refused_with_the_command_that_makes_one() {
     run(&["apply", "plan.json", "dev"]).code(2).stderr(contains("name nothing beside it"));
     write(dir.path(), &with_data());
     run(&["plan", "--out", "plan.json"])
-        .code(2)
+        .code(1)
         .stderr(contains("uncommitted changes in environments/dev.yaml"));
 }
 
