@@ -215,6 +215,11 @@ impl Blocker {
                 "{id} exists and does not carry our mark. Write `adopt: true` at {address} to take it over, \
                  or `existing: true` to only read it"
             ),
+            Self::NotOurs { address, id, marked: Some(mark) } if is_other_owner(mark, address) => format!(
+                "{id} belongs to {mark}: its tag names the owner `{}`, which is not the `owner` of these settings. Give \
+                 {address} another name, or, where `owner` was changed, set it back",
+                mark.rsplit_once('/').map_or(mark.as_str(), |(owner, _)| owner)
+            ),
             Self::NotOurs { address, id, marked: Some(mark) } => {
                 format!("{id} belongs to {mark}. Give {address} another name, or remove it there first")
             }
@@ -256,6 +261,11 @@ impl Blocker {
     }
 }
 
+/// Whether a mark that is not ours is of the same environment: then it differs in the owner.
+fn is_other_owner(mark: &str, address: &Address) -> bool {
+    mark.rsplit_once('/').is_some_and(|(_, environment)| environment == address.environment().as_str())
+}
+
 /// The code of a note: a field differs, and Azure does not change it.
 pub(super) const CREATION_ONLY: &str = "creation-only";
 
@@ -271,4 +281,29 @@ pub struct Note {
     pub address: Option<Address>,
     /// The sentence.
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_owner_has_is_told_by_that_owner() {
+        let id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg";
+        let message = |mark: &str| {
+            let (address, id) = ("dev/resource_group".parse().unwrap(), id.parse().unwrap());
+            Blocker::NotOurs { address, id, marked: Some(mark.to_owned()) }.message()
+        };
+        assert_eq!(
+            message("other/team/dev"),
+            format!(
+                "{id} belongs to other/team/dev: its tag names the owner `other/team`, which is not the `owner` of these \
+                 settings. Give dev/resource_group another name, or, where `owner` was changed, set it back"
+            )
+        );
+        assert!(
+            message("ops/staging")
+                .ends_with("Give dev/resource_group another name, or remove it there first")
+        );
+    }
 }
