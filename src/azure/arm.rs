@@ -216,6 +216,11 @@ impl Arm {
         let _ = self.exchange(&outgoing, OperationClass::Read).await;
     }
 
+    /// Whether the cloud has said what it is, where it has to.
+    pub(crate) fn is_described(&self) -> bool {
+        self.inner.tokens.is_described()
+    }
+
     /// What people call this cloud.
     pub(crate) fn cloud_name(&self) -> &str {
         &self.inner.cloud.name

@@ -115,6 +115,15 @@ impl Cloud {
         })
     }
 
+    /// One that has yet to be asked what it is ([`Cloud::discover`]): only its resource manager is known.
+    ///
+    /// # Errors
+    /// [`CloudError::Address`] unless that is an https URL.
+    pub fn undescribed(name: &str, resource_manager: &str) -> Result<Self, CloudError> {
+        let base = checked("resource manager", resource_manager)?;
+        Ok(Self { name: name.to_owned(), ..Self::known(name, &base, &base) })
+    }
+
     /// Asks the resource manager at `resource_manager` for its metadata document, which needs no token.
     /// The given address stays the resource manager's address, whatever the document says.
     ///

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
 
-use super::{ArmError, ErrorClass};
+use super::{ArmError, ErrorClass, TokenError};
 use crate::clock::Instant;
 use crate::wire;
 
@@ -23,7 +23,7 @@ pub struct Outage {
     pub asked: Instant,
     /// What came of that.
     pub why: String,
-    /// Whether it passes only when somebody acts: Entra refuses our credential.
+    /// Whether it passes only when somebody acts: Entra refuses our credential, or nothing was ever answered.
     pub is_refusal: bool,
 }
 
@@ -51,7 +51,10 @@ impl Reach {
                 (format!("Azure answers HTTP {}", answer.status().as_u16()), false)
             }
             Err(error @ ArmError::Token(cause)) => {
-                (error.message_for_people(), cause.class() == ErrorClass::Fatal)
+                // One that has never said what it is was probably never there.
+                let is_refusal =
+                    cause.class() == ErrorClass::Fatal || matches!(cause, TokenError::Undescribed { .. });
+                (error.message_for_people(), is_refusal)
             }
             Err(error @ ArmError::Wire(_)) => (error.message_for_people(), false),
             Ok(_) => {
@@ -77,7 +80,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::azure::TokenError;
 
     fn answer(status: u16) -> Result<wire::Response, ArmError> {
         Ok(http::Response::builder().status(status).body(bytes::Bytes::new()).unwrap())

@@ -89,7 +89,7 @@ pub(super) enum CliError {
         source: EstateError,
     },
     /// A cloud of the settings cannot be used.
-    #[error("the cloud `{name}` cannot be used")]
+    #[error("the cloud `{name}` (clouds.{name}.resource_manager) cannot be used")]
     Cloud {
         /// Its name.
         name: String,
@@ -295,7 +295,7 @@ mod tests {
         };
         let text = error.render();
         assert!(
-            text.starts_with("error: the cloud `lab` cannot be used\n  because: https://lab answered"),
+            text.starts_with("error: the cloud `lab` (clouds.lab.resource_manager) cannot be used\n  because: https://lab answered"),
             "{text}"
         );
         assert!(text.contains("\nhint: see [clouds.lab]"), "{text}");

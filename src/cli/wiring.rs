@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::error::CliError;
 use super::forges;
+use super::output::remark;
 use crate::attempt::{Account, Estate};
-use crate::azure::{Arm, Budget, Cloud, Credential, Tokens};
+use crate::azure::{Arm, Budget, Cloud, CloudError, Credential, Tokens};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, CredentialKind, ForkPolicy, RequestLimits};
 use crate::daemon::{ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Tally};
@@ -32,6 +33,9 @@ use crate::wire::{self, Proxy};
 /// The journal's file in the state folder.
 pub(super) const JOURNAL: &str = "journal.sqlite";
 
+/// How long something is waited for without a word.
+const QUICK: Duration = Duration::from_millis(700);
+
 /// The mirror's folder in the state folder.
 const MIRROR: &str = "mirror.git";
 
@@ -40,8 +44,9 @@ pub(super) async fn estate(
     config: &Config,
     clock: &Clock,
     aliases: Option<&BTreeSet<String>>,
+    description: Description,
 ) -> Result<Estate, CliError> {
-    let mut clouds = Clouds { config, known: BTreeMap::new() };
+    let mut clouds = Clouds { config, known: BTreeMap::new(), description };
     let mut budgets: BTreeMap<Uuid, Budget> = BTreeMap::new();
     let mut accounts = BTreeMap::new();
     for (alias, subscription) in &config.subscriptions {
@@ -51,7 +56,13 @@ pub(super) async fn estate(
         let (wire, cloud) = clouds.get(&subscription.cloud).await?;
         let credential = credential(alias, subscription)?;
         let failed = |source| CliError::Credential { alias: alias.clone(), source };
-        let tokens = Tokens::new(credential, &cloud, &wire, clock.clone(), None).map_err(failed)?;
+        let is_described =
+            description == Description::Now || !config.clouds.contains_key(&subscription.cloud);
+        let tokens = match is_described {
+            true => Tokens::new(credential, &cloud, &wire, clock.clone(), None),
+            false => Tokens::described_later(credential, &cloud, &wire, clock.clone()),
+        };
+        let tokens = tokens.map_err(failed)?;
         let limits =
             config.clouds.get(&subscription.cloud).map_or(RequestLimits::Azure, |cloud| cloud.request_limits);
         let budget = budgets.entry(subscription.id).or_insert_with(|| match limits {
@@ -70,9 +81,19 @@ pub(super) async fn estate(
     Ok(Estate { owner: config.owner.clone(), accounts, globs })
 }
 
+/// When a cloud of the settings is asked what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Description {
+    /// At once: who waits at a terminal wants to know.
+    Now,
+    /// When it is needed, and again until it answers.
+    Later,
+}
+
 /// Clouds by name, each described once.
 struct Clouds<'a> {
     config: &'a Config,
+    description: Description,
     known: BTreeMap<String, (wire::Client, Cloud)>,
 }
 
@@ -97,9 +118,24 @@ impl Clouds<'_> {
         let ca_bundle = [own, self.config.ca_bundle()?].join(&b'\n');
         let proxy = if is_loopback(&cloud.resource_manager) { Proxy::Never } else { Proxy::System };
         let wire = wire::Client::new(&wire::Options { ca_bundle: trimmed(ca_bundle), system_roots, proxy })?;
-        let described = Cloud::discover(&wire, &cloud.resource_manager).await;
+        let described = match self.description {
+            Description::Now => discovered(&wire, name, &cloud.resource_manager).await,
+            Description::Later => Cloud::undescribed(name, &cloud.resource_manager),
+        };
         let described = described.map_err(|source| CliError::Cloud { name: name.to_owned(), source })?;
         Ok((wire, Cloud { name: name.to_owned(), ..described }))
+    }
+}
+
+/// Asks a cloud what it is; whoever waits for that is told.
+async fn discovered(wire: &wire::Client, name: &str, resource_manager: &str) -> Result<Cloud, CloudError> {
+    let mut asking = std::pin::pin!(Cloud::discover(wire, resource_manager));
+    match tokio::time::timeout(QUICK, &mut asking).await {
+        Ok(described) => described,
+        Err(_) => {
+            remark(&format!("Waiting for {resource_manager} (clouds.{name}.resource_manager) …"));
+            asking.await
+        }
     }
 }
 
@@ -193,7 +229,7 @@ pub(super) async fn parts(
     let (store, lock) = state(&config.state_dir, command, clock).await?;
     let forge = forges::choose(config, clock, &branch)?;
     Ok(Parts {
-        estate: estate(config, clock, None).await?,
+        estate: estate(config, clock, None, Description::Later).await?,
         mirror: mirror(config, &forge).await?,
         forge,
         branch,
@@ -335,7 +371,7 @@ mod tests {
         let text = "[subscriptions.ml]\nid = \"00000000-0000-0000-0000-000000000001\"\n\
                     tenant = \"00000000-0000-0000-0000-000000000002\"\ncredential = \"workload-identity\"\nclient_id = \"x\"\n";
         let config = Config::over_default("x", text).unwrap();
-        let error = estate(&config, &Clock::system(), None).await.err().unwrap();
+        let error = estate(&config, &Clock::system(), None, Description::Now).await.err().unwrap();
         assert!(error.to_string().contains("subscriptions.ml.secret_file"), "{error}");
     }
 }

@@ -19,6 +19,9 @@ use crate::clock::Instant;
 /// How often it is looked how Azure is.
 const INTERVAL: Duration = Duration::from_secs(10);
 
+/// When it is looked for the first time: a cloud that has to say first what it is was asked then.
+const FIRST: Duration = Duration::from_secs(1);
+
 /// How long an Azure that did not answer is left alone, unless work asks it.
 const REST: Duration = Duration::from_secs(60);
 
@@ -29,8 +32,14 @@ const MAX_NAMED: usize = 5;
 pub(super) async fn watch_azure(shared: Arc<Shared>, events: Sender<Event>, stop: CancellationToken) {
     let watching = async {
         let (mut out, mut asking) = (BTreeMap::<String, Instant>::new(), JoinSet::new());
+        for account in shared.estate.accounts.values().filter(|account| !account.arm.is_described()) {
+            let (arm, subscription) = (account.arm.clone(), account.subscription);
+            asking.spawn(async move { arm.knock(subscription).await });
+        }
+        let mut pause = FIRST;
         loop {
-            shared.clock.sleep(INTERVAL).await;
+            shared.clock.sleep(pause).await;
+            pause = INTERVAL;
             let found = outages(&shared);
             let is_back = |(cloud, since): (&String, &Instant)| {
                 !found.contains_key(cloud.as_str()) && since.elapsed() >= PASSING + INTERVAL

@@ -12,6 +12,7 @@ mod branches;
 mod causes;
 mod cli;
 mod clock_jumps;
+mod cloud_away;
 mod commit_page;
 mod consent_lines;
 mod copied_marks;

@@ -1,6 +1,8 @@
 //! Why there is no token.
 
-use crate::azure::ErrorClass;
+use std::error::Error;
+
+use crate::azure::{CloudError, ErrorClass};
 
 /// The longest text of others that is shown, in characters.
 const MAX_MESSAGE_CHARS: usize = 600;
@@ -42,15 +44,34 @@ pub enum TokenError {
         /// What it said instead.
         message: String,
     },
+    /// The cloud does not say where its Entra is, so that nobody can be asked.
+    #[error(
+        "{message} (the cloud `{cloud}` does not say where its Entra is; it is asked again. See \
+         clouds.{cloud}.resource_manager and clouds.{cloud}.ca_file)"
+    )]
+    Undescribed {
+        /// The cloud's name in the configuration.
+        cloud: String,
+        /// What came instead.
+        message: String,
+    },
 }
 
 impl TokenError {
+    pub(super) fn undescribed(cloud: &str, error: &CloudError) -> Self {
+        let causes = std::iter::successors(error.source(), |cause: &&dyn Error| (*cause).source());
+        let message = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+        Self::Undescribed { cloud: cloud.to_owned(), message: worded(&message) }
+    }
+
     /// What this means for the next step. Nothing was sent to Azure Resource Manager.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Refused { status: 429, .. } => ErrorClass::Throttled,
-            Self::Refused { status: 408 | 500.., .. } | Self::Unreachable { .. } => ErrorClass::Transient,
+            Self::Refused { status: 408 | 500.., .. }
+            | Self::Unreachable { .. }
+            | Self::Undescribed { .. } => ErrorClass::Transient,
             Self::Refused { .. } | Self::Setup { .. } | Self::NoToken { .. } => ErrorClass::Fatal,
         }
     }

@@ -8,7 +8,7 @@
 //! [`Tokens::forget`] has another one fetched.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use azure_identity::Executor;
@@ -33,6 +33,19 @@ pub struct Tokens(Source);
 enum Source {
     Fixed(SecretString),
     Entra(Arc<Renewed>),
+    /// Of a cloud that has yet to say where its Entra is.
+    Described(Arc<Described>),
+}
+
+/// The tokens of a cloud that describes itself, when it is asked for the first one.
+struct Described {
+    credential: Credential,
+    cloud: Cloud,
+    wire: wire::Client,
+    clock: Clock,
+    known: OnceLock<Arc<Renewed>>,
+    /// Held by the errand that asks for the description.
+    asking: tokio::sync::Mutex<()>,
 }
 
 /// The token of a credential, renewed when it is time.
@@ -66,6 +79,30 @@ impl Tokens {
         Self::with_executor(credential, cloud, wire, clock, imds_endpoint, None)
     }
 
+    /// Tokens of `credential` for a cloud that has not been asked yet what it is ([`Cloud::undescribed`]). It is
+    /// asked with the first token, and again until it has answered.
+    ///
+    /// # Errors
+    /// As [`Tokens::new`].
+    pub fn described_later(
+        credential: Credential,
+        cloud: &Cloud,
+        wire: &wire::Client,
+        clock: Clock,
+    ) -> Result<Self, TokenError> {
+        // Shows unusable settings at the start.
+        Entra::new(credential.clone(), cloud, wire, clock.clone(), None, None)?;
+        let (cloud, wire) = (cloud.clone(), wire.clone());
+        let asking = tokio::sync::Mutex::new(());
+        let described = Described { credential, cloud, wire, clock, known: OnceLock::new(), asking };
+        Ok(Self(Source::Described(Arc::new(described))))
+    }
+
+    /// Whether it is known whom to ask for a token.
+    pub(crate) fn is_described(&self) -> bool {
+        matches!(self.0, Source::Fixed(_)) || self.0.renewed().is_some()
+    }
+
     /// A token that never changes, for tests.
     #[must_use]
     pub fn fixed(token: impl Into<String>) -> Self {
@@ -81,8 +118,7 @@ impl Tokens {
         executor: Option<Arc<dyn Executor>>,
     ) -> Result<Self, TokenError> {
         let entra = Entra::new(credential, cloud, wire, clock, imds_endpoint.as_deref(), executor)?;
-        let renewed = Renewed { entra, cached: Mutex::new(None), asking: tokio::sync::Mutex::new(()) };
-        Ok(Self(Source::Entra(Arc::new(renewed))))
+        Ok(Self(Source::Entra(Arc::new(Renewed::of(entra)))))
     }
 
     /// A valid token.
@@ -90,34 +126,30 @@ impl Tokens {
     /// # Errors
     /// [`TokenError`]; its class says whether trying again can help. Failures are not cached.
     pub async fn token(&self) -> Result<SecretString, TokenError> {
-        let renewed = match &self.0 {
-            Source::Fixed(token) => return Ok(token.clone()),
-            Source::Entra(renewed) => renewed,
+        let renewed = match (&self.0, self.0.renewed()) {
+            (Source::Fixed(token), _) => return Ok(token.clone()),
+            (Source::Entra(renewed), _) | (Source::Described(_), Some(renewed)) => Arc::clone(renewed),
+            (Source::Described(described), None) => {
+                let described = Arc::clone(described);
+                errand(async move { described.describe().await }).await?
+            }
         };
         if let Some(token) = renewed.fresh() {
             return Ok(token);
         }
-        let renewed = Arc::clone(renewed);
         errand(async move { renewed.renew().await }).await
     }
 
     /// Whether another secret stands where ours was read than the one in use.
     pub(crate) fn has_new_credential(&self) -> bool {
-        match &self.0 {
-            Source::Fixed(_) => false,
-            Source::Entra(renewed) => {
-                renewed.entra.credential.renewable().is_some_and(Renewable::is_replaced)
-            }
-        }
+        let renewable = self.0.renewed().and_then(|renewed| renewed.entra.credential.renewable());
+        renewable.is_some_and(Renewable::is_replaced)
     }
 
     /// Forgets `refused`, which Azure did not accept. Answers whether another token can be had: then it
     /// is worth asking once more.
     pub(crate) fn forget(&self, refused: &SecretString) -> Freshness {
-        let renewed = match &self.0 {
-            Source::Fixed(_) => return Freshness::Same,
-            Source::Entra(renewed) => renewed,
-        };
+        let Some(renewed) = self.0.renewed() else { return Freshness::Same };
         let mut cached = renewed.cached();
         if cached.as_ref().is_some_and(|known| known.token.expose_secret() == refused.expose_secret()) {
             *cached = None;
@@ -133,7 +165,44 @@ pub(crate) enum Freshness {
     Renewable,
 }
 
+impl Source {
+    fn renewed(&self) -> Option<&Arc<Renewed>> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Entra(renewed) => Some(renewed),
+            Self::Described(described) => described.known.get(),
+        }
+    }
+}
+
+impl Described {
+    /// Asks the cloud what it is, unless another errand has meanwhile.
+    async fn describe(&self) -> Result<Arc<Renewed>, TokenError> {
+        let _asking = self.asking.lock().await;
+        if let Some(known) = self.known.get() {
+            return Ok(Arc::clone(known));
+        }
+        let described = Cloud::discover(&self.wire, &self.cloud.resource_manager).await;
+        let cloud = described.map_err(|error| TokenError::undescribed(&self.cloud.name, &error))?;
+        let renewed = Renewed::new(self.credential.clone(), &cloud, &self.wire, self.clock.clone())?;
+        Ok(Arc::clone(self.known.get_or_init(|| Arc::new(renewed))))
+    }
+}
+
 impl Renewed {
+    fn new(
+        credential: Credential,
+        cloud: &Cloud,
+        wire: &wire::Client,
+        clock: Clock,
+    ) -> Result<Self, TokenError> {
+        Ok(Self::of(Entra::new(credential, cloud, wire, clock, None, None)?))
+    }
+
+    fn of(entra: Entra) -> Self {
+        Self { entra, cached: Mutex::new(None), asking: tokio::sync::Mutex::new(()) }
+    }
+
     /// The token, where it is not time to renew it.
     fn fresh(&self) -> Option<SecretString> {
         let now = self.entra.clock.monotonic();
@@ -179,6 +248,7 @@ impl fmt::Debug for Tokens {
         let source = match &self.0 {
             Source::Fixed(_) => "fixed",
             Source::Entra(renewed) => renewed.entra.credential.name(),
+            Source::Described(described) => described.credential.name(),
         };
         f.debug_struct("Tokens").field("source", &source).finish_non_exhaustive()
     }

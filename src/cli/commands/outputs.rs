@@ -55,7 +55,9 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Outputs) -> Result<E
         print_errors(&errors);
         return Ok(End::Failed);
     };
-    let estate = wiring::estate(&config, &Clock::system(), Some(&aliases(&environments))).await?;
+    let estate =
+        wiring::estate(&config, &Clock::system(), Some(&aliases(&environments)), wiring::Description::Now)
+            .await?;
     let knowledge = Knowledge { estate: &estate, journal: None };
     let observed = plan_of(&knowledge.subject(environment, &sources).await?).await?.observed;
     let all = outputs_of(observed.present.iter().map(|(address, found)| (address, &found.body)));

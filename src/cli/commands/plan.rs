@@ -77,7 +77,8 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End,
         output::remark(&remark);
     }
     let clock = Clock::system();
-    let estate = wiring::estate(&config, &clock, Some(&aliases(&environments))).await?;
+    let estate =
+        wiring::estate(&config, &clock, Some(&aliases(&environments)), wiring::Description::Now).await?;
     let branch = wiring::branch(&config)?;
     let journal = recalled.store().map(|store| Journal { store, branch: &branch });
     let knowledge = Knowledge { estate: &estate, journal };

@@ -46,6 +46,11 @@ impl Running {
         assert!(sent.is_ok());
     }
 
+    /// What it has said so far.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.process.try_wait().unwrap().is_some()
     }
