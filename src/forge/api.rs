@@ -276,6 +276,11 @@ impl Api {
             return of(Reach::Everything, Class::Retry { after: Some(after) }, message);
         }
         match code {
+            // Gitea takes statuses of an archived repository all the same.
+            StatusCode::LOCKED => of(Reach::ThisRequest, Class::Refused, archived(forge, what, code, &said)),
+            StatusCode::FORBIDDEN if words.to_ascii_lowercase().contains("archived") => {
+                of(Reach::Everything, Class::Refused, archived(forge, what, code, &said))
+            }
             StatusCode::UNAUTHORIZED => refused(Reach::Everything, "Give a valid token"),
             StatusCode::FORBIDDEN => refused(Reach::Everything, "Give the token the permission for it"),
             StatusCode::NOT_FOUND | StatusCode::GONE => {
@@ -355,6 +360,15 @@ impl Answer {
             is_meant.then_some(target)
         })
     }
+}
+
+/// That a repository is archived, as the operator is told; `said` are the forge's words.
+pub(super) fn archived(forge: &str, what: &str, code: StatusCode, said: &str) -> String {
+    format!(
+        "{forge} refused {what} ({}){said}. The repository is archived, so nothing can be written to it: unarchive \
+         it. What is to be said there waits until then",
+        code.as_u16()
+    )
 }
 
 /// That the forge does not have a commit.

@@ -165,3 +165,29 @@ async fn a_watched_branch_that_is_not_there_is_said_until_it_is() {
     );
     world.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_archived_repository_is_called_that_and_told_everything_once_it_is_not() {
+    for (kind, word) in [
+        (ForgeKind::GitHub, "is archived, so nothing"),
+        (ForgeKind::GitLab, "is archived, so nothing"),
+        (ForgeKind::AzureDevOps, "is not disabled"),
+    ] {
+        let log = Kept::default();
+        let _kept = log.keep();
+        let story = Proposals::with(Choices::of(kind), &[("environments/dev.yaml", &small(1))]).await;
+        story.forge.archive_repository();
+        story.main();
+        let commit = story.push("main", "environments/dev.yaml", &small(2), "unheard");
+        story.daemon.clock.sleep(30 * MINUTE).await;
+        let said = log.having(&[" degraded ", "part=Forge", word]);
+        assert_eq!(said.len(), 1, "{kind:?}: {:#?}", log.having(&["degraded"]));
+        assert!(log.having(&["permission for it"]).is_empty(), "{kind:?}");
+        story.forge.restore_repository();
+        story.at_rest().await;
+        let status = story.status(&commit, "beamline/apply");
+        assert!(status.starts_with("success: "), "{kind:?}: {status}");
+        assert_eq!(log.having(&["well again, after ", "part=Forge"]).len(), 1, "{kind:?}");
+        story.finish().await;
+    }
+}

@@ -105,6 +105,22 @@ async fn refusals_need_somebody_and_say_what_to_do() {
 }
 
 #[tokio::test]
+async fn an_archived_repository_is_called_that_and_no_permission_is_asked_for() {
+    use Reach::{Everything, ThisRequest};
+    for (code, words, reach) in [
+        (403, "Repository was archived so is read-only.", Everything),
+        (423, "owner/repo is archived", ThisRequest),
+    ] {
+        let body = format!("{{\"message\":\"{words}\"}}");
+        let failure = failure(StatusCode::from_u16(code).unwrap(), &[], &body).await;
+        assert_eq!((failure.reach, failure.error.class), (reach, Class::Refused));
+        let message = failure.error.message;
+        assert!(message.contains("is archived, so nothing can be written to it: unarchive it"), "{message}");
+        assert!(!message.contains("permission"), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn outages_pass() {
     for code in [500, 502, 503, 504, 408] {
         let failure = failure(StatusCode::from_u16(code).unwrap(), &[], "<html>").await;

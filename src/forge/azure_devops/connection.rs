@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::forge::api::{
-    Answer, Api, Authorization, Call, Failure, Form, OptionsError, Quota, Reach, segment,
+    Answer, Api, Authorization, Call, Failure, Form, OptionsError, Quota, Reach, Refused, segment,
 };
 use crate::forge::{Class, ForgeError, Repository};
 use crate::wire::{self, Renewable};
@@ -135,7 +135,7 @@ impl AzureDevOps {
             let failure = Failure { status: Some(StatusCode::UNAUTHORIZED), ..signed_out(status, what) };
             Err(Failure { status: Some(status), ..self.authorization.advised(failure) })
         };
-        match api.send_as(&self.authorization, call, what, &|_| None).await {
+        match api.send_as(&self.authorization, call, what, &next_step).await {
             Ok(answer) if is_sign_in(answer.status) => signed_out(answer.status),
             Err(Failure { status: Some(status), .. }) if is_sign_in(status) => signed_out(status),
             outcome => outcome,
@@ -180,4 +180,13 @@ fn identities_root(root: &str) -> Option<String> {
         }
         Some(_) | None => Some(root.to_owned()),
     }
+}
+
+/// A disabled repository is answered for like one that is not there.
+fn next_step(refused: &Refused<'_>) -> Option<String> {
+    refused.words.contains("TF401019").then(|| {
+        "Check that the repository exists and is not disabled (its settings, \"Disable repository\"), and that \
+         the token may see it"
+            .to_owned()
+    })
 }

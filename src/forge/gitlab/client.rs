@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::forge::api::{Answer, Api, Authorization, Call, Failure, Form, OptionsError, Quota, segment};
+use crate::forge::api::{
+    Answer, Api, Authorization, Call, Failure, Form, OptionsError, Quota, Reach, archived, segment,
+};
 use crate::forge::webhook::Repository;
+use crate::forge::{Class, ForgeError};
 use crate::git::BranchName;
 use crate::wire::{self, Renewable};
 
@@ -107,9 +110,32 @@ impl GitLab {
         what: &str,
     ) -> Result<Answer, Failure> {
         let path = format!("{}{path}", self.project);
+        let is_write = method != Method::GET;
         let call = Call { method, path, headers: header.into_iter().collect(), body };
-        self.api.send_as(&self.authorization, call, what, &|_| None).await
+        let outcome = self.api.send_as(&self.authorization, call, what, &|_| None).await;
+        match outcome {
+            Err(failure) if is_write && failure.status == Some(StatusCode::FORBIDDEN) => {
+                Err(if self.is_archived().await { archived_failure(what) } else { failure })
+            }
+            Ok(_) | Err(_) => outcome,
+        }
     }
+
+    /// GitLab does not say why it refuses a write; whether it can be this, the project says.
+    async fn is_archived(&self) -> bool {
+        let call = Call { method: Method::GET, path: self.project.clone(), headers: Vec::new(), body: None };
+        let what = "whether the project is archived";
+        let answer = self.api.send_as(&self.authorization, call, what, &|_| None).await;
+        let project = answer.and_then(|answer| answer.json::<Value>(what));
+        project.is_ok_and(|project| project["archived"] == true)
+    }
+}
+
+/// With the status that other forges have for it: 403 means a permission.
+fn archived_failure(what: &str) -> Failure {
+    let message = archived(NAME, what, StatusCode::FORBIDDEN, "");
+    let error = ForgeError { class: Class::Refused, message };
+    Failure { status: Some(StatusCode::LOCKED), reach: Reach::Everything, error }
 }
 
 #[cfg(test)]

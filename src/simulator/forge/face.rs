@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use jiff::Timestamp;
 
+use super::ForgeKind;
 use super::accounts::{Known, Permission};
 use super::change::Change;
 use super::http::{Answer, Call};
@@ -72,6 +73,8 @@ pub(super) enum Refused {
     /// No such endpoint.
     NoEndpoint,
     Forbidden,
+    /// The repository is archived, and this is a write.
+    Archived,
     Limited {
         exceeded: Exceeded,
         now: Timestamp,
@@ -205,6 +208,19 @@ pub(super) fn admit(state: &mut State, call: &Call, needs: Needs) -> Result<Opti
         }
         if caller.permission < least {
             return Err((face.refuse)(state, call, Refused::Forbidden));
+        }
+        if state.existence == Existence::Archived {
+            let refused = match (state.options.kind, effect) {
+                (ForgeKind::GitHub | ForgeKind::GitLab, Effect::Writes) => Some(Refused::Archived),
+                // It calls that disabled, and answers as if there were none.
+                (ForgeKind::AzureDevOps, _) => Some(Refused::NoRepository),
+                // These refuse some writes only, or none.
+                (ForgeKind::Gitea | ForgeKind::Forgejo | ForgeKind::Bitbucket, _)
+                | (ForgeKind::GitHub | ForgeKind::GitLab, Effect::Reads) => None,
+            };
+            if let Some(refused) = refused {
+                return Err((face.refuse)(state, call, refused));
+            }
         }
     }
     Ok(Some(caller))

@@ -204,7 +204,7 @@ fn refuse(state: &State, call: &Call, refused: Refused) -> Answer {
         Refused::NoEndpoint => {
             error(404, "VssResourceNotFoundException", "VS402906: The controller for path was not found.")
         }
-        Refused::Forbidden => error(
+        Refused::Forbidden | Refused::Archived => error(
             403,
             "GitNeedsPermissionException",
             &format!(

@@ -170,7 +170,9 @@ fn refuse(state: &State, _: &Call, refused: Refused) -> Answer {
             ),
         ),
         Refused::NoEndpoint => message(404, "Resource not found"),
-        Refused::Forbidden => message(403, "Your credentials lack one or more required privilege scopes."),
+        Refused::Forbidden | Refused::Archived => {
+            message(403, "Your credentials lack one or more required privilege scopes.")
+        }
         Refused::Malformed => message(400, "Bad request"),
         Refused::Limited { exceeded, now } => {
             let wait = exceeded.until.duration_since(now).as_secs().max(1);

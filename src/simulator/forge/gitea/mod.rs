@@ -108,7 +108,9 @@ fn refuse(state: &State, _: &Call, refused: Refused) -> Answer {
         }
         Refused::NoRepository => not_found(state),
         Refused::NoEndpoint => Answer::text(404, "text/plain", "404 page not found\n"),
-        Refused::Forbidden => message(state, 403, "user should have a permission to write to a repo"),
+        Refused::Forbidden | Refused::Archived => {
+            message(state, 403, "user should have a permission to write to a repo")
+        }
         Refused::Malformed => message(state, 422, "[]: invalid character in the request body"),
         // Gitea has no limits of its own: a proxy in front of it has.
         Refused::Limited { exceeded, now } => {

@@ -37,6 +37,7 @@ pub(super) fn refuse(_: &State, call: &Call, refused: Refused) -> Answer {
         Refused::NoRepository | Refused::NoEndpoint => not_found(),
         Refused::Forbidden if call.is_app() => message(403, "Resource not accessible by integration"),
         Refused::Forbidden => message(403, "Resource not accessible by personal access token"),
+        Refused::Archived => message(403, "Repository was archived so is read-only."),
         Refused::Malformed => message(400, "Problems parsing JSON"),
         Refused::Limited { exceeded, now } => {
             let wait = exceeded.until.duration_since(now).as_secs().max(1);

@@ -16,7 +16,7 @@ use super::accounts::Permission::{self, Read, Write};
 use super::face::{Bodies, Face, Needs, Refused, Route, Scheme, Validators, route};
 use super::http::{Answer, Call};
 use super::limits::Budget;
-use super::state::State;
+use super::state::{Existence, State};
 
 /// The number of the world's project.
 const PROJECT: u64 = 42;
@@ -144,7 +144,7 @@ fn refuse(_: &State, _: &Call, refused: Refused) -> Answer {
         ),
         Refused::NoRepository => not_found("Project"),
         Refused::NoEndpoint => Answer::json(404, json!({ "error": "404 Not Found" })),
-        Refused::Forbidden => message(403, "403 Forbidden"),
+        Refused::Forbidden | Refused::Archived => message(403, "403 Forbidden"),
         Refused::Malformed => Answer::json(400, json!({ "error": "The request body is not valid JSON" })),
         Refused::Limited { exceeded, now } => {
             let wait = exceeded.until.duration_since(now).as_secs().max(1);
@@ -181,7 +181,7 @@ fn project(state: &mut State, _: &Call) -> Result<Answer, Answer> {
     let body = json!({
         "id": PROJECT, "name": name, "path": name, "path_with_namespace": full, "web_url": page,
         "http_url_to_repo": format!("{page}.git"), "default_branch": state.options.default_branch,
-        "archived": false, "visibility": "private",
+        "archived": state.existence == Existence::Archived, "visibility": "private",
     });
     Ok(Answer::json(200, body))
 }
