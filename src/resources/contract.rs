@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::address::{Address, Kind};
@@ -311,6 +311,11 @@ pub trait ResourceType: Sync {
     /// The requests that bring in-place differences to Azure, in order. Default: one merged PUT.
     fn update(&self, update: Update<'_>, context: &Context<'_>) -> Vec<Write> {
         vec![Write::Merged(body::merge(self, update, context))]
+    }
+
+    /// The default of a field where it depends on the other ones; `None`: it is the table's.
+    fn default_beside(&self, _field: &str, _fields: &Map<String, Value>) -> Option<Value> {
+        None
     }
 
     /// The requests that write a resource anew of which Azure says that its last write failed: it may lack most of

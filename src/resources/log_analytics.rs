@@ -3,7 +3,7 @@
 //! Its provider answers ids in lower case. A deleted workspace is kept for 14 days, and making it again
 //! at the same place brings it back with its data.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::address::Kind;
 use super::behaviour::Behaviour;
@@ -59,7 +59,7 @@ static FIELDS: [Field; 6] = [
     },
     Field {
         name: "retention_in_days",
-        doc: "How long data can be queried.",
+        doc: "How long data can be queried. With the sku Free always 7 days.",
         shape: Shape::Integer { min: 7, max: 730 },
         absent: WhenAbsent::Default(Literal::Integer(30)),
         arm: Arm::At("/properties/retentionInDays"),
@@ -99,6 +99,9 @@ static FIELDS: [Field; 6] = [
     },
 ];
 
+/// How long the Free sku keeps data, never more or less (`facts-data.md`, Log Analytics).
+const FREE_DAYS: i64 = 7;
+
 /// How long a deleted workspace keeps its name (Log Analytics, "Delete and recover a workspace").
 const SOFT_DELETE_DAYS: u8 = 14;
 
@@ -121,7 +124,13 @@ impl ResourceType for LogAnalyticsWorkspace {
         let mut findings: Vec<Finding> = name.into_iter().collect();
         findings.extend(tags::check(resource, tags::MARKS, None));
         findings.extend(check_retention(resource));
+        findings.extend(check_quota(resource));
         findings
+    }
+
+    fn default_beside(&self, field: &str, fields: &Map<String, Value>) -> Option<Value> {
+        let is_free = fields.get("sku").and_then(Value::as_str) == Some("Free");
+        (is_free && field == "retention_in_days").then(|| FREE_DAYS.into())
     }
 
     /// A workspace that is linked to a dedicated cluster answers with a sku that it does not decide.
@@ -159,21 +168,33 @@ impl ResourceType for LogAnalyticsWorkspace {
     }
 }
 
+/// The Free sku has a cap of its own, which Azure does not let anybody set (`facts-data.md`, Log Analytics).
+fn check_quota(resource: &Resource) -> Option<Finding> {
+    let quota = resource.field("daily_quota_gb").and_then(Value::as_i64).filter(|quota| *quota != -1)?;
+    (resource.text("sku") == Some("Free")).then(|| {
+        Finding::error(
+            "log-quota",
+            "daily_quota_gb",
+            &format!("a cap of {quota} GB a day cannot be set"),
+            "the Free sku has a daily cap of its own",
+            "leave out `daily_quota_gb`, or choose the sku PerGB2018",
+        )
+    })
+}
+
 fn check_retention(resource: &Resource) -> Option<Finding> {
     let days = resource.field("retention_in_days").and_then(Value::as_i64)?;
-    let (fits, rule) = match resource.text("sku") {
-        Some("Free") => (days == 7, "the Free sku keeps data for exactly 7 days"),
-        _ => (days >= 30, "data is kept for 30 to 730 days"),
+    let (fits, rule, remedy) = match resource.text("sku") {
+        Some("Free") => (
+            days == FREE_DAYS,
+            "the Free sku keeps data for exactly 7 days",
+            "leave out `retention_in_days`, or choose the sku PerGB2018",
+        ),
+        _ => (days >= 30, "data is kept for 30 to 730 days", "write 30 to 730"),
     };
     (!fits).then(|| {
         let message = format!("data cannot be kept for {days} days");
-        Finding::error(
-            "log-retention",
-            "retention_in_days",
-            &message,
-            rule,
-            "write another `retention_in_days`",
-        )
+        Finding::error("log-retention", "retention_in_days", &message, rule, remedy)
     })
 }
 
@@ -309,6 +330,17 @@ mod tests {
             let mut world = world();
             world.write(LOCAL, "sku", json!(sku));
             world.write(LOCAL, "retention_in_days", json!(days));
+            assert_eq!(world.codes(LOCAL), codes);
+        }
+    }
+
+    #[test]
+    fn the_free_sku_has_a_cap_of_its_own() {
+        let mut world = world();
+        world.write(LOCAL, "sku", json!("Free"));
+        world.write(LOCAL, "retention_in_days", json!(7));
+        for (quota, codes) in [(json!(1), vec!["log-quota"]), (json!(-1), vec![])] {
+            world.write(LOCAL, "daily_quota_gb", quota);
             assert_eq!(world.codes(LOCAL), codes);
         }
     }

@@ -259,6 +259,12 @@ fn read_fields(draft: &Draft<'_>, resource: &mut Resource, scope: &mut Scope<'_,
     resource.references = fields.references;
     resource.written = fields.written;
     resource.fields = values;
+    let is_default = |name: &&str| absence == Absence::Matters && !resource.written.contains(*name);
+    for name in of(kind).spec().fields.iter().map(|field| field.name).filter(is_default) {
+        if let Some(value) = of(kind).default_beside(name, &resource.fields) {
+            resource.fields.insert(name.to_owned(), value);
+        }
+    }
 }
 
 /// Whether a key is none of the table's: a common one, or a map of inner resources.

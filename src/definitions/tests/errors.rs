@@ -384,3 +384,25 @@ fn a_definition_cannot_steer_a_terminal() {
     assert!(!found.message.contains(['\u{1b}', '\n']), "{:?}", found.message);
     assert!(!found.render(Colour::Off).contains('\u{1b}'));
 }
+
+/// What nobody wrote is never what is wrong.
+#[test]
+fn a_default_follows_what_it_depends_on() {
+    let with_log =
+        |rest: &str| BASE.replace("main: { name: log-x }", &format!("main: {{ name: log-x{rest} }}"));
+    for (rest, days) in [("", 30), (", sku: Free", 7), (", sku: Free, retention_in_days: 7", 7)] {
+        let loaded = yaml(&with_log(rest));
+        assert_eq!(codes(&loaded.diagnostics), [""; 0], "{rest}");
+        let environment = loaded.environment.unwrap();
+        let log = environment.resources.values().find(|one| one.name == "log-x").unwrap();
+        assert_eq!(log.fields["retention_in_days"], days, "{rest}");
+    }
+    for (rest, code, field) in [
+        (", sku: Free, retention_in_days: 30", "log-retention", "30"),
+        (", sku: Free, daily_quota_gb: 1", "log-quota", "1"),
+    ] {
+        let diagnostics = yaml(&with_log(rest)).diagnostics;
+        assert_eq!(codes(&diagnostics), [code], "{rest}");
+        assert!(marked(&diagnostics[0]).ends_with(field), "{rest}: {}", marked(&diagnostics[0]));
+    }
+}
