@@ -20,13 +20,13 @@ use crate::azure::{Arm, Budget, Cloud, CloudError, Credential, Tokens};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, CredentialKind, ForkPolicy, RequestLimits};
 use crate::daemon::{ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Tally};
-use crate::definitions::nearest;
 use crate::git::{
     BranchName, Credentials, Mirror, PasswordSource, Patience, Remote, RepoPath, open_local,
     register_transports,
 };
 use crate::reconcile::plan::Globs;
 use crate::resources::id::{SubscriptionId, TenantId};
+use crate::resources::suggest::nearest;
 use crate::store::{FolderLock, Store};
 use crate::wire::{self, Proxy};
 

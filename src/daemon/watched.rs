@@ -4,8 +4,8 @@
 //! that finds it goes on with it.
 
 use super::service::Shared;
-use crate::definitions::nearest;
 use crate::git::{BranchName, Heads};
+use crate::resources::suggest::nearest;
 
 /// Most branches that are named.
 const MAX_NAMED: usize = 8;

@@ -10,9 +10,9 @@ use super::checks::Found;
 use super::code::Code;
 use super::problem::{Problem, Problems, quoted};
 use super::source::{FileId, Span};
-use super::suggest::nearest;
 use crate::resources::Address;
 use crate::resources::advice::ADVICE;
+use crate::resources::suggest::nearest;
 
 /// Advice of this module: what can be acknowledged beside the catalog's.
 const OWN_ADVICE: [Code; 2] = [Code::IgnoredField, Code::ClusterNameReused];

@@ -36,7 +36,6 @@ mod renamed;
 mod schema;
 mod source;
 mod substitute;
-mod suggest;
 mod toml;
 mod yaml;
 
@@ -58,4 +57,3 @@ pub use layout::{
 pub use load::{Loaded, load, read_document};
 pub use schema::schema;
 pub use source::{Location, MAX_FILE_BYTES, SourceFile, Span, Unreadable};
-pub(crate) use suggest::nearest;

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use super::code::Code;
 use super::problem::{Problem, one_of, quoted};
 use super::source::Span;
-use super::suggest::nearest;
 use crate::resources::id::ResourceId;
+use crate::resources::suggest::nearest;
 use crate::resources::{Address, EnvironmentName, Kind, Reference, of};
 
 /// The resources that a definition declares, whether they are right or not: a reference to a broken

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::observe::Observed;
 use super::plan::{Blocker, Note, Part, Plan, Step, is_deletion};
 use crate::azure::{Arm, ArmError};
-use crate::definitions::nearest;
 use crate::resources::id::{ApiVersion, ResourceId, SubscriptionId};
+use crate::resources::suggest::nearest;
 use crate::resources::{self, Address, Machines, Target};
 
 /// The version that computes are written against, which has both lists.

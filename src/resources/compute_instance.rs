@@ -7,7 +7,9 @@
 //! the machine with what is on its disk, so the type is protected.
 //! Sources: facts.md 7 and 22 (Compute API 2025-12-01; azurerm's compute instance resource).
 
+mod cron;
 mod schedules;
+mod zone;
 
 use serde_json::{Value, json};
 
@@ -519,6 +521,14 @@ mod tests {
         assert_eq!(world.codes(LOCAL), [""; 0]);
         world.write(LOCAL, "schedules", json!([{ "action": "Start", "cron": "every morning" }]));
         assert_eq!(world.codes(LOCAL), ["schedule-cron", "no-idle-shutdown"]);
+        let stop = json!({ "action": "Stop", "cron": "0 25 * * *", "time_zone": "Europe/Berlin" });
+        world.write(LOCAL, "schedules", json!([stop]));
+        let findings = world.findings(LOCAL);
+        let told: Vec<_> = findings.iter().map(|one| (one.code, one.field.as_str())).collect();
+        let expected =
+            [("schedule-cron", "schedules.0.cron"), ("schedule-time-zone", "schedules.0.time_zone")];
+        assert_eq!(told, expected);
+        assert!(findings[1].remedy.contains("W. Europe Standard Time"), "{}", findings[1].remedy);
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub mod role_assignment;
 pub(crate) mod sample;
 pub mod storage_account;
 pub mod subnet;
+pub(crate) mod suggest;
 pub mod tags;
 pub mod virtual_network;
 pub mod vm_size;

@@ -6,6 +6,7 @@ use beamline_base::roles;
 use uuid::{Uuid, uuid};
 
 use super::id::ResourceId;
+use super::suggest::nearest_names;
 
 pub use beamline_base::roles::name_of;
 
@@ -41,32 +42,7 @@ pub fn gives_roles(role: Uuid) -> bool {
 /// The built-in names that are most like `text`, at most three; those that are far from it are no help.
 #[must_use]
 pub fn nearest(text: &str) -> Vec<&'static str> {
-    let folded = text.to_ascii_lowercase();
-    let far = folded.chars().count() / 3 + 1;
-    let mut names: Vec<_> = roles::built_in()
-        .iter()
-        .map(|&(name, _)| (distance(&folded, &name.to_ascii_lowercase()), name))
-        .filter(|(distance, _)| *distance <= far)
-        .collect();
-    names.sort_unstable();
-    names.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
-/// How many characters must be changed, added or dropped to turn one text into the other.
-fn distance(one: &str, other: &str) -> usize {
-    // Longer texts are nobody's typing error; the bound keeps the work small.
-    let other: Vec<char> = other.chars().take(80).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, from) in one.chars().take(80).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, to) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
+    nearest_names(text, roles::built_in().iter().map(|&(name, _)| name))
 }
 
 #[cfg(test)]

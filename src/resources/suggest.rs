@@ -3,6 +3,19 @@
 /// The farthest word that is still worth a suggestion, in edits.
 const MAX_EDITS: usize = 3;
 
+/// Up to three candidates that may be meant, the nearest first; of names of several words a third may be wrong.
+pub(crate) fn nearest_names<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let folded: Vec<char> = name.to_lowercase().chars().take(100).collect();
+    let limit = folded.len() / 3 + 1;
+    let mut near: Vec<(usize, &str)> = candidates
+        .into_iter()
+        .map(|candidate| (edits(&folded, candidate, limit), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .collect();
+    near.sort_unstable();
+    near.into_iter().take(3).map(|(_, candidate)| candidate).collect()
+}
+
 /// The candidate that is the fewest edits away, if it is near enough to be meant. Casing costs nothing,
 /// so a word in another casing is always found.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

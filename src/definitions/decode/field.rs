@@ -14,7 +14,7 @@ use crate::definitions::problem::{Problem, quoted};
 use crate::definitions::references::Suggestions;
 use crate::definitions::renamed;
 use crate::definitions::source::Span;
-use crate::definitions::suggest::nearest;
+use crate::resources::suggest::nearest;
 use crate::resources::{Address, Field, Kind, Reference, Shape, WhenAbsent};
 
 /// Most prefixes in one list; Azure's own limit for a network is far below.

@@ -8,8 +8,8 @@ use crate::definitions::document::{Entry, NodeValue, get};
 use crate::definitions::environment::{DEFAULT_IGNORED_TAGS, SpanTable};
 use crate::definitions::problem::{Problem, Problems, quoted};
 use crate::definitions::source::{FileId, Span};
-use crate::definitions::suggest::nearest;
 use crate::resources::address::is_name;
+use crate::resources::suggest::nearest;
 use crate::resources::{EnvironmentName, Kind};
 
 /// The format that this program reads.

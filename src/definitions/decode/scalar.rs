@@ -6,7 +6,7 @@ use crate::definitions::code::Code;
 use crate::definitions::document::{Entry, Node, NodeValue};
 use crate::definitions::problem::{Problem, one_of, quoted};
 use crate::definitions::source::Span;
-use crate::definitions::suggest::nearest;
+use crate::resources::suggest::nearest;
 
 /// A boolean.
 pub(super) fn boolean(name: &str, node: &Node, span: Span) -> Result<bool, Problem> {

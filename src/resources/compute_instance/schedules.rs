@@ -7,7 +7,7 @@ use super::super::field::{Arm, Field, Literal, Shape, WhenAbsent};
 use super::super::finding::Finding;
 use super::super::pointer;
 use super::super::resource::Resource;
-use super::AT_CREATION;
+use super::{AT_CREATION, cron, zone};
 
 /// Where Azure keeps them.
 pub(super) const AT: &str = "/properties/properties/schedules/computeStartStop";
@@ -59,29 +59,44 @@ pub(super) fn stop_the_machine(resource: &Resource) -> bool {
     })
 }
 
-/// Each expression has the form that Azure reads.
+/// Each schedule has an expression and a time zone that Azure reads.
 pub(super) fn check(resource: &Resource) -> Vec<Finding> {
     let schedules = resource.field("schedules").and_then(Value::as_array);
-    let crons = schedules.into_iter().flatten().filter_map(|one| one["cron"].as_str());
-    crons
-        .filter(|cron| !is_cron(cron))
-        .map(|cron| {
-            Finding::error(
-                "schedule-cron",
-                "schedules",
-                &format!("`{cron}` is not a cron expression"),
-                "five fields (minute, hour, day, month, weekday) of digits, `*`, `,`, `-`, `/` and names",
-                "write for example `0 18 * * 1-5`: at 18:00 from Monday to Friday",
-            )
-        })
-        .collect()
+    let each = schedules.into_iter().flatten().enumerate();
+    each.flat_map(|(at, one)| {
+        let cron = one["cron"].as_str().and_then(|text| check_cron(at, text));
+        let zone = one["time_zone"].as_str().and_then(|text| check_zone(at, text));
+        cron.into_iter().chain(zone)
+    })
+    .collect()
 }
 
-/// NCrontab's five-field form.
-fn is_cron(text: &str) -> bool {
-    let fields: Vec<&str> = text.split_ascii_whitespace().collect();
-    let shaped = |field: &&str| field.bytes().all(|b| b.is_ascii_alphanumeric() || b"*,-/".contains(&b));
-    fields.len() == 5 && fields.iter().all(shaped)
+fn check_cron(at: usize, text: &str) -> Option<Finding> {
+    let problem = cron::problem_of(text)?;
+    Some(Finding::error(
+        "schedule-cron",
+        &format!("schedules.{at}.cron"),
+        &format!("`{text}` is not a time that Azure reads: {problem}"),
+        "minute (0-59), hour (0-23), day (1-31), month (1-12), weekday (0-6, Sunday is 0): numbers, `*`, lists with `,` \
+         and ranges with `-`",
+        "write for example `0 18 * * 1-5`: at 18:00 from Monday to Friday",
+    ))
+}
+
+fn check_zone(at: usize, text: &str) -> Option<Finding> {
+    let remedy = match zone::known(text) {
+        zone::Known::Windows => return None,
+        zone::Known::Iana(name) => format!("write `{name}`, which Windows calls this zone"),
+        zone::Known::Near(name) => format!("did you mean `{name}`?"),
+        zone::Known::Not => "write Windows' name of the zone (`tzutil /l` lists them), for example `W. Europe Standard Time`, or `UTC`".to_owned(),
+    };
+    Some(Finding::error(
+        "schedule-time-zone",
+        &format!("schedules.{at}.time_zone"),
+        &format!("`{text}` is not the name of a Windows time zone"),
+        "Azure ML takes the names that Windows has for time zones",
+        &remedy,
+    ))
 }
 
 /// Puts the list into a body.

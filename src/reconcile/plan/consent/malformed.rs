@@ -3,8 +3,8 @@
 
 use super::line::{self, KEY, ROOM, trailer};
 use super::{ConsentLine, Consents, Standing, names};
-use crate::definitions::nearest;
 use crate::resources::id::ResourceId;
+use crate::resources::suggest::nearest;
 use crate::resources::{Address, EnvironmentName};
 
 /// What stands for the address where nobody can know it.

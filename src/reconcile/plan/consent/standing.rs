@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::line::trailer;
 use super::malformed::probably;
 use super::{ConsentLine, Consents, Globs, Reach, names};
-use crate::definitions::nearest;
 use crate::resources::id::ResourceId;
+use crate::resources::suggest::nearest;
 use crate::resources::{Address, EnvironmentName};
 
 /// Most addresses that one line is said to allow, or that are offered instead of it.
