@@ -14,7 +14,10 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use uuid::Uuid;
 
+use self::mistake::{key_at, key_in, place_of_key, plainly};
 use crate::wire::{Renewable, Renewal};
+
+mod mistake;
 
 /// The annotated default configuration.
 pub const DEFAULT: &str = include_str!("../config/beamline.toml");
@@ -380,13 +383,24 @@ impl Config {
         if let Some((offset, message)) = first_mistake(spanned.get_ref(), &default, "") {
             return Err(invalid(text, offset, message));
         }
-        let _: Named = toml::from_str(text).map_err(|error| refused(&error))?;
+        let of_value = |error: &toml::de::Error| {
+            // Of a merged table the error knows the key, of a text the place.
+            let own = spanned.get_ref();
+            let (key, offset) = match error.span() {
+                Some(span) => (key_at(own, span.start, ""), span.start),
+                None => {
+                    let key = key_in(&error.to_string());
+                    let offset = key.as_ref().and_then(|key| place_of_key(own, key)).unwrap_or(0);
+                    (key, offset)
+                }
+            };
+            let message = plainly(error.message());
+            invalid(text, offset, key.map_or_else(|| message.clone(), |key| format!("{key}: {message}")))
+        };
+        let _: Named = toml::from_str(text).map_err(|error| of_value(&error))?;
         let mut merged = default;
         lay_over(&mut merged, toml::from_str(text).map_err(|error| refused(&error))?);
-        merged.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid {
-            place: name.to_owned(),
-            message: error.message().to_owned(),
-        })
+        merged.try_into().map_err(|error: toml::de::Error| of_value(&error))
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
@@ -694,6 +708,24 @@ mod tests {
         assert!(error.to_string().starts_with("b.toml:3:3: unknown key `runs.paralel`"), "{error}");
         let error = Config::over_default("b.toml", "owner = 3\n").unwrap_err();
         assert!(error.to_string().starts_with("b.toml:1:9: "), "{error}");
+        let error = Config::over_default("b.toml", "owner = \"x\"\n[forge]\nkind = \"githb\"\n").unwrap_err();
+        assert_eq!(error.to_string(), "b.toml:3:8: forge.kind: `githb` is not known. Did you mean `github`?");
+        let subscription = |id: &str, credential: &str| {
+            let text = format!(
+                "[subscriptions.ml]\ntenant = \"{}\"\nid = \"{id}\"\ncredential = \"{credential}\"\n",
+                Uuid::nil()
+            );
+            Config::over_default("b.toml", &text).unwrap_err().to_string()
+        };
+        let error = subscription("SUBSCRIPTION", "managed-identity");
+        let said =
+            "b.toml:3:6: subscriptions.ml.id: it is an id such as 00000000-0000-0000-0000-000000000000 (";
+        assert!(error.starts_with(said), "{error}");
+        let error = subscription(&Uuid::nil().to_string(), "client-secrets");
+        assert_eq!(
+            error,
+            "b.toml:4:14: subscriptions.ml.credential: `client-secrets` is not known. Did you mean `client-secret`?"
+        );
     }
 
     #[test]
