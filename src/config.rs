@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use uuid::Uuid;
@@ -330,6 +330,25 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
     },
+    /// A secret that the settings name is not there.
+    #[error(
+        "the secret of `{key}` {problem}: put it into {}, or into systemd's credential of that name \
+         (LoadCredential=), or into the variable {variable}",
+        path.display()
+    )]
+    Secret {
+        /// The setting that names its file.
+        key: String,
+        /// The variable that may hold it instead.
+        variable: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with that.
+        problem: &'static str,
+        /// What the system said.
+        #[source]
+        source: Option<std::io::Error>,
+    },
     /// A setting is missing or does not fit.
     #[error("the setting `{key}` {problem}")]
     Setting {
@@ -461,7 +480,13 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when its file cannot be read.
     pub fn git_password(&self) -> Result<Option<Renewable>, ConfigError> {
-        secret("BEAMLINE_GIT_PASSWORD", &self.repository.password_file)
+        let (repository, variable) = (&self.repository, "BEAMLINE_GIT_PASSWORD");
+        let password = secret(variable, &repository.password_file, "repository.password_file")?;
+        if password.is_none() && !repository.username.is_empty() && repository.url.starts_with("http") {
+            let problem = format!("(or the variable {variable}) is needed beside repository.username");
+            return Err(ConfigError::Setting { key: "repository.password_file".to_owned(), problem });
+        }
+        Ok(password)
     }
 
     /// The token for the forge.
@@ -473,7 +498,7 @@ impl Config {
         let names = ["BEAMLINE_FORGE_TOKEN", "BEAMLINE_GITHUB_TOKEN"];
         match names.into_iter().find_map(of_variable) {
             Some(token) => Ok(Some(token)),
-            None => optional_secret(&self.forge.token_file),
+            None => optional_secret(&self.forge.token_file, "forge.token_file", names[0]),
         }
     }
 
@@ -482,7 +507,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when its file cannot be read.
     pub fn forge_private_key(&self) -> Result<Option<Renewable>, ConfigError> {
-        secret("BEAMLINE_FORGE_PRIVATE_KEY", &self.forge.private_key_file)
+        secret("BEAMLINE_FORGE_PRIVATE_KEY", &self.forge.private_key_file, "forge.private_key_file")
     }
 
     /// The webhook secrets that are valid now.
@@ -490,9 +515,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when a file cannot be read.
     pub fn webhook_secrets(&self) -> Result<Vec<Renewable>, ConfigError> {
-        let from_files = self.http.webhook_secret_files.iter().map(|path| read_secret(path));
+        let variable = "BEAMLINE_WEBHOOK_SECRET";
+        let files = self.http.webhook_secret_files.iter();
+        let from_files = files.map(|path| read_secret(path, "http.webhook_secret_files", variable));
         let mut secrets = from_files.collect::<Result<Vec<_>, _>>()?;
-        secrets.extend(of_variable("BEAMLINE_WEBHOOK_SECRET"));
+        secrets.extend(of_variable(variable));
         Ok(secrets)
     }
 
@@ -512,8 +539,9 @@ impl Subscription {
     /// [`ConfigError`] when there is none, or its file cannot be read.
     pub fn secret(&self, alias: &str) -> Result<Renewable, ConfigError> {
         let name = format!("BEAMLINE_SECRET_{}", alias.to_ascii_uppercase().replace('-', "_"));
-        secret(&name, &self.secret_file)?.ok_or_else(|| ConfigError::Setting {
-            key: format!("subscriptions.{alias}.secret_file"),
+        let key = format!("subscriptions.{alias}.secret_file");
+        secret(&name, &self.secret_file, &key)?.ok_or_else(|| ConfigError::Setting {
+            key,
             problem: format!("is needed for this credential (or the variable {name})"),
         })
     }
@@ -556,11 +584,11 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn secret(name: &str, file: &Path) -> Result<Option<Renewable>, ConfigError> {
+fn secret(name: &str, file: &Path, key: &str) -> Result<Option<Renewable>, ConfigError> {
     if let Some(value) = of_variable(name) {
         return Ok(Some(value));
     }
-    optional_secret(file)
+    optional_secret(file, key, name)
 }
 
 /// A variable is as it was when the process began.
@@ -569,11 +597,12 @@ fn of_variable(name: &str) -> Option<Renewable> {
     Some(Renewable::new(secret, Renewal::ByRestart(format!("the variable {name}")), || None))
 }
 
-fn optional_secret(file: &Path) -> Result<Option<Renewable>, ConfigError> {
-    if file.as_os_str().is_empty() { Ok(None) } else { read_secret(file).map(Some) }
+fn optional_secret(file: &Path, key: &str, variable: &str) -> Result<Option<Renewable>, ConfigError> {
+    if file.as_os_str().is_empty() { Ok(None) } else { read_secret(file, key, variable).map(Some) }
 }
 
-fn read_secret(path: &Path) -> Result<Renewable, ConfigError> {
+/// The secret in the file that `key` names; `variable` may hold it instead.
+fn read_secret(path: &Path, key: &str, variable: &str) -> Result<Renewable, ConfigError> {
     let (place, name) = (place_of_file(path), path.display());
     let renewal = match &place {
         Place::Credential(_) => {
@@ -583,7 +612,16 @@ fn read_secret(path: &Path) -> Result<Renewable, ConfigError> {
     };
     let text = |file: &Path| read_file(file).map(|text| SecretString::from(text.trim_end().to_owned()));
     let file = place.path().to_owned();
-    let first = text(&file)?;
+    let missing = |problem, source| {
+        let (key, variable) = (key.to_owned(), variable.to_owned());
+        ConfigError::Secret { key, variable, path: file.clone(), problem, source }
+    };
+    let first = match text(&file) {
+        Ok(first) if first.expose_secret().is_empty() => return Err(missing("is empty", None)),
+        Ok(first) => first,
+        Err(ConfigError::Unreadable { source, .. }) => return Err(missing("cannot be read", Some(source))),
+        Err(error) => return Err(error),
+    };
     Ok(Renewable::new(first, renewal, move || text(&file).ok()))
 }
 
@@ -692,6 +730,46 @@ mod tests {
         assert_eq!(config.repository.branch, "main");
         assert_eq!(config.forge.kind, ForgeKind::Notes);
         assert!(config.validate().is_ok());
+    }
+
+    #[test]
+    fn a_secret_that_is_missing_or_empty_is_named_with_everywhere_it_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        let text = format!(
+            "[repository]\nurl = \"https://git.example/x\"\nusername = \"bot\"\npassword_file = {file:?}\n\
+             [forge]\ntoken_file = {file:?}\nprivate_key_file = {file:?}\n\
+             [http]\nwebhook_secret_files = [{file:?}]\n[subscriptions.ml-prod]\n\
+             id = \"00000000-0000-0000-0000-000000000001\"\ntenant = \"00000000-0000-0000-0000-000000000002\"\n\
+             credential = \"client-secret\"\nclient_id = \"x\"\nsecret_file = {file:?}\n"
+        );
+        let config = Config::over_default("x", &text).unwrap();
+        for problem in ["cannot be read", "is empty"] {
+            let said = [
+                (config.git_password().err(), "repository.password_file", "BEAMLINE_GIT_PASSWORD"),
+                (config.forge_token().err(), "forge.token_file", "BEAMLINE_FORGE_TOKEN"),
+                (config.forge_private_key().err(), "forge.private_key_file", "BEAMLINE_FORGE_PRIVATE_KEY"),
+                (config.webhook_secrets().err(), "http.webhook_secret_files", "BEAMLINE_WEBHOOK_SECRET"),
+                (
+                    config.subscriptions["ml-prod"].secret("ml-prod").err(),
+                    "subscriptions.ml-prod.secret_file",
+                    "BEAMLINE_SECRET_ML_PROD",
+                ),
+            ];
+            for (error, key, variable) in said {
+                let error = error.unwrap().to_string();
+                for words in [problem, key, variable, "LoadCredential=", &file.display().to_string()] {
+                    assert!(error.contains(words), "no {words} in {error}");
+                }
+            }
+            std::fs::write(&file, "\n").unwrap();
+        }
+        let text = "[repository]\nurl = \"https://git.example/x\"\nusername = \"bot\"\n";
+        let error = Config::over_default("x", text).unwrap().git_password().unwrap_err().to_string();
+        assert!(
+            error.contains("repository.password_file") && error.contains("BEAMLINE_GIT_PASSWORD"),
+            "{error}"
+        );
     }
 
     #[test]

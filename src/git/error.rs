@@ -22,7 +22,8 @@ pub enum GitError {
     },
     /// The remote does not accept who we are.
     #[error(
-        "{remote} refused our credentials: check the user name and token (or key) and that they may \
+        "{remote} refused our credentials: check repository.username and repository.password_file (or \
+             BEAMLINE_GIT_PASSWORD; for ssh repository.identity_file) and that they may \
              read the repository, and write to it when statuses go to Git notes. A replaced password file is \
              read at the next try; a credential that systemd has copied, by a restart"
     )]
