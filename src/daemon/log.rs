@@ -89,9 +89,11 @@ pub(super) fn run_ended(run: &RunRecord, report: &Report, clock: &Clock) {
         true => "stopped".to_owned(),
         false => word(report.end),
     };
+    let underway = deeds.underway();
     let failed: Vec<String> = deeds
         .failed()
         .iter()
+        .filter(|failure| !underway.contains(&&failure.address))
         .take(MAX_NAMED)
         .map(|failure| format!("{}: {}", failure.address.local(), failure.message))
         .collect();
@@ -102,8 +104,9 @@ pub(super) fn run_ended(run: &RunRecord, report: &Report, clock: &Clock) {
         .map(|(address, because)| format!("{} (by {})", address.local(), because.local()))
         .collect();
     let gone: Vec<String> = deeds.gone().into_iter().take(MAX_NAMED).map(Address::local).collect();
+    let underway: Vec<String> = underway.into_iter().take(MAX_NAMED).map(Address::local).collect();
     tracing::info!(event = "run_ended", %environment, commit, %run, end, done, failed = failed.join("; "),
-        blocked = blocked.join(", "), gone = gone.join(", "), took, "a run ended");
+        blocked = blocked.join(", "), gone = gone.join(", "), underway = underway.join(", "), took, "a run ended");
 }
 
 /// Everything about an environment at a commit is over: planned, applied, refused or given up.

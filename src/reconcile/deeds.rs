@@ -20,6 +20,9 @@ enum Fate {
     Gone,
 }
 
+/// What is said of a step that was under way.
+const UNDERWAY: &str = "Azure was at work on it when the run ended";
+
 /// How a step stands that is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Open {
@@ -28,6 +31,8 @@ enum Open {
     Unknown(String),
     Skipped(Address),
     Unreached,
+    /// Azure was at work on it when the run ended.
+    Underway,
 }
 
 /// A step that failed.
@@ -101,7 +106,7 @@ impl Deeds {
                 StepEnd::Unknown { message } => Open::Unknown(message.clone()),
                 StepEnd::Skipped { because } => Open::Skipped(because.clone()),
                 StepEnd::Moved { .. } | StepEnd::NotReached => Open::Unreached,
-                StepEnd::Underway => Open::Unknown("it was under way".to_owned()),
+                StepEnd::Underway => Open::Underway,
             };
             self.open.push((thing, Step { action: step.action, part: step.part }, open));
         }
@@ -111,11 +116,11 @@ impl Deeds {
     fn close(&mut self, planned: &[Thing]) {
         for (thing, step, open) in std::mem::take(&mut self.open) {
             match open {
-                Open::Unknown(_) if !planned.contains(&thing) => {
+                Open::Unknown(_) | Open::Underway if !planned.contains(&thing) => {
                     let is_made = self.fates.get(&thing) == Some(&Fate::Replaced);
                     self.done(thing, step, is_made);
                 }
-                Open::Unknown(_) | Open::Failed(_) | Open::Skipped(_) | Open::Unreached => {}
+                Open::Unknown(_) | Open::Underway | Open::Failed(_) | Open::Skipped(_) | Open::Unreached => {}
             }
         }
     }
@@ -156,13 +161,22 @@ impl Deeds {
     /// What failed in the last run, and what is not known to have had an effect.
     #[must_use]
     pub fn failed(&self) -> Vec<Failure> {
-        let failed = self.open.iter().filter_map(|(thing, _, open)| match open {
-            Open::Failed(message) | Open::Unknown(message) => {
-                Some(Failure { address: thing.address.clone(), message: message.clone() })
-            }
-            Open::Skipped(_) | Open::Unreached => None,
+        let failed = self.open.iter().filter_map(|(thing, _, open)| {
+            let message = match open {
+                Open::Failed(message) | Open::Unknown(message) => message.clone(),
+                Open::Underway => UNDERWAY.to_owned(),
+                Open::Skipped(_) | Open::Unreached => return None,
+            };
+            Some(Failure { address: thing.address.clone(), message })
         });
         failed.collect()
+    }
+
+    /// Of these, what Azure was at work on when the last run ended: the next one finds out what became of it.
+    #[must_use]
+    pub fn underway(&self) -> Vec<&Address> {
+        let underway = self.open.iter().filter(|(_, _, open)| *open == Open::Underway);
+        underway.map(|(thing, _, _)| &thing.address).collect()
     }
 
     /// What was not tried in the last run, and the resource whose failure blocked it.
@@ -170,7 +184,7 @@ impl Deeds {
     pub fn blocked(&self) -> Vec<(&Address, &Address)> {
         let blocked = self.open.iter().filter_map(|(thing, _, open)| match open {
             Open::Skipped(because) => Some((&thing.address, because)),
-            Open::Failed(_) | Open::Unknown(_) | Open::Unreached => None,
+            Open::Failed(_) | Open::Unknown(_) | Open::Unreached | Open::Underway => None,
         });
         blocked.collect()
     }
@@ -317,6 +331,7 @@ mod tests {
         ]);
         let deeds = Deeds::of(&[lost]);
         assert_eq!((deeds.failed().len(), deeds.blocked().len(), deeds.counts().as_str()), (2, 1, ""));
+        assert_eq!(deeds.underway(), [&cluster("a")]);
         assert_eq!(deeds.settled().counts(), "1 created");
     }
 

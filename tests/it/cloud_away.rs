@@ -75,4 +75,12 @@ fn a_command_says_which_cloud_it_waits_for_and_where_its_address_is_set() {
     let plan = machine.beamline("beamline.toml", &["plan"]);
     let waits = format!("Waiting for {url} (clouds.simulator.resource_manager)");
     assert!(wait_until(PATIENCE, || plan.text().contains(&waits)), "{}", plan.text());
+    drop(plan);
+    // An apply has begun nothing: the first signal ends it.
+    let apply = machine.beamline("beamline.toml", &["apply", "production", "--yes"]);
+    assert!(wait_until(PATIENCE, || apply.text().contains(&waits)), "{}", apply.text());
+    apply.signal("TERM");
+    let said = apply.wait(PATIENCE);
+    assert_eq!(said.status.and_then(|status| status.code()), Some(1), "{}", said.text);
+    assert!(!said.text.contains("error:"), "it waited to the end: {}", said.text);
 }

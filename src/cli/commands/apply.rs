@@ -111,8 +111,12 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
         output::remark(&remark);
     }
     let clock = Clock::system();
-    let estate =
-        wiring::estate(&config, &clock, Some(&aliases(&environments)), wiring::Description::Now).await?;
+    let (named, described) = (aliases(&environments), wiring::Description::Now);
+    let estate = tokio::select! {
+        estate = wiring::estate(&config, &clock, Some(&named), described) => estate?,
+        // Nothing is begun yet.
+        () = stop.cancelled() => return Ok(End::Failed),
+    };
     let (store, _lock) = wiring::state(&config.personal_state_dir(), "beamline apply", &clock).await?;
     let stream = if arguments.json { Stream::Stderr } else { Stream::Stdout };
     let live = Live::new(stream, &clock);
