@@ -1,11 +1,10 @@
 //! What the journal remembers of an environment, as far as it decides what a plan says.
 
-use std::collections::BTreeSet;
-
 use super::Estate;
 use super::source::load_at;
-use crate::definitions::{Environment, InputDigest};
+use crate::definitions::Environment;
 use crate::git::{CommitId, Reader, RepoPath};
+use crate::reconcile::Remembered;
 use crate::resources::id::{ResourceId, SubscriptionId};
 use crate::store::{EnvironmentRecord, Store, StoreError};
 
@@ -36,31 +35,24 @@ impl Memory {
         complete.map(|applied| applied.commit)
     }
 
-    /// What the definitions declared that were applied and tried last, unless they are the one with `current`: what is
-    /// declared needs no memory. A commit that cannot be read (any more) says nothing: what only it could prove is
-    /// left alone. Blocking.
+    /// What the definitions declared that were applied and tried last. A commit that cannot be read (any more) says
+    /// nothing: what only it could prove is left alone. Blocking.
     #[must_use]
-    pub fn declared_before(
-        &self,
-        reader: &Reader,
-        root: &RepoPath,
-        estate: &Estate,
-        current: Option<&InputDigest>,
-    ) -> BTreeSet<ResourceId> {
-        let Some(record) = &self.record else { return BTreeSet::new() };
-        let complete =
-            record.last_complete.as_ref().map(|applied| (applied.commit, Some(&applied.input_digest)));
-        let tried =
-            record.last_attempt.as_ref().map(|attempt| (attempt.commit, attempt.input_digest.as_ref()));
-        let others =
-            complete.into_iter().chain(tried).filter(|(_, digest)| digest.is_none() || *digest != current);
-        let commits: BTreeSet<CommitId> = others.map(|(commit, _)| commit).collect();
-        let environment_at = |commit: &CommitId| {
+    pub fn declared_before(&self, reader: &Reader, root: &RepoPath, estate: &Estate) -> Remembered {
+        let Some(record) = &self.record else { return Remembered::NOTHING };
+        let ids_at = |commit: &CommitId| {
             let found = load_at(&reader.snapshot(commit).ok()?, root, &record.path).ok()?;
-            found?.loaded.environment
+            let environment = found?.loaded.environment?;
+            Some(environment.ids(&estate.site(&environment).ok()?))
         };
-        let ids_in = |environment: Environment| Some(environment.ids(&estate.site(&environment).ok()?));
-        commits.iter().filter_map(environment_at).filter_map(ids_in).flatten().collect()
+        let applied = record.last_complete.as_ref().map(|applied| applied.commit);
+        let tried = record
+            .last_attempt
+            .as_ref()
+            .map(|attempt| attempt.commit)
+            .filter(|tried| applied != Some(*tried));
+        let ids = |commit: Option<CommitId>| commit.and_then(|commit| ids_at(&commit)).unwrap_or_default();
+        Remembered::new(ids(applied), ids(tried))
     }
 
     /// The group where `environment` lived before, in its subscription, while something may be left there.

@@ -1,13 +1,12 @@
 //! An environment with everything that a plan of it needs.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Account, Estate, EstateError, Memory};
 use crate::definitions::{Environment, InputDigest};
 use crate::git::CommitId;
 use crate::reconcile::plan::{Consents, Revision};
-use crate::reconcile::{Neighbours, Wanted};
+use crate::reconcile::{Neighbours, Remembered, Wanted};
 use crate::resources::Site;
 use crate::resources::id::ResourceId;
 
@@ -28,8 +27,8 @@ pub struct Subject {
     pub since: Option<CommitId>,
     /// The other environments of its commit.
     pub neighbours: Option<Arc<dyn Neighbours>>,
-    /// What the definition declared that was applied or tried last.
-    pub remembered: BTreeSet<ResourceId>,
+    /// What earlier definitions of it declared.
+    pub remembered: Remembered,
     site: Site,
     former_groups: Vec<ResourceId>,
     revision: Option<Revision>,
@@ -55,7 +54,7 @@ impl Subject {
             since: memory.since(),
             consents: Consents::new(estate.globs),
             neighbours: None,
-            remembered: BTreeSet::new(),
+            remembered: Remembered::NOTHING,
             revision: commit.map(|commit| Revision(commit.to_string())),
             removed: false,
             environment,

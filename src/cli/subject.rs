@@ -12,9 +12,8 @@ use crate::config::{Config, ForgeKind};
 use crate::definitions::{Diagnostic, Environment, Role, defaults_for, role};
 use crate::git::{BranchName, CommitId, GitError, Local, RepoPath};
 use crate::reconcile::plan::{Blocker, Consents, Plan};
-use crate::reconcile::{Declared, Neighbours, NeighboursError, Planned};
+use crate::reconcile::{Declared, Neighbours, NeighboursError, Planned, Remembered};
 use crate::resources::EnvironmentName;
-use crate::resources::id::ResourceId;
 use crate::store::{Arrivals, EnvironmentRecord, Store};
 
 /// The environments that a command is about.
@@ -139,25 +138,20 @@ impl Knowledge<'_> {
         let subject = subject.map_err(|source| CliError::Estate { environment: name.clone(), source })?;
         let has_file = sources.estate.environments.iter().any(|one| one.name == name);
         let mut subject = if has_file { subject } else { subject.gone() };
-        subject.remembered = self.declared_before(memory, &subject, sources).await?;
+        subject.remembered = self.declared_before(memory, sources).await?;
         subject.consents = self.consents(&subject, sources).await?;
         subject.neighbours = Some(Arc::new(Beside(self.declared(sources).await?)));
         Ok(subject)
     }
 
-    /// What the definition of `subject` declared that was applied or tried last.
-    async fn declared_before(
-        &self,
-        memory: Memory,
-        subject: &Subject,
-        sources: &Sources,
-    ) -> Result<BTreeSet<ResourceId>, CliError> {
-        let Some(repository) = sources.repository.clone() else { return Ok(BTreeSet::new()) };
-        let Ok(root) = sources.root.parse::<RepoPath>() else { return Ok(BTreeSet::new()) };
-        let (estate, digest) = (self.estate.clone(), subject.digest.clone());
+    /// What earlier definitions of the environment declared.
+    async fn declared_before(&self, memory: Memory, sources: &Sources) -> Result<Remembered, CliError> {
+        let Some(repository) = sources.repository.clone() else { return Ok(Remembered::NOTHING) };
+        let Ok(root) = sources.root.parse::<RepoPath>() else { return Ok(Remembered::NOTHING) };
+        let estate = self.estate.clone();
         let read = move || {
             let reader = repository.reader()?;
-            Ok::<_, GitError>(memory.declared_before(&reader, &root, &estate, digest.as_ref()))
+            Ok::<_, GitError>(memory.declared_before(&reader, &root, &estate))
         };
         let read = tokio::task::spawn_blocking(read).await;
         Ok(read.map_err(|error| CliError::Other(format!("reading was cut short: {error}")))??)

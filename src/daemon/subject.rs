@@ -82,10 +82,10 @@ pub(super) async fn read(shared: &Arc<Shared>, work: &Work, commit: &CommitId) -
     };
     let mut subject = if is_removed { subject.gone() } else { subject };
     subject.remembered = {
-        let (shared, digest) = (Arc::clone(shared), subject.digest.clone());
+        let shared = Arc::clone(shared);
         let read = move || {
             let reader = shared.mirror.reader()?;
-            Ok::<_, GitError>(memory.declared_before(&reader, &shared.root, &shared.estate, digest.as_ref()))
+            Ok::<_, GitError>(memory.declared_before(&reader, &shared.root, &shared.estate))
         };
         tokio::task::spawn_blocking(read).await??
     };

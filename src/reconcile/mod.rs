@@ -15,8 +15,10 @@ mod copied;
 mod handover;
 mod preflight;
 mod reconciliation;
+mod remembered;
 
 pub use handover::{Broken, Declared, Neighbours, NeighboursError};
 pub use reconciliation::{
     Means, PARALLELISM, Planned, ReconcileError, Wanted, carry_out, digest_of, make_plan, resume, run_record,
 };
+pub use remembered::Remembered;

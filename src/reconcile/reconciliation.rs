@@ -1,7 +1,5 @@
 //! The two halves of a reconciliation, each on one screen: make a plan, carry it out.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -10,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 use super::apply::{
     Apply, ApplyError, Event, Fence, Journal, JournalError, RunId, RunKind, RunRecord, apply,
 };
-use super::copied;
 use super::handover::{self, Neighbours, NeighboursError};
 use super::observe::{ObserveError, Observed, observe};
 use super::plan::{Consents, Defect, Input, Plan, Revision, check, plan};
 use super::preflight::preflight;
 use super::report::{Progress, Report};
+use super::{Remembered, copied};
 use crate::azure::Arm;
 use crate::definitions::{Environment, InputDigest};
 use crate::resources::Site;
@@ -40,9 +38,8 @@ pub struct Wanted<'a> {
     pub commit: Option<&'a Revision>,
     /// Digest of the definition and its defaults.
     pub input_digest: Option<&'a InputDigest>,
-    /// What the definition declared that was applied or tried last, as far as that is remembered: what is ours although
-    /// its mark has no seal.
-    pub remembered: &'a BTreeSet<ResourceId>,
+    /// What earlier definitions of it declared.
+    pub remembered: &'a Remembered,
     /// The other environments of the commit, where there may be some.
     pub neighbours: Option<&'a dyn Neighbours>,
 }
@@ -93,6 +90,7 @@ pub async fn make_plan(wanted: &Wanted<'_>, arm: &Arm) -> Result<Planned, Reconc
         consents: wanted.consents,
         commit: wanted.commit,
         input_digest: wanted.input_digest,
+        remembered: wanted.remembered,
     });
     let plan = preflight(plan, &observed, wanted.site.subscription, arm).await;
     if plan.blockers.is_empty() {

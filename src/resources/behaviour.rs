@@ -22,6 +22,8 @@ pub struct Behaviour {
     pub empty_but_for: Option<&'static [&'static str]>,
     /// Whether its deletion leaves something behind that holds the name (`on_delete`).
     pub soft_deleted: bool,
+    /// Whether what it leaves behind holds the name also for us, and nobody can be asked for it.
+    pub unseen_when_deleted: bool,
     /// Whether Azure allows two of one name in a region, and people take them for one another.
     pub confusable: bool,
     /// Whether it grants something that takes a while to arrive everywhere.
@@ -38,6 +40,7 @@ impl Behaviour {
         identity: Identity::Id,
         empty_but_for: None,
         soft_deleted: false,
+        unseen_when_deleted: false,
         confusable: false,
         propagates: false,
     };

@@ -73,7 +73,7 @@ static SPEC: Spec = Spec {
         "/properties/managedNetwork/changeableIsolationModes",
     ],
     timeout_secs: 30 * 60,
-    behaviour: Behaviour { single: true, soft_deleted: true, ..Behaviour::USUAL },
+    behaviour: Behaviour { single: true, soft_deleted: true, unseen_when_deleted: true, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 17] = [

@@ -20,7 +20,7 @@ use crate::reconcile::plan::{Consents, Plan};
 use crate::reconcile::report::Report;
 use crate::reconcile::{Means, Wanted, carry_out, make_plan, resume, run_record};
 use crate::resources::Site;
-use crate::resources::id::{ResourceId, SubscriptionId, TenantId};
+use crate::resources::id::{SubscriptionId, TenantId};
 use crate::wire;
 
 const DEFINITION: &str = "
@@ -84,7 +84,6 @@ impl Bench {
     }
 
     fn wanted(&self) -> Wanted<'_> {
-        static NOTHING: BTreeSet<ResourceId> = BTreeSet::new();
         Wanted {
             environment: &self.environment,
             site: &self.site,
@@ -92,7 +91,7 @@ impl Bench {
             consents: &self.consents,
             commit: None,
             input_digest: None,
-            remembered: &NOTHING,
+            remembered: crate::reconcile::Remembered::nothing(),
             neighbours: None,
         }
     }

@@ -574,7 +574,7 @@ impl Bench {
             consents: &consents,
             commit: None,
             input_digest: None,
-            remembered: &std::collections::BTreeSet::new(),
+            remembered: crate::reconcile::Remembered::nothing(),
             neighbours: None,
         };
         make_plan(&wanted, &self.arm).await.unwrap()

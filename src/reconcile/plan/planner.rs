@@ -15,6 +15,7 @@ use super::order;
 use super::requests;
 use super::step::{FORMAT, Part, Plan, Revision, Step};
 use crate::definitions::{Environment, InputDigest, Location};
+use crate::reconcile::Remembered;
 use crate::reconcile::observe::{Foreign, Found, Observed, Orphan, SoftDeleted};
 use crate::resources::id::ResourceId;
 use crate::resources::{
@@ -40,6 +41,8 @@ pub struct Input<'a> {
     pub commit: Option<&'a Revision>,
     /// Digest of the definition and its defaults.
     pub input_digest: Option<&'a InputDigest>,
+    /// What earlier definitions of it declared.
+    pub remembered: &'a Remembered,
 }
 
 /// What must happen to a declared resource.
@@ -144,6 +147,7 @@ impl<'a> Planner<'a> {
             return Decision::Replace { reasons, differences: Vec::new() };
         }
         let missing = Decision::Make { action: Action::Create, reasons: vec![Reason::Missing] };
+        self.suspect_a_held_name(resource);
         if let Some(why) = self.input.observed.unasked.get(&resource.address) {
             let message = format!(
                 "{}: whether something deleted still holds the name {} could not be asked; if so, Azure refuses it: {why}",
@@ -162,6 +166,26 @@ impl<'a> Planner<'a> {
         let recovery = if deleted.same_place { Recovery::ByAdoption } else { Recovery::Useless };
         self.block_held_name(resource, deleted, recovery);
         missing
+    }
+
+    /// Of some types nobody can ask which deleted ones there are. One that was there after the last complete apply and
+    /// is not any more was deleted by somebody, and may still hold its name.
+    fn suspect_a_held_name(&mut self, resource: &Resource) {
+        let kind = resources::of(resource.address.kind());
+        let Target::Known(id) = kind.target(resource, &self.context()) else { return };
+        if kind.spec().behaviour.unseen_when_deleted && self.input.remembered.was_applied(&id) {
+            self.notes.push(Note {
+                code: "perhaps-soft-deleted".to_owned(),
+                address: Some(resource.address.clone()),
+                message: format!(
+                    "{} was there when the last apply ended, and is gone. Azure keeps the name of a deleted {} for \
+                     about 14 days, and refuses this apply meanwhile: recover it (portal, \"Recently deleted\") or \
+                     delete it there for good, or choose another `name`",
+                    resource.address,
+                    kind.spec().noun,
+                ),
+            });
+        }
     }
 
     fn block_held_name(&mut self, resource: &Resource, deleted: &SoftDeleted, recovery: Recovery) {

@@ -1,7 +1,6 @@
 //! Azure alone: the simulator in this process on virtual time, the production client, the executor and
 //! an in-memory journal. Hours of provisioning pass in milliseconds, and the same seed is the same run.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use beamline::azure::{Arm, Budget, Cloud, Tokens};
@@ -10,7 +9,9 @@ use beamline::definitions::{Environment, SourceFile, load};
 use beamline::reconcile::apply::{Fence, LastWrite, MemoryJournal, RunEnd, RunKind, RunRecord};
 use beamline::reconcile::plan::{Blocker, Consents, Globs, Plan, Reach, Style, render};
 use beamline::reconcile::report::{Progress, Report, StepEnd};
-use beamline::reconcile::{Means, Planned, ReconcileError, Wanted, carry_out, make_plan, resume, run_record};
+use beamline::reconcile::{
+    Means, Planned, ReconcileError, Remembered, Wanted, carry_out, make_plan, resume, run_record,
+};
 use beamline::resources::Site;
 use beamline::resources::id::{ResourceId, SubscriptionId, TenantId};
 use beamline::wire;
@@ -133,6 +134,14 @@ impl AzureWorld {
     pub(crate) async fn planned(&self, environment: &Environment) -> Planned {
         let (site, consents) = (Self::site(environment), self.consents());
         make_plan(&wanted(environment, &site, &consents, &self.former_groups), &self.arm).await.unwrap()
+    }
+
+    /// The same for whoever remembers that `environment` was applied.
+    pub(crate) async fn planned_after_it_was_applied(&self, environment: &Environment) -> Planned {
+        let (site, consents) = (Self::site(environment), self.consents());
+        let remembered = Remembered::new(environment.ids(&site), []);
+        let wanted = wanted(environment, &site, &consents, &self.former_groups);
+        make_plan(&Wanted { remembered: &remembered, ..wanted }, &self.arm).await.unwrap()
     }
 
     /// The plan of a definition text for the environment `production`.
@@ -269,7 +278,6 @@ fn wanted<'a>(
     consents: &'a Consents,
     former_groups: &'a [ResourceId],
 ) -> Wanted<'a> {
-    static NOTHING: BTreeSet<ResourceId> = BTreeSet::new();
     Wanted {
         environment,
         site,
@@ -277,7 +285,7 @@ fn wanted<'a>(
         consents,
         commit: None,
         input_digest: None,
-        remembered: &NOTHING,
+        remembered: Remembered::nothing(),
         neighbours: None,
     }
 }

@@ -556,7 +556,7 @@ impl DaemonWorld {
             consents: &Consents::default(),
             commit: None,
             input_digest: None,
-            remembered: &std::collections::BTreeSet::new(),
+            remembered: beamline::reconcile::Remembered::nothing(),
             neighbours: None,
         };
         let plan = make_plan(&wanted, &account.arm).await.unwrap().plan;

@@ -1,0 +1,45 @@
+//! What earlier definitions of an environment declared, as far as the journal remembers their commits.
+
+use std::collections::BTreeSet;
+
+use crate::resources::id::ResourceId;
+
+/// The ids in the definitions that were applied and tried last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    applied: BTreeSet<ResourceId>,
+    tried: BTreeSet<ResourceId>,
+}
+
+impl Remembered {
+    /// Nothing is remembered.
+    pub const NOTHING: Self = Self { applied: BTreeSet::new(), tried: BTreeSet::new() };
+
+    /// The same, for as long as anybody needs it.
+    #[must_use]
+    pub fn nothing() -> &'static Self {
+        static NOTHING: Remembered = Remembered::NOTHING;
+        &NOTHING
+    }
+
+    /// `applied` is what the last complete apply was of, `tried` what the last attempt was of.
+    #[must_use]
+    pub fn new(
+        applied: impl IntoIterator<Item = ResourceId>,
+        tried: impl IntoIterator<Item = ResourceId>,
+    ) -> Self {
+        Self { applied: applied.into_iter().collect(), tried: tried.into_iter().collect() }
+    }
+
+    /// Whether one of them names it.
+    #[must_use]
+    pub fn names(&self, id: &ResourceId) -> bool {
+        self.was_applied(id) || self.tried.contains(id)
+    }
+
+    /// Whether it was there when the last complete apply ended.
+    #[must_use]
+    pub fn was_applied(&self, id: &ResourceId) -> bool {
+        self.applied.contains(id)
+    }
+}
