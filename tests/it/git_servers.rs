@@ -130,7 +130,7 @@ fn a_web_server_that_refuses_says_what_to_do() {
     let error = |remote| fetched(folder, remote).unwrap_err();
     let wrong = error(nginx.remote("origin.git", "an-old-token"));
     assert!(matches!(wrong, GitError::Authentication { .. }), "{wrong}");
-    assert!(wrong.to_string().contains("check the user name and token"), "{wrong}");
+    assert!(wrong.to_string().contains("check repository.username and repository.password_file"), "{wrong}");
     let anonymous = error(Remote { credentials: Credentials::None, ..nginx.remote("origin.git", TOKEN) });
     assert!(matches!(anonymous, GitError::Authentication { .. }), "{anonymous}");
     let absent = error(nginx.remote("absent.git", TOKEN));
