@@ -92,6 +92,8 @@ pub(super) async fn tell_after(shared: &Shared, work: &Work) -> Result<(), Store
 /// Whether the commit's status may still say that `work` waits, from before a restart.
 pub(super) async fn is_said_to_wait(shared: &Shared, work: &Work) -> Result<bool, StoreError> {
     let context = wording::aggregate_context(work.kind);
-    let said = shared.store.newest_pending(&work.commit, &context).await?;
-    Ok(said.is_some_and(|said| said.as_str().contains(&format!("{}: ", work.environment))))
+    let said = shared.store.newest_status(&work.commit, &context).await?;
+    Ok(said.is_some_and(|(state, said)| {
+        !state.is_final() && said.as_str().contains(&format!("{}: ", work.environment))
+    }))
 }

@@ -284,20 +284,20 @@ impl Store {
         .await
     }
 
-    /// What the newest status of a context says, waiting or delivered, where that is pending.
+    /// What the newest status of a context says, waiting or delivered.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
-    pub async fn newest_pending(
+    pub async fn newest_status(
         &self,
         commit: &CommitId,
         context: &Context,
-    ) -> Result<Option<Description>, StoreError> {
+    ) -> Result<Option<(State, Description)>, StoreError> {
         let (commit, context) = (*commit, context.clone());
         self.read(move |db| {
             Box::pin(async move {
                 let newest = newest_of(db, &commit, &context).await?;
-                Ok(newest.filter(|newest| !newest.state.is_final()).map(|newest| newest.description))
+                Ok(newest.map(|newest| (newest.state, newest.description)))
             })
         })
         .await

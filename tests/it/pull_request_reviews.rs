@@ -192,6 +192,26 @@ async fn with_app() -> Proposals {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_page_of_a_check_names_what_nobody_acts_on_and_no_plan_that_is_none_any_more() {
+    let story = with_app().await;
+    let (number, head) = story.propose("leftover", "environments/old.yaml~", "");
+    story.planned(number, &head).await;
+    let (_, title, summary, _) = pages(&story, &head).pop().unwrap();
+    assert_eq!(title, "No environments changed. Ignored by their names: environments/old.yaml~");
+    assert!(summary.contains("Ignored by their names: "), "{summary}");
+
+    let (number, head) = story.propose("nodes", DEV, &small(3));
+    story.planned(number, &head).await;
+    story.main();
+    story.daemon.repository.write(DEV, &small(3));
+    story.push_to_main("the same").await;
+    story.planned(number, &head).await;
+    let (_, title, ..) = pages(&story, &head).pop().unwrap();
+    assert_eq!(title, "No environments changed");
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_app_points_at_the_line_that_is_wrong() {
     let story = with_app().await;
     let wrong = small(2).replace("max_node_count: 2", "max_nodes: 2");

@@ -11,7 +11,8 @@ use super::Forks;
 use crate::daemon::service::Shared;
 use crate::daemon::wording;
 use crate::forge::{
-    Annotation, CheckRun, Description, Level, MAX_ANNOTATIONS, Marker, Origin, PullRequestNumber, State,
+    Annotation, CheckRun, Context, Description, Level, MAX_ANNOTATIONS, Marker, Origin, PullRequestNumber,
+    State,
 };
 use crate::reconcile::apply::RunKind;
 use crate::reconcile::review::{Heading, Older, Section, comment, escape, overview};
@@ -43,13 +44,22 @@ pub(in crate::daemon) async fn say(shared: &Shared, number: PullRequestNumber) -
     if shared.store.is_commit_open(&record.head, RunKind::Plan).await? {
         return Ok(());
     }
-    let plans = shared.store.plans_of(&record.head).await?;
+    let mut plans = shared.store.plans_of(&record.head).await?;
+    // What the head touched on an older base and touches no more is not a plan of it now.
+    plans.retain(|(work, _)| work.queued_at >= record.changed_at);
     if plans.iter().any(|(work, _)| !work.state.is_ended()) {
         return Ok(());
     }
     let work: Vec<Work> = plans.iter().map(|(work, _)| work.clone()).collect();
     let sections: Vec<Section> = plans.into_iter().map(section_of).collect();
-    let heading = heading(shared, &record, &sections).await?;
+    // What was said of a head without work names what nobody acts on.
+    let told = match (&record.refusal, work.is_empty()) {
+        (None, true) => shared.store.newest_status(&record.head, &Context::plan()).await?,
+        (Some(_), _) | (None, false) => None,
+    };
+    let told = told.map(|(_, text)| text);
+    let mut heading = heading(shared, &record, &sections).await?;
+    heading.remarks.extend(told.iter().map(|text| format!("{}.", escape(text.as_str()))));
     let mut messages = Vec::new();
     let mut said = record.said.clone();
     let has_something_to_say = !sections.is_empty() || record.refusal.is_some() || !said.is_empty();
@@ -75,7 +85,7 @@ pub(in crate::daemon) async fn say(shared: &Shared, number: PullRequestNumber) -
         said.truncate(MAX_SAID);
     }
     if shared.forge.has_check_runs() {
-        messages.push(Message::Check(check_run(shared, &record, &heading, &work, &sections)));
+        messages.push(Message::Check(check_run(shared, &record, &heading, &work, &sections, told)));
     }
     shared.store.say_plan(number, &said, &messages, shared.clock.now()).await?;
     shared.outbox.notify_one();
@@ -214,6 +224,7 @@ fn check_run(
     heading: &Heading,
     work: &[Work],
     sections: &[Section],
+    told: Option<Description>,
 ) -> CheckRun {
     let head = wording::Head {
         commit: record.head,
@@ -238,7 +249,7 @@ fn check_run(
     CheckRun {
         commit: record.head,
         state: status.state,
-        title: Description::new(status.description.as_str()),
+        title: told.unwrap_or_else(|| status.description.clone()),
         summary: comment(heading, sections, &[], MAX_SUMMARY_CHARS),
         annotations: annotations.collect(),
         target_url: shared.target_of(&status),
