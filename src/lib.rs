@@ -39,4 +39,4 @@ pub mod resources;
 pub mod store;
 pub mod wire;
 
-pub use beamline_base::{clock, errand, pulse};
+pub use beamline_base::{clock, errand, pulse, text};

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::payload;
+use crate::resources::brief;
+use crate::text::both_ends;
 use crate::wire;
 
 /// How deep causes are followed, and how many are looked at.
@@ -169,22 +171,12 @@ fn text_of(node: &Value, name: &str) -> Option<String> {
 
 /// One line, bounded, without control characters, and without the queries of URLs: they may be signed.
 fn cleaned(text: &str) -> String {
-    let mut out = String::new();
-    let mut length = 0;
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
-        let word = without_signature(word);
-        length += word.chars().count() + 1;
-        if length > MAX_MESSAGE_CHARS {
-            out.extend(word.chars().take(MAX_MESSAGE_CHARS.saturating_sub(out.chars().count())));
-            out.push('…');
-            break;
-        }
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(word);
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let line = words.map(without_signature).collect::<Vec<_>>().join(" ");
+    match line.chars().count() <= MAX_MESSAGE_CHARS {
+        true => line,
+        false => both_ends(&brief::with_short_ids(&line), MAX_MESSAGE_CHARS),
     }
-    out
 }
 
 fn without_signature(word: &str) -> &str {
@@ -254,7 +246,7 @@ mod tests {
     fn signed_queries_and_control_characters_do_not_reach_people() {
         let problem = of(&json!({"message": "see https://st.blob/x?sig=SECRET\u{1b}[31m\n  now? yes"}));
         assert_eq!(problem.message, "see https://st.blob/x [31m now? yes");
-        assert_eq!(of(&json!({"message": "x".repeat(9000)})).message.chars().count(), MAX_MESSAGE_CHARS + 1);
+        assert_eq!(of(&json!({"message": "x".repeat(9000)})).message.chars().count(), MAX_MESSAGE_CHARS);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What every part of beamline shares and none owns: time and randomness that are passed in, whether something
-//! still moves, work that nobody can stop half-way, the ids of ARM and those of its
+//! still moves, texts cut to a length, work that nobody can stop half-way, the ids of ARM and those of its
 //! built-in roles.
 //!
 //! A package of its own, so that the simulator can be one too: it stands on the far side of the wire and
@@ -11,3 +11,4 @@ pub mod errand;
 pub mod id;
 pub mod pulse;
 pub mod roles;
+pub mod text;

@@ -7,6 +7,7 @@ use super::code::Code;
 use super::diagnostic::{Diagnostic, Related};
 use super::source::{FileId, Sources, Span};
 use crate::resources::{Finding, Severity};
+use crate::text::both_ends;
 
 /// How many problems of one environment are reported. Nobody reads more, and each costs a scan of its
 /// file for the line.
@@ -165,10 +166,7 @@ impl<'a> Problems<'a> {
 
 /// A text of a definition as a message repeats it: in backquotes, cut when long.
 pub(super) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTED_CHARS) {
-        Some((end, _)) => format!("`{}…`", &text[..end]),
-        None => format!("`{text}`"),
-    }
+    format!("`{}`", both_ends(text, MAX_QUOTED_CHARS))
 }
 
 /// Words as an enumeration: `` `a`, `b` or `c` ``.
@@ -183,4 +181,16 @@ pub(super) fn one_of<S: AsRef<str>>(words: &[S]) -> String {
 
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_long_values_are_told_apart_by_their_ends() {
+        let long = |end: &str| quoted(&format!("{}{end}", "prefix-".repeat(30)));
+        assert_ne!(long("one"), long("two"));
+        assert!(long("one").ends_with("-one`"));
+    }
 }

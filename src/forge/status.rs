@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::pull_request::PullRequestNumber;
 use crate::git::CommitId;
 use crate::resources::{EnvironmentName, brief};
+use crate::text::both_ends;
 
 /// The longest description, in characters. GitHub refuses more (REST API, commit statuses); the other
 /// forges take 255 or more.
@@ -155,7 +156,7 @@ impl FromStr for Context {
     type Err = ContextError;
 
     fn from_str(text: &str) -> Result<Self, ContextError> {
-        let fail = || ContextError(text.chars().take(MAX_DESCRIPTION_CHARS).collect());
+        let fail = || ContextError(both_ends(text, MAX_DESCRIPTION_CHARS));
         let (head, environment) = match text.split_once(": ") {
             None => (text, None),
             Some((head, name)) => (head, Some(name.parse().map_err(|_| fail())?)),

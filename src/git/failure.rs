@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::error::Error as StdError;
 use std::io;
 
+use crate::text::both_ends;
 use crate::wire::WireError;
 
 use super::error::GitError;
@@ -299,7 +300,8 @@ fn chain(error: &dyn StdError) -> String {
 
 /// Foreign text, fit for one line of a message.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect::<String>().trim().to_owned()
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    both_ends(line.trim(), 400)
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::both_ends;
+
 /// The deepest folder that is looked into, counted from the root of the repository.
 pub(super) const MAX_DEPTH: usize = 32;
 
@@ -28,9 +30,12 @@ pub struct InvalidName {
     pub rule: &'static str,
 }
 
+/// How much of what is no name is shown, in characters.
+const MAX_SHOWN_CHARS: usize = 120;
+
 impl InvalidName {
     pub(super) fn new(kind: &'static str, text: &str, rule: &'static str) -> Self {
-        Self { kind, text: text.chars().take(120).collect(), rule }
+        Self { kind, text: both_ends(text, MAX_SHOWN_CHARS), rule }
     }
 }
 
@@ -289,6 +294,12 @@ text_name!(RepoPath);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_name_that_is_none_is_shown_with_its_end() {
+        let error = format!("{}/a..b", "d/".repeat(100)).parse::<BranchName>().unwrap_err();
+        assert!(error.text.ends_with("/a..b"), "{error}");
+    }
 
     #[test]
     fn an_id_is_exactly_forty_hexadecimal_digits() {

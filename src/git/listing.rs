@@ -7,6 +7,8 @@ use super::error::GitError;
 use super::id::{BlobId, CommitId, MAX_DEPTH, RepoPath};
 use super::reader::{Opened, Reader};
 
+use crate::text::both_ends;
+
 /// How many entries one listing may have.
 pub(super) const MAX_ENTRIES: usize = 100_000;
 
@@ -228,10 +230,7 @@ pub(super) fn check_count(count: usize, folder: &str) -> Result<(), GitError> {
 /// A folder as a message names it. Whoever reads it in a status must still see what is wrong with it.
 fn cut(folder: &str) -> String {
     const LONGEST: usize = 40;
-    match folder.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("\"{}…\"", &folder[..end]),
-        None => format!("{folder:?}"),
-    }
+    format!("{:?}", both_ends(folder, LONGEST))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::column::{Columns, json, micros};
 use super::outbox::latest_due;
 use super::{Shown, Store, StoreError};
 use crate::forge::{CheckRun, CommentId, PullRequestNumber};
+use crate::text::both_ends;
 
 /// The longest error text that is kept, in characters.
 const MAX_ERROR_CHARS: usize = 500;
@@ -188,7 +189,7 @@ impl Store {
         retry_at: Timestamp,
     ) -> Result<(), StoreError> {
         let (id, version) = (outgoing.id, outgoing.version);
-        let error: String = error.chars().take(MAX_ERROR_CHARS).collect();
+        let error = both_ends(error, MAX_ERROR_CHARS);
         self.write(move |db| {
             Box::pin(async move {
                 sqlx::query(

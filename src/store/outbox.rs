@@ -15,6 +15,7 @@ use super::{Store, StoreError};
 use crate::forge::{Check, Context, Description, LONGEST_DUE, PullRequestNumber, State, Status};
 use crate::git::CommitId;
 use crate::reconcile::apply::RunKind;
+use crate::text::both_ends;
 
 /// The longest error text that is kept, in characters.
 const MAX_ERROR_CHARS: usize = 500;
@@ -216,7 +217,7 @@ impl Store {
         error: &str,
         retry_at: Timestamp,
     ) -> Result<(), StoreError> {
-        let error: String = error.chars().take(MAX_ERROR_CHARS).collect();
+        let error = both_ends(error, MAX_ERROR_CHARS);
         self.write(move |db| {
             Box::pin(async move {
                 sqlx::query(

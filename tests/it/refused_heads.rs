@@ -14,7 +14,7 @@ async fn what_is_wrong_with_a_head_for_good_is_its_last_word_and_the_next_one_is
     let note = world.push("too deep, beside a good change").await;
     assert_eq!(
         note,
-        "beamline/apply: failure: the depth of the folder \"environments/d/d/d/d/d/d/d/d/d/d/d/d/d/d…\" \
+        "beamline/apply: failure: the depth of the folder \"environments/…/d/d/d/d/d/d/d/d/d/d/d/d/d\" \
          is over the limit of 32 folders: make it smaller, or split it"
     );
     assert!(world.take_writes().is_empty(), "nothing is half applied");

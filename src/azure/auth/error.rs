@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::azure::{CloudError, ErrorClass};
+use crate::text::both_ends;
 
 /// The longest text of others that is shown, in characters.
 const MAX_MESSAGE_CHARS: usize = 600;
@@ -85,7 +86,7 @@ pub(super) fn worded(text: &str) -> String {
     let entra = entra.split(" Trace ID: ").next().unwrap_or_default();
     let words = entra.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let safe = words.map(|word| if word.contains("eyJ") { "[token]" } else { word });
-    safe.collect::<Vec<_>>().join(" ").chars().take(MAX_MESSAGE_CHARS).collect()
+    both_ends(&safe.collect::<Vec<_>>().join(" "), MAX_MESSAGE_CHARS)
 }
 
 #[cfg(test)]
@@ -98,7 +99,7 @@ mod tests {
             worded("bad \n assertion \"eyJhbGciOi.x.y\" here\nTo troubleshoot, visit"),
             "bad assertion [token] here"
         );
-        assert_eq!(worded(&"x".repeat(5000)).len(), MAX_MESSAGE_CHARS);
+        assert_eq!(worded(&"x".repeat(5000)).chars().count(), MAX_MESSAGE_CHARS);
     }
 
     #[test]

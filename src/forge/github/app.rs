@@ -31,6 +31,7 @@ use crate::clock::Instant;
 use crate::errand::errand;
 use crate::forge::api::{Answer, Api, Call, Failure, OptionsError, Reach, Refused, date_of, secret_header};
 use crate::forge::{Class, ForgeError, Repository};
+use crate::text::both_ends;
 use crate::wire::{Renewable, Skew, date};
 
 /// How far back a JWT is dated.
@@ -103,7 +104,7 @@ impl App {
         let is_id = (1..=MAX_ID_CHARS).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
         if !is_id {
-            return Err(OptionsError::AppId { app_id: id.chars().take(MAX_ID_CHARS).collect() });
+            return Err(OptionsError::AppId { app_id: both_ends(&id, MAX_ID_CHARS) });
         }
         key_of(&private_key.current()).map_err(|problem| OptionsError::PrivateKey { problem })?;
         let (repository, state, asking) =
