@@ -20,6 +20,7 @@ mod planner;
 mod render;
 mod requests;
 mod step;
+mod wording;
 
 pub use action::{Action, Blocker, Note, Reason};
 pub use check::{Defect, check};

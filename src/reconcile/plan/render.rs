@@ -7,8 +7,8 @@ use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
 use super::action::{Action, Reason};
-use super::planner::sentence;
 use super::step::{Part, Plan, Step, Summary};
+use super::wording::sentence;
 use crate::resources::field::{self, WhenAbsent};
 use crate::resources::{self, Difference, Placeholder, Target, brief, vm_size};
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::action::{Action, Reason};
-use super::planner::{Decision, Input, Predecessor, creation_differences, predecessor};
+use super::planner::{Decision, Input, Predecessor, predecessor};
 use super::step::{Part, Precondition, ReadBack, RequestTemplate, Step, Verb};
+use super::wording::creation_differences;
 use crate::reconcile::observe::{Found, Orphan};
 use crate::resources::behaviour::Lock;
 use crate::resources::contract::InnerChange;

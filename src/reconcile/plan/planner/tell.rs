@@ -1,0 +1,121 @@
+//! What a plan says beside its steps: rights that it takes, what it hands over, what it leaves alone, what became of
+//! each consent.
+
+use serde_json::Value;
+
+use super::{Decision, MAX_NAMED, Planner, predecessor};
+use crate::definitions::Location;
+use crate::reconcile::observe::Foreign;
+use crate::reconcile::plan::action::{Note, Reason};
+use crate::reconcile::plan::dangling::dangling;
+use crate::resources::id::ResourceId;
+use crate::resources::{self, Address};
+
+impl Planner<'_> {
+    /// Says who loses which right: a grant that goes and is not made again with the same content.
+    pub(super) fn note_rights_taken(&mut self) {
+        let orphans = self.input.observed.orphans.iter();
+        let orphans = orphans.map(|orphan| (orphan.address.clone(), &orphan.body));
+        let replaced = self.replaced();
+        let former = replaced
+            .iter()
+            .filter_map(|address| Some((address.clone(), predecessor(self.input, address)?.body)));
+        let told = |(address, body): (Address, &Value)| {
+            let kind = resources::of(address.kind());
+            let told = kind.told(body).filter(|_| kind.spec().behaviour.propagates)?;
+            let follows = matches!(self.decisions.get(&address), Some(Decision::Replace { reasons, .. })
+                if reasons.iter().all(|reason| matches!(reason, Reason::Follows { .. })));
+            let message = format!("{address}: takes away {told}");
+            (!follows).then(|| Note { code: "right-taken".to_owned(), address: Some(address), message })
+        };
+        let notes: Vec<Note> = former.chain(orphans).filter_map(told).collect();
+        self.notes.extend(notes);
+    }
+
+    /// Says what stays because another environment declares it.
+    pub(super) fn note_given(&mut self) {
+        for given in &self.input.observed.given {
+            self.notes.push(Note {
+                code: "handed-over".to_owned(),
+                address: Some(given.address.clone()),
+                message: format!(
+                    "{} is declared by {} now, and stays: {}",
+                    given.address, given.to, given.id
+                ),
+            });
+        }
+    }
+
+    pub(super) fn report_foreign(&mut self) {
+        let foreign = &self.input.observed.foreign;
+        let (copies, unmarked): (Vec<&Foreign>, Vec<&Foreign>) = foreign.iter().partition(|one| one.is_copy);
+        let mut note = |code: &str, of: &[&Foreign], told: &dyn Fn(&str) -> String| {
+            if of.is_empty() {
+                return;
+            }
+            let mut named: Vec<&str> = of.iter().take(MAX_NAMED).map(|one| one.told.as_str()).collect();
+            let more = format!("{} more", of.len().saturating_sub(MAX_NAMED));
+            if of.len() > MAX_NAMED {
+                named.push(&more);
+            }
+            self.notes.push(Note { code: code.to_owned(), address: None, message: told(&named.join(", ")) });
+        };
+        note("not-ours", &unmarked, &|named| format!("in the group without our mark, left alone: {named}"));
+        note("copied-mark", &copies, &|named| {
+            format!(
+                "with our mark, but not written for it (tags were copied, or an earlier version wrote it and the \
+                 journal does not know it), left alone: {named}. Delete it by hand if nobody needs it, or declare it \
+                 with `adopt: true`"
+            )
+        });
+    }
+
+    /// What keeps pointing at what is gone, or goes with this plan, is said; refusing it is another matter.
+    pub(super) fn report_dangling(&mut self) {
+        let body = |address| {
+            let resource = self.input.environment.resources.get(address)?;
+            Some(resources::of(resource.address.kind()).body(resource, &self.context()))
+        };
+        let stays: Vec<(&Address, Option<Value>)> = self
+            .decisions
+            .iter()
+            .filter_map(|(address, decision)| match decision {
+                Decision::Keep => Some((address, None)),
+                Decision::Change { .. } => Some((address, body(address))),
+                Decision::Make { .. } | Decision::Replace { .. } => None,
+            })
+            .collect();
+        self.notes.extend(dangling(self.input.observed, &self.input.site.group_id(), &stays));
+    }
+
+    /// Says of every consent line what has become of it.
+    pub(super) fn account_for_consents(&mut self) {
+        let observed = self.input.observed;
+        let orphans = observed.going().map(|orphan| (orphan.address.clone(), orphan.id.clone()));
+        let replaced = self.replaced();
+        let present = replaced.iter().filter_map(|address| {
+            let found = observed.present.get(address)?;
+            Some((address.clone(), found.id.clone()))
+        });
+        let destroyed: Vec<(Address, ResourceId)> = orphans.chain(present).collect();
+        let declared = self.input.environment.resources.keys();
+        let others: Vec<Address> = declared.filter(|address| !replaced.contains(*address)).cloned().collect();
+        let environment = &self.input.site.mark.environment;
+        self.consents = self.input.consents.standings(environment, &destroyed, &others);
+        self.notes.extend(self.consents.iter().filter_map(|one| {
+            Some(Note { code: one.code()?.to_owned(), address: None, message: one.sentence() })
+        }));
+    }
+
+    /// Advice that what was read makes pointless: its code and its place.
+    pub(super) fn dispelled(&self) -> Vec<(String, Location)> {
+        let environment = self.input.environment;
+        let there = |id: &ResourceId| self.input.observed.foreign.iter().any(|foreign| foreign.id == *id);
+        let all = environment.resources.values().filter_map(|resource| {
+            let one = resources::of(resource.address.kind()).dispelled(resource, &self.context())?;
+            let place = environment.locate(&resource.address, one.field);
+            there(&one.by).then(|| (one.code.to_owned(), place))
+        });
+        all.collect()
+    }
+}
