@@ -16,6 +16,7 @@
 //! definitions  text → validated environment, with spans  → resources
 //! resources    the catalog, one file per resource type   → nothing
 //! wire         the HTTP seam                             → nothing
+//! plight       why the disk refuses, and what ends that  → nothing; used by git and store
 //! base         clock, randomness, ids, passed in         → nothing; used everywhere. A package of its own
 //! simulator    the other side of the wire                → base. A package of its own
 //! config       the only reader of environment variables
@@ -34,6 +35,7 @@ pub mod daemon;
 pub mod definitions;
 pub mod forge;
 pub mod git;
+mod plight;
 pub mod reconcile;
 pub mod resources;
 pub mod store;

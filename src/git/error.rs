@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use crate::plight::Plight;
 use crate::wire::WireError;
 
 use super::id::CommitId;
@@ -249,8 +250,8 @@ pub enum GitError {
         /// What is missing or broken.
         detail: String,
     },
-    /// A folder of a mirror cannot be made or changed.
-    #[error("{} cannot be created or changed: check permissions and free space there", dir.display())]
+    /// A folder of a mirror cannot be made, read or changed.
+    #[error("{} cannot be created, read or changed: {}", dir.display(), Plight::of(source).remedy(dir))]
     Create {
         /// The folder.
         dir: PathBuf,

@@ -151,7 +151,7 @@ fn is_empty(dir: &Path) -> Result<bool, GitError> {
     match dir.read_dir() {
         Ok(mut entries) => Ok(entries.next().is_none()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(source) => Err(GitError::NotAMirror { dir: dir.to_owned(), reason: source.to_string() }),
+        Err(source) => Err(GitError::Create { dir: dir.to_owned(), source }),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::lock::LockError;
-use super::plight::Plight;
+use crate::plight::Plight;
 use crate::reconcile::apply::JournalError;
 
 /// Why the store could not do what it was asked to.
@@ -104,7 +104,13 @@ pub enum StoreError {
         lock: LockError,
     },
     /// Any other failure of the database.
-    #[error("the journal's database failed: check the disk and the permissions of the state directory")]
+    #[error(
+        "the journal's database failed with {}, which the disk does not explain. Nothing is lost: a change is written \
+         whole or not at all, and the next run plans from Azure and Git. A daemon that runs tries again by itself; \
+         else start beamline once more. If it stays, move the journal (journal.sqlite in the state folder) away, \
+         which costs history only, and report the code",
+        described(.0)
+    )]
     Database(#[from] sqlx::Error),
     /// The journal was closed, because the process ends.
     #[error("the journal is closed: this process is stopping")]
@@ -184,6 +190,12 @@ const SQLITE_CORRUPT: u32 = 11;
 const SQLITE_FULL: u32 = 13;
 const SQLITE_CANTOPEN: u32 = 14;
 const SQLITE_NOTADB: u32 = 26;
+
+/// The code that SQLite's documentation explains, or that there is none.
+fn described(error: &sqlx::Error) -> String {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.map_or_else(|| "no code".to_owned(), |code| format!("SQLite's code {code}"))
+}
 
 /// The low byte of an extended result code is the primary one.
 fn primary_code(error: &sqlx::Error) -> Option<u32> {

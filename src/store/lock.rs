@@ -24,7 +24,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::file_system::{Locality, locality_of};
-use super::plight::Plight;
+use crate::plight::Plight;
 
 /// How often a lock is tried again that nobody can be named for: a child has it too between its fork and the begin of
 /// its program, which is when it lets go.

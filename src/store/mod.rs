@@ -35,7 +35,6 @@ mod line;
 mod lock;
 mod messages;
 mod outbox;
-mod plight;
 mod pull_requests;
 mod queue;
 mod readers;
@@ -53,6 +52,7 @@ mod interrupted_tests;
 #[cfg(test)]
 mod tests;
 
+pub use crate::plight::Plight;
 pub use arrivals::Arrivals;
 pub use commands::{Command, Wish};
 pub use connection::Store;
@@ -66,7 +66,6 @@ pub use line::{Line, LineError};
 pub use lock::{FolderLock, LockError, Occupant};
 pub use messages::{Message, OutgoingMessage};
 pub use outbox::{Outgoing, OutgoingId, Share};
-pub use plight::Plight;
 pub use pull_requests::{PullRequestRecord, SaidPlan};
 pub use runs::StoredRun;
 pub use work::{Aggregate, Ending, EnvironmentChange, NewWork, Work, WorkId, WorkState};

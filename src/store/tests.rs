@@ -9,10 +9,10 @@ use futures::FutureExt as _;
 use tempfile::TempDir;
 
 use super::fixture::{branch, commit, delivery, folder, name, new_work, now, run_record, silent};
-use super::plight::Plight;
 use super::{
     Acceptance, Arrival, Delivery, FolderLock, Line, Store, StoreError, Writability, environment_lease,
 };
+use crate::plight::Plight;
 use crate::reconcile::apply::fixture::drop_after;
 use crate::reconcile::apply::{Event, Journal as _, JournalError, RunEnd, RunKind};
 
@@ -124,6 +124,19 @@ async fn a_change_that_panics_costs_nobody_else_anything() {
     assert!(std::panic::AssertUnwindSafe(panics).catch_unwind().await.is_err());
     store.store_deliveries(&[delivery("1")]).await.unwrap();
     assert_eq!(store.pending_deliveries().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_that_the_disk_does_not_explain_is_told_with_its_code() {
+    let (_folder, store) = opened().await;
+    let nowhere = store
+        .read(|db| Box::pin(async { Ok(sqlx::query("SELECT 1 FROM nowhere").fetch_all(db).await?.len()) }));
+    let error = nowhere.await.unwrap_err().to_string();
+    assert!(
+        error.contains("failed with SQLite's code 1, which") && error.contains("report the code"),
+        "{error}"
+    );
+    assert!(!error.contains("permissions"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

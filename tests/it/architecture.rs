@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// What each module may use, by the name that it is used under. Everybody may use `clock`; the names and ids in `resources` are words that
 /// everybody speaks, except `git`, `wire` and `clock`, which know nothing of Azure.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("attempt", &["store", "reconcile", "definitions", "git", "azure", "resources"]),
     ("azure", &["wire", "resources"]),
     (
@@ -36,10 +36,11 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("daemon", &["attempt", "reconcile", "definitions", "git", "forge", "store", "azure", "resources"]),
     ("definitions", &["resources"]),
     ("forge", &["wire", "git", "resources"]),
-    ("git", &["wire"]),
+    ("git", &["plight", "wire"]),
+    ("plight", &[]),
     ("reconcile", &["definitions", "resources", "azure"]),
     ("resources", &[]),
-    ("store", &["reconcile", "forge", "git", "definitions", "resources"]),
+    ("store", &["reconcile", "forge", "git", "definitions", "resources", "plight"]),
     ("wire", &[]),
 ];
 

@@ -75,6 +75,24 @@ fn a_folder_that_is_no_mirror_is_one_once_it_is_emptied() {
 }
 
 #[test]
+fn a_file_in_the_way_of_a_mirror_is_named_and_moved_away() {
+    let repository = made();
+    let folder = repository.folder();
+    for place in ["state", "state/mirror.git"] {
+        let (in_the_way, dir) = (folder.join(place), folder.join("state/mirror.git"));
+        std::fs::create_dir_all(in_the_way.parent().unwrap()).unwrap();
+        std::fs::write(&in_the_way, "mine").unwrap();
+        let error = Mirror::open(&dir, of(&repository.origin())).unwrap_err().to_string();
+        let dir = dir.display();
+        let remedy = format!("something else stands at {dir} or above it: move it away, or choose another");
+        assert!(error.contains(&remedy) && !error.contains("empty it"), "{error}");
+        follow(&repository, &format!("mv '{}' aside", in_the_way.display()));
+        Mirror::open(&folder.join("state/mirror.git"), of(&repository.origin())).unwrap();
+        std::fs::remove_dir_all(folder.join("state")).unwrap();
+    }
+}
+
+#[test]
 fn a_repository_of_another_format_is_read_once_it_is_converted() {
     let repository = made();
     let other = repository.folder().join("reftable.git");

@@ -1,4 +1,4 @@
-//! What keeps the journal from being written, and what ends that.
+//! What keeps a file or folder of the state folder from being written, and what ends that.
 //!
 //! Why: SQLite says "disk I/O error" of a full disk as of a broken one. So a little is written beside the
 //! file, and the system says why that fails.
@@ -48,13 +48,13 @@ const KINDS: [(ErrorKind, Plight); 9] = [
 
 impl Plight {
     /// What the system's error means.
-    pub(super) fn of(error: &io::Error) -> Self {
+    pub(crate) fn of(error: &io::Error) -> Self {
         let known = KINDS.iter().find(|(kind, _)| *kind == error.kind());
         known.map_or(Self::Broken, |(_, plight)| *plight)
     }
 
     /// What is the matter with the file at `path`, which could not be written.
-    pub(super) fn find(path: &Path) -> Self {
+    pub(crate) fn find(path: &Path) -> Self {
         match probe(path) {
             Ok(()) => Self::Broken,
             Err(error) => Self::of(&error),
@@ -62,7 +62,7 @@ impl Plight {
     }
 
     /// What is wrong with `path`, and what to do about it: a clause.
-    pub(super) fn remedy(self, path: &Path) -> String {
+    pub(crate) fn remedy(self, path: &Path) -> String {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(path);
         let (path, folder) = (path.display(), folder.display());
         match self {
