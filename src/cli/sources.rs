@@ -203,7 +203,8 @@ fn base_of(dir: &Path, root: &str, repository: Option<&Local>) -> Result<PathBuf
     around.filter(|around| around.join(root).is_dir()).ok_or_else(|| {
         CliError::usage(
             format!("there is no folder `{root}` in {}", dir.display()),
-            "name the repository with --dir, or the folder of the definitions with --definitions",
+            "name the repository with --dir, or the folder of the definitions in the settings (`definitions` in \
+             [repository]); `beamline validate` takes --definitions too",
         )
     })
 }

@@ -67,7 +67,9 @@ pub enum StoreError {
     },
     /// Another process kept the write right for too long.
     #[error(
-        "another process is writing to the journal {} and does not stop: is a second daemon using the same file?",
+        "another process is writing to the journal {} and does not stop: end it (`fuser {}` names it). A daemon \
+         that runs goes on by itself",
+        path.display(),
         path.display()
     )]
     Busy {
@@ -116,7 +118,10 @@ pub enum StoreError {
     #[error("the journal is closed: this process is stopping")]
     Closed,
     /// A value that this version does not understand.
-    #[error("the journal has a {table} whose {column} cannot be read: was it written by another version?")]
+    #[error(
+        "the journal has a {table} whose {column} cannot be read: start the version that wrote it, or move the journal \
+         (journal.sqlite in the state folder) away, which costs history only"
+    )]
     Unreadable {
         /// The table.
         table: &'static str,

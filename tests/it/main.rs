@@ -72,6 +72,7 @@ mod simulator_fuzz;
 mod simulator_shapes;
 mod soft_deleted_vaults;
 mod state_folder;
+mod state_remedies;
 mod stopping;
 mod touched_environments;
 mod trying_again;

@@ -17,11 +17,11 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 use crate::support::{DaemonWorld, Repository, Setup};
 
-fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/old_journals")
 }
 
-fn unpacked(file: &Path) -> String {
+pub(crate) fn unpacked(file: &Path) -> String {
     let mut text = String::new();
     GzDecoder::new(std::fs::File::open(file).unwrap()).read_to_string(&mut text).unwrap();
     text
