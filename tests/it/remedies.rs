@@ -3,13 +3,16 @@
 //! Others are followed where the trouble itself is told: credentials and proxies in `git_servers.rs`, what a
 //! server has lost in `damaged_remotes.rs`, limits in `refused_heads.rs`.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
 use beamline::git::{Credentials, GitError, Mirror, NO_PULLS, Remote, open_local};
+use jiff::Timestamp;
 
 use crate::support::Repository;
-use crate::support::git_servers::{Authority, Sshd, is_installed};
+use crate::support::git_servers::{Authority, Nginx, Sshd, TOKEN, is_installed};
 
 fn made() -> Repository {
     let repository = Repository::new();
@@ -90,6 +93,60 @@ fn a_file_in_the_way_of_a_mirror_is_named_and_moved_away() {
         Mirror::open(&folder.join("state/mirror.git"), of(&repository.origin())).unwrap();
         std::fs::remove_dir_all(folder.join("state")).unwrap();
     }
+}
+
+#[test]
+fn what_is_not_in_the_mirror_yet_is_there_after_another_fetch() {
+    let repository = made();
+    let mirror = mirror(&repository);
+    repository.write("environments/dev.yaml", "beamline: 2\n");
+    let second = repository.push("second");
+    let error = mirror.reader().unwrap().commit(&second).unwrap_err().to_string();
+    assert!(error.contains("fetch again"), "{error}");
+    mirror.fetch(&NO_PULLS).unwrap();
+    assert_eq!(mirror.reader().unwrap().commit(&second).unwrap().id, second);
+}
+
+#[test]
+fn notes_that_others_keep_changing_are_written_later() {
+    let repository = made();
+    let mirror = mirror(&repository);
+    let head = mirror.heads().unwrap().branches[&"main".parse().unwrap()];
+    let line = "beamline/plan: success: Nothing changes".to_owned();
+    let notes = [(head, "beamline/plan".to_owned(), line.clone())];
+    // Whoever changes the reference has this file meanwhile.
+    let lock = repository.origin().join("refs/notes/beamline.lock");
+    std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    std::fs::write(&lock, "").unwrap();
+    let error = mirror.append_notes(&notes, Timestamp::UNIX_EPOCH).unwrap_err().to_string();
+    assert!(error.contains("kept changing during 8 tries: try again later"), "{error}");
+    std::fs::remove_file(&lock).unwrap();
+    mirror.append_notes(&notes, Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(repository.note(&head).trim(), line);
+}
+
+#[test]
+fn a_page_about_a_repository_is_told_from_its_clone_url() {
+    if !is_installed(&["nginx", "fcgiwrap"]) {
+        return;
+    }
+    let repository = made();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/team/definitions", listener.local_addr().unwrap());
+    let nginx = Nginx::start(repository.folder(), Authority::trusted());
+    let page = std::thread::spawn(move || {
+        let mut client = listener.accept().unwrap().0;
+        let mut request = BufReader::new(client.try_clone().unwrap()).lines();
+        while request.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 5\r\nconnection: close";
+        write!(client, "{head}\r\n\r\n<p>hi").unwrap();
+    });
+    let dir = repository.folder().join("mirror");
+    let web = Remote { url, credentials: Credentials::None, pull_refs: None };
+    let error = Mirror::open(&dir, web).unwrap().fetch(&NO_PULLS).unwrap_err().to_string();
+    page.join().unwrap();
+    assert!(error.contains("check that the URL is the clone URL"), "{error}");
+    Mirror::open(&dir, nginx.remote("origin.git", TOKEN)).unwrap().fetch(&NO_PULLS).unwrap();
 }
 
 #[test]
