@@ -66,6 +66,7 @@ mod retries;
 mod same_instant;
 mod seeds;
 mod served_forges;
+mod silent_azure;
 mod simulator_connections;
 mod simulator_examples;
 mod simulator_fuzz;

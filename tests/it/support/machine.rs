@@ -296,6 +296,22 @@ impl Machine {
         })
     }
 
+    /// From now on Azure accepts connections and never answers.
+    pub(crate) fn silence_azure(&self) {
+        self.signal_azure("STOP");
+    }
+
+    /// It answers again, also what was asked meanwhile.
+    pub(crate) fn wake_azure(&self) {
+        self.signal_azure("CONT");
+    }
+
+    fn signal_azure(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.args([&format!("-{name}"), &self.simulator.id().to_string()]);
+        assert!(kill.status().unwrap().success());
+    }
+
     /// Registers the guest with these roles on the subscription, beside those that it has.
     pub(crate) fn grant_guest(&self, role: &str) {
         let (_, secret) = &self.azure.owner;
