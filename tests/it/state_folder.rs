@@ -1,5 +1,7 @@
 //! One process per state folder; and what a killed one leaves behind keeps nobody waiting.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::cli::{DEV, Simulator, commit, definitions};
+use crate::support::machine::{Machine, wait_until};
 use crate::support::{DaemonWorld, Setup, group_of, small};
 
 /// How long anything may take on a busy machine.
@@ -111,6 +114,52 @@ fn a_second_process_is_told_who_has_the_state_folder() {
     run(&["apply", "--yes"]).code(0);
     // Whoever ends in order names nobody any more.
     assert_eq!(std::fs::read(machine.path().join("state/beamline.lock")).unwrap(), b"");
+}
+
+/// The code and the text of a page that the daemon at `address` serves.
+fn page(address: &str, path: &str) -> (u16, String) {
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(connection, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let code = answer.split_whitespace().nth(1).unwrap().parse().unwrap();
+    (code, answer)
+}
+
+#[test]
+fn a_folder_that_is_moved_away_and_back_is_told_and_needs_no_restart() {
+    let machine = Machine::start("base: none\n", None);
+    machine
+        .change_settings("beamline.toml", |text| text.replace("listen = \"\"", "listen = \"127.0.0.1:0\""));
+    let first = machine.push(&small(1));
+    let mut daemon = machine.beamline("beamline.toml", &["daemon"]);
+    let is_applied = |commit: &str| machine.notes(commit).contains("beamline/apply: success");
+    assert!(wait_until(PATIENCE, || is_applied(&first)), "{}", daemon.text());
+    let text = daemon.text();
+    let line = text.lines().find(|line| line.contains("serving webhooks and health")).unwrap();
+    let at = line.find("127.0.0.1:").unwrap();
+    let address = line[at..].split(|c: char| c != '.' && c != ':' && !c.is_ascii_digit()).next().unwrap();
+    let becomes = |code: u16, reason: &str| {
+        let is_so =
+            || matches!(page(address, "/readyz"), (found, text) if found == code && text.contains(reason));
+        assert!(
+            wait_until(PATIENCE, is_so),
+            "{code} {reason}: {:?}\n{}",
+            page(address, "/readyz"),
+            daemon.text()
+        );
+    };
+    becomes(200, "ready");
+    let (state, away) = (machine.path().join("state"), machine.path().join("away"));
+    std::fs::rename(&state, &away).unwrap();
+    becomes(503, "mount its folder, or put it back");
+    std::fs::rename(&away, &state).unwrap();
+    becomes(200, "ready");
+    let second = machine.push(&small(2));
+    assert!(wait_until(PATIENCE, || is_applied(&second)), "{}", daemon.text());
+    assert!(!daemon.has_ended());
+    daemon.signal("TERM");
+    assert!(daemon.wait(PATIENCE).is_success());
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ pub(in crate::daemon) async fn serve(
     let HttpOptions { address, secrets, repository, spool } = options;
     let refused = |source| DaemonError::Listen { address, source };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
     let listener = listener.into_std().map_err(refused)?;
     let handle = Handle::new();
     let server = axum_server::from_tcp(listener).map_err(refused)?.acceptor(Doorkeeper::new(MAX_CONNECTIONS));
