@@ -61,13 +61,19 @@ pub(super) async fn accept(
         Some(why) => Looked::Refused(why.clone()),
         None => look_into(shared, kind, main, head).await?,
     };
+    if head.lost.is_none() && matches!(looked, Looked::Refused(_)) {
+        shared.hopeless.note(branch, &commit);
+    }
     // A proposed head is planned as the pull request that it is of, merged into its base.
     let is_left_out = kind == RunKind::Plan && head.proposed == Proposed::Yes;
     let ahead = match kind {
         RunKind::Apply => open_environments(shared).await?.len(),
         RunKind::Plan | RunKind::Drift => 0,
     };
-    let about = wording::Head { commit, kind, pull_request: None, ahead, again: None };
+    // One that was refused has had its last word.
+    let is_again = shared.store.seen_heads().await?.get(branch) == Some(&commit);
+    let again = is_again.then(|| shared.clock.now());
+    let about = wording::Head { commit, kind, pull_request: None, ahead, again };
     let (arrival, work, statuses) = match looked {
         Looked::Refused(why) => {
             log::head_refused(branch, &commit, &why);

@@ -137,7 +137,7 @@ async fn fetch(shared: &Arc<Shared>, pulls: BTreeSet<u64>) -> Result<Heads, Look
 }
 
 async fn look_at_main(shared: &Arc<Shared>, heads: &Heads, looked: &mut Looked) -> Result<(), LookError> {
-    let seen = shared.store.seen_heads().await?;
+    let seen = Seen::read(shared).await?;
     let is_main = |head: &NewHead| head.branch == shared.branch;
     if let Some(head) = new_heads(heads, &seen, &Listing::default()).into_iter().find(is_main) {
         looked.add(accept_one(shared, heads, &head).await?);
@@ -167,15 +167,16 @@ async fn try_beside(shared: &Arc<Shared>, view: View, looked: &mut Looked) -> Re
     for head in listing.iter().flat_map(|listing| listing.heads()) {
         commit_arrived(shared, head).await;
     }
-    let seen = shared.store.seen_heads().await?;
+    let seen = Seen::read(shared).await?;
     let is_there = |branch| {
         let Heads { branches, lost, late, .. } = &heads;
         branches.contains_key(branch)
             || lost.branches.contains_key(branch)
             || late.branches.contains_key(branch)
     };
-    for branch in seen.keys().filter(|branch| !is_there(*branch)) {
+    for branch in seen.heads.keys().filter(|branch| !is_there(*branch)) {
         let forgotten = shared.store.forget_branch(branch, shared.clock.now(), &wording::superseded).await?;
+        shared.hopeless.forget(branch);
         looked.accepted.superseded.extend(forgotten);
     }
     let none = Listing::default();
@@ -234,12 +235,32 @@ async fn with_proposals(
     Ok((newer, listing))
 }
 
-/// Heads that were not seen yet. Of one that the remote has lost, its objects are not asked for.
-fn new_heads(heads: &Heads, seen: &BTreeMap<BranchName, CommitId>, listing: &Listing) -> Vec<NewHead> {
+/// The heads that were accepted.
+struct Seen {
+    heads: BTreeMap<BranchName, CommitId>,
+    /// Those that were refused and may be looked into now, if their objects are here: the remote had lost them.
+    waiting: BTreeSet<BranchName>,
+}
+
+impl Seen {
+    async fn read(shared: &Shared) -> Result<Self, LookError> {
+        let heads = shared.store.seen_heads().await?;
+        let mut waiting = shared.store.refused_heads().await?;
+        waiting.retain(|branch| !heads.get(branch).is_some_and(|head| shared.hopeless.has(branch, head)));
+        Ok(Self { heads, waiting })
+    }
+
+    fn has(&self, branch: &BranchName, commit: &CommitId, lost: Option<&String>) -> bool {
+        self.heads.get(branch) == Some(commit) && (lost.is_some() || !self.waiting.contains(branch))
+    }
+}
+
+/// Heads that were not seen yet, or not looked into. Of one that the remote has lost, its objects are not asked for.
+fn new_heads(heads: &Heads, seen: &Seen, listing: &Listing) -> Vec<NewHead> {
     let lost = heads.lost.branches.iter().map(|(branch, (commit, why))| (branch, commit, Some(why.clone())));
     let whole = heads.branches.iter().filter(|(branch, _)| !heads.lost.branches.contains_key(*branch));
     let all = whole.map(|(branch, commit)| (branch, commit, None)).chain(lost);
-    let new = all.filter(|(branch, commit, _)| seen.get(*branch) != Some(*commit));
+    let new = all.filter(|(branch, commit, lost)| !seen.has(branch, commit, lost.as_ref()));
     new.map(|(branch, commit, lost)| {
         let proposed = if listing.proposes(commit) { Proposed::Yes } else { Proposed::No };
         NewHead { branch: branch.clone(), commit: *commit, lost, proposed }

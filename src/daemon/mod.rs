@@ -31,6 +31,7 @@ mod consent;
 mod delivery;
 mod dispatcher;
 mod head;
+mod hopeless;
 mod http;
 mod log;
 mod look;

@@ -20,6 +20,7 @@ use super::allowance::Supply;
 use super::beat::{Beats, Rhythm};
 use super::event::{Because, Event};
 use super::happening::Happening;
+use super::hopeless::Hopeless;
 use super::neighbours::KnownDeclared;
 use super::pull_requests::{Forks, Listed};
 use super::reaching::watch_azure;
@@ -191,6 +192,8 @@ pub(super) struct Shared {
     pub(super) supply: Mutex<Supply>,
     /// Commits that the forge does not have.
     pub(super) absent: Absent,
+    /// Heads that need not be looked into again.
+    pub(super) hopeless: Hopeless,
     /// A credential was replaced since the last round of deliveries.
     pub(super) has_new_credential: AtomicBool,
     troubles: Troubles,
@@ -422,6 +425,7 @@ fn share(parts: Parts) -> Shared {
         write_limit,
         supply: Mutex::default(),
         absent: Absent::default(),
+        hopeless: Hopeless::default(),
         has_new_credential: AtomicBool::new(false),
         troubles: Troubles::default(),
         beats: Beats::new(rhythm),

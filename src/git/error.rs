@@ -241,8 +241,8 @@ pub enum GitError {
     },
     /// The remote does not have all of what it offers, or has it broken.
     #[error(
-        "{remote} is damaged ({detail}): run git fsck there, restore the objects from a clone that \
-             has them, then push once more"
+        "{remote} is damaged ({detail}): run git fsck there, and restore the objects from a clone that \
+             has them; a branch is then looked at again by itself, a pull request when it or its base moves"
     )]
     RemoteDamaged {
         /// The remote.

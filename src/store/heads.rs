@@ -90,6 +90,22 @@ impl Store {
         .await
     }
 
+    /// The branches whose head is accepted and could not be looked into.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn refused_heads(&self) -> Result<BTreeSet<BranchName>, StoreError> {
+        self.read(move |db| {
+            Box::pin(async move {
+                let rows = sqlx::query("SELECT branch FROM heads WHERE compared_commit IS NOT NULL")
+                    .fetch_all(&mut *db)
+                    .await?;
+                rows.iter().map(|row| Columns::of("head", row).parsed("branch")).collect()
+            })
+        })
+        .await
+    }
+
     /// The head of a branch that was looked into last: the one accepted last, unless that was refused.
     ///
     /// # Errors
@@ -116,7 +132,7 @@ impl Store {
 
     /// Accepts a new head: records it as seen, queues its work and statuses, supersedes what waited for
     /// the same environments at older commits of the branch, and queues what `aggregate` makes of each
-    /// of those commits. For a head that was seen already nothing changes.
+    /// of those commits. For a head that was seen already nothing changes, unless it was refused and now is not.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails; then nothing has changed.
@@ -130,9 +146,11 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 match &arrival {
-                    Arrival::Head(branch) | Arrival::Refused(branch)
-                        if head_of(db, branch).await? == Some(commit) =>
-                    {
+                    Arrival::Head(branch) if is_looked_into(db, branch, &commit).await? => {
+                        let work = present_work(db, branch, &commit).await?;
+                        return Ok(Accepted { work, superseded: Vec::new() });
+                    }
+                    Arrival::Refused(branch) if head_of(db, branch).await? == Some(commit) => {
                         let work = present_work(db, branch, &commit).await?;
                         return Ok(Accepted { work, superseded: Vec::new() });
                     }
@@ -204,6 +222,17 @@ async fn head_of(db: &mut AnyConnection, branch: &BranchName) -> Result<Option<C
         .fetch_optional(db)
         .await?;
     row.map(|row| Columns::of("head", &row).parsed("commit_id")).transpose()
+}
+
+/// Whether the branch's head is this one, and was not refused.
+async fn is_looked_into(
+    db: &mut AnyConnection,
+    branch: &BranchName,
+    commit: &CommitId,
+) -> Result<bool, StoreError> {
+    let found = "SELECT 1 FROM heads WHERE branch = $1 AND commit_id = $2 AND compared_commit IS NULL";
+    let row = sqlx::query(found).bind(branch.to_string()).bind(commit.to_string()).fetch_optional(db).await?;
+    Ok(row.is_some())
 }
 
 async fn set_head(
@@ -344,6 +373,21 @@ mod tests {
         }
         store.accept_head(head("main", 'e', Vec::new()), &silent).await.unwrap();
         assert_eq!(compared().await, Some(commit('e')));
+    }
+
+    #[tokio::test]
+    async fn a_refused_head_that_can_be_looked_into_after_all_is_accepted_once() {
+        let store = Store::in_memory().await.unwrap();
+        store.accept_head(head("main", 'a', Vec::new()), &silent).await.unwrap();
+        let refused =
+            Acceptance { arrival: Arrival::Refused(branch("main")), ..head("main", 'b', Vec::new()) };
+        store.accept_head(refused, &silent).await.unwrap();
+        assert_eq!(store.refused_heads().await.unwrap(), BTreeSet::from([branch("main")]));
+        let first = store.accept_head(head("main", 'b', applies(&["dev"])), &silent).await.unwrap();
+        assert_eq!(names(&first.work), ["bbbbbbb dev"]);
+        assert!(store.refused_heads().await.unwrap().is_empty());
+        assert_eq!(store.accept_head(head("main", 'b', applies(&["dev"])), &silent).await.unwrap(), first);
+        assert_eq!(store.open_work().await.unwrap().len(), 1);
     }
 
     #[tokio::test]

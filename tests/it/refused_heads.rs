@@ -47,7 +47,7 @@ async fn a_branch_that_cannot_be_looked_into_stops_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_remote_has_lost_is_said_on_the_commit_and_the_next_push_brings_it_all() {
+async fn what_the_remote_has_lost_is_said_on_the_commit_and_applied_when_it_is_back() {
     let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
     world.repository.write("environments/other.yaml", &small(3));
     let commit = world.repository.commit("a commit that the remote will not have whole");
@@ -66,7 +66,10 @@ async fn what_the_remote_has_lost_is_said_on_the_commit_and_the_next_push_brings
     assert!(note.contains("beamline/apply: failure: ") && note.contains("origin.git is damaged"), "{note}");
     assert!(!note.contains("success"), "{note}");
     std::fs::write(&file, content).unwrap();
-    let note = world.push("once more, now that the remote is whole").await;
+    world.clock.sleep(std::time::Duration::from_secs(30 * 60)).await;
+    world.settled("main", &commit).await;
+    let note = world.repository.note(&commit);
     assert!(note.contains("beamline/apply: other: success: Applied: 7 created"), "{note}");
+    assert!(!note.contains("is damaged") && !note.contains("pending"), "{note}");
     world.finish().await;
 }

@@ -20,7 +20,7 @@ use beamline::daemon::{
     ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Supervisor, Tally, Wellness, run, watchers,
 };
 use beamline::definitions::{SourceFile, defaults_for, load};
-use beamline::forge::{Check, State, Status};
+use beamline::forge::{State, Status};
 use beamline::git::{CommitId, Credentials, Mirror, Remote};
 use beamline::reconcile::apply::RunEnd;
 use beamline::reconcile::plan::{Consents, Globs, Style, render};
@@ -519,9 +519,8 @@ impl DaemonWorld {
             let Happening::Delivered(status) = happening else { continue };
             assert!(status.description.as_str().chars().count() <= 140, "{}", status.description);
             let before = newest.insert((status.commit, status.context.to_string()), status.clone());
-            // A plan is made again when its base has moved.
-            let is_again =
-                status.context.check() == Check::Plan && status.description.as_str().contains(" again ");
+            // A plan is made again when its base has moved, a lost head looked at when it is back.
+            let is_again = status.description.as_str().contains(" again ");
             let was_final = before.is_some_and(|before| before.state.is_final());
             let is_late = was_final && !status.state.is_final() && !is_again;
             assert!(!is_late, "pending after the last word: {status:?}");
