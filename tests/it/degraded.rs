@@ -83,6 +83,11 @@ async fn a_forge_that_is_down_for_long_is_said_until_it_is_back() {
     for part in ["Forge", "PullRequests"] {
         told(&log, part);
     }
+    let others =
+        log.having(&["WARN"]).into_iter().filter(|line| !line.contains("degraded")).collect::<Vec<_>>();
+    let looks: Vec<&String> = others.iter().filter(|line| !line.contains("it is delivered later")).collect();
+    assert_eq!(looks.len(), 1, "the look says it once, and nobody beside it: {others:#?}");
+    assert!(looks[0].contains("the forge could not be looked at"), "{looks:?}");
     story.finish().await;
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A forge that does not say is asked again in its own time, however often the repository is looked at: after the
 //! waits of [`after_failure`], which are never shorter than it asks for. What may have changed that is asked at
-//! once: a webhook arrived, or the credential was replaced.
+//! once: a webhook arrived, or the credential was replaced. Nothing is logged of it here: the look that fails by it
+//! says so once, and what lasts makes the daemon `degraded`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -88,7 +89,6 @@ impl Known {
     fn note(&mut self, error: Option<&ForgeError>, newest: Option<DeliveryNumber>, clock: &Clock) {
         let before = self.silence.as_ref().map_or(0, |silence| silence.failures);
         self.silence = error.map(|error| {
-            tracing::warn!(%error, "the forge does not say which pull requests are open");
             let failures = before.saturating_add(1);
             let until = clock.after(after_failure(failures, &error.class, clock));
             Silence { error: error.clone(), failures, until, newest }
