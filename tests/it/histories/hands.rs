@@ -18,6 +18,9 @@ pub(super) struct Deed {
     pub(super) foreign: Option<ResourceId>,
 }
 
+/// What somebody has made with a copy of our tags.
+pub(super) const CLONE: &str = "ai-clone";
+
 /// Somebody does something to what is in one of `groups`; `None` where what was drawn cannot be done.
 pub(super) async fn act(
     world: &AzureWorld,
@@ -33,11 +36,12 @@ pub(super) async fn act(
         .filter_map(|id| Some((kind_of(world, &id)?, id)))
         .collect();
     let (kind, id) = draw.among(&ours)?;
-    match draw.below(10) {
+    match draw.below(11) {
         0..=3 => deleted(world, *kind, id).await,
         4..=6 => changed(world, declared, (*kind, id), draw),
         7 => tagged(world, id),
         8 => beside(world, id),
+        9 => cloned(world, id),
         _ => granted(world, id),
     }
 }
@@ -126,6 +130,19 @@ fn beside(world: &AzureWorld, id: &ResourceId) -> Option<Deed> {
     }
     world.azure.put(&foreign, json!({ "location": "eastus", "sku": { "name": "Standard_LRS" } }));
     Some(Deed { told: format!("{foreign} is there"), foreign: Some(foreign) })
+}
+
+/// Something of somebody else in the same group, with a copy of the tags of one of ours, as clones and policies make it.
+fn cloned(world: &AzureWorld, id: &ResourceId) -> Option<Deed> {
+    let foreign = id.resource_group_id()?.provider("Microsoft.Insights/components", CLONE);
+    let body = world.azure.get(id)?;
+    let tags = ["/tags", "/properties/tags"].iter().find_map(|at| body.pointer(at))?;
+    if world.azure.get(&foreign).is_some() {
+        return None;
+    }
+    let body = json!({ "location": "eastus", "kind": "web", "tags": tags, "properties": { "Application_Type": "web" } });
+    world.azure.put(&foreign, body);
+    Some(Deed { told: format!("{foreign} bears the tags of {id}"), foreign: Some(foreign) })
 }
 
 /// Somebody may read it.
