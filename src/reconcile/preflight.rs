@@ -1,8 +1,11 @@
-//! Whether what a plan makes can be made at all, asked before anything is taken down: sizes that Azure offers in a
-//! region, and the cores that are left of their families.
+//! Whether what a plan makes can be made at all, asked before anything is taken down: regions that exist, sizes that
+//! Azure offers in them, and the cores that are left of their families.
 //!
-//! Only plans that make machines ask, one region at a time, two reads each. What cannot be read is said in a note;
+//! Only plans that make something ask for the regions, with one read; only those that make machines ask what a region
+//! offers, with two reads for each. What cannot be read is said in a note;
 //! it refuses nothing. Sources: facts.md 17, facts-data.md (VM sizes).
+
+mod regions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,13 +54,17 @@ pub(super) async fn preflight(
     subscription: SubscriptionId,
     arm: &Arm,
 ) -> Plan {
+    let mut found = Findings::default();
+    let missing = regions::missing(&plan, subscription, arm, &mut found).await;
     let regions: BTreeSet<String> = made(&plan).map(|(_, machines)| machines.location).collect();
     let mut offers = BTreeMap::new();
-    for region in regions {
+    for region in regions.difference(&missing).cloned() {
         let offered = ask(&region, subscription, arm).await;
         offers.insert(region, offered);
     }
-    let found = judge(&plan, observed, &offers);
+    let judged = judge(&plan, observed, &offers);
+    found.blockers.extend(judged.blockers);
+    found.notes.extend(judged.notes);
     plan.blockers.extend(found.blockers);
     plan.notes.extend(found.notes);
     plan

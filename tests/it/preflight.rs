@@ -124,3 +124,17 @@ async fn a_cluster_with_nodes_is_taken_down_with_consent_only() {
     world.consent("production/compute_clusters/cpu-cluster");
     world.apply(&after).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_taken_down_for_a_region_that_does_not_exist() {
+    let world = applied().await;
+    let moved = Definition::production().with("location", "eastuss");
+    let blockers = world.blockers(&moved.text()).await;
+    let told: Vec<&String> = blockers.iter().filter(|one| one.contains("no region `eastuss`")).collect();
+    let [only] = told.as_slice() else { panic!("{blockers:#?}") };
+    assert!(only.contains("cannot be made") && only.contains("Did you mean `eastus`?"), "{only}");
+    let first = AzureWorld::new();
+    let blockers = first.blockers(&moved.text()).await;
+    assert!(blockers.len() == 1 && blockers[0].contains("no region `eastuss`"), "{blockers:#?}");
+    assert_eq!(world.take_writes(), [""; 0]);
+}
