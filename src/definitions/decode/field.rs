@@ -140,6 +140,9 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
             }
             Shape::Principal(kinds) => {
                 let text = scalar::text(name, node, span)?;
+                if text.contains('@') {
+                    return Err(person(text, span));
+                }
                 if scalar::guid(name, text, span).is_err() {
                     self.refer(text, kinds, path, span)?;
                 }
@@ -293,4 +296,11 @@ fn repeated(name: &str, text: &str, span: Span) -> Problem {
     Problem::error(Code::DuplicateKey, span, format!("{} stands twice in `{name}`", quoted(text)))
         .rule("The elements are a set.")
         .remedy("Remove one of them.")
+}
+
+/// Azure knows people by the object id of their account, and so do role assignments.
+fn person(text: &str, span: Span) -> Problem {
+    Problem::error(Code::UnknownReference, span, format!("{} is an address, not a principal", quoted(text)))
+        .rule("A person, group or service principal is named by its object id.")
+        .remedy("Write the object id: `az ad user show --id ADDRESS --query id` tells it.")
 }

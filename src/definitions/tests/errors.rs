@@ -37,6 +37,12 @@ const CASES: &[Case] = &[
         &["It is called `rbac_authorization_enabled` here."],
     ),
     (
+        "role_assignments: { anna: { principal: anna@contoso.com, role: Reader, scope: workspace } }",
+        "unknown-reference",
+        "anna@contoso.com",
+        &["object id", "az ad user show"],
+    ),
+    (
         "compute_clusters: { cpu: { scale_settings: { max_node_count: 1 } } }",
         "missing-field",
         "cpu",

@@ -93,9 +93,10 @@ pub(super) struct Running {
 }
 
 /// Whether anybody is told.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Webhooks {
-    Sent,
+    /// To the daemon that listens there.
+    Sent(String),
     NotSent,
 }
 
@@ -118,7 +119,10 @@ impl ForgeArguments {
             .with_webhook_secret(&self.webhook_secret)
             .with_disorder(disorder);
         let forge = ServedForge::start(options, authority, self.forge_listen, self.webhook.clone()).await?;
-        let webhooks = if self.webhook.is_some() { Webhooks::Sent } else { Webhooks::NotSent };
+        let webhooks = match self.webhook.as_ref().and_then(Target::listener) {
+            Some(listener) => Webhooks::Sent(listener),
+            None => Webhooks::NotSent,
+        };
         Ok(Some(Running { kind, forge, secret: self.webhook_secret.clone(), webhooks }))
     }
 }
@@ -185,9 +189,11 @@ impl Running {
         let (bot, forge) = (self.bot(), &self.forge);
         let (url, api, repository) = (forge.clone_url(), forge.api(), forge.repository());
         let secret = &self.secret;
-        let heard = match self.webhooks {
-            Webhooks::Sent => "",
-            Webhooks::NotSent => "# (no webhooks are sent: start with --webhook http://127.0.0.1:8750)\n",
+        let (listen, heard) = match &self.webhooks {
+            Webhooks::Sent(listener) => (listener.as_str(), ""),
+            Webhooks::NotSent => {
+                (DAEMON, "# (no webhooks are sent: start with --webhook http://127.0.0.1:8750)\n")
+            }
         };
         format!(
             r#"
@@ -202,7 +208,7 @@ kind = "{kind}"
 api = "{api}"
 repository = "{repository}"
 [http]
-listen = "{DAEMON}"
+listen = "{listen}"
 [network]
 ca_file = "{ca}"
 "#,

@@ -86,8 +86,8 @@ impl Planner<'_> {
                 code: "perhaps-soft-deleted".to_owned(),
                 address: Some(resource.address.clone()),
                 message: format!(
-                    "{} was there when the last apply ended, and is gone. Azure keeps the name of a deleted {} for \
-                     about 14 days, and refuses this apply meanwhile: recover it (portal, \"Recently deleted\") or \
+                    "{} was there when the last apply ended that this journal knows, and is gone. If somebody deleted \
+                     it less than 14 days ago, Azure still keeps its name, and refuses another {} of it: recover it (portal, \"Recently deleted\") or \
                      delete it there for good, or choose another `name`",
                     resource.address,
                     kind.spec().noun,

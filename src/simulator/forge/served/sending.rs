@@ -47,6 +47,14 @@ impl Target {
         Ok(Self { url: parsed })
     }
 
+    /// The host and port that have to listen for them.
+    #[must_use]
+    pub fn listener(&self) -> Option<String> {
+        let port =
+            self.url.port_u16().unwrap_or(if self.url.scheme_str() == Some("https") { 443 } else { 80 });
+        Some(format!("{}:{port}", self.url.host()?))
+    }
+
     /// Where a delivery whose usual path is `path` goes.
     fn of(&self, path: &str) -> String {
         let root = self.url.to_string();
