@@ -43,6 +43,13 @@ impl Backoff {
         }
     }
 
+    /// For a principal that nothing of the run has made: that it is only not known everywhere yet is unlikely, and passes
+    /// within two minutes.
+    #[must_use]
+    pub fn for_strangers() -> Self {
+        Self { patience: Duration::from_secs(2 * 60), ..Self::for_class(ErrorClass::Propagating) }
+    }
+
     /// How long to wait before attempt number `attempt + 1`, after `attempt + 1` failures (`attempt` is
     /// 0 after the first failure); never less than `retry_after`. `None` when it is time to give up: the
     /// waiting so far is estimated from the attempts, so that no state is needed.

@@ -59,7 +59,7 @@ impl Unheeded {
                 commit,
                 target,
                 origin,
-                "a consent line does nothing: its environment is not touched"
+                "a consent line changes nothing here: its environment is not touched; it counts for what is merged within 14 days"
             );
         }
     }

@@ -61,6 +61,24 @@ async fn a_principal_that_has_not_arrived_everywhere_is_waited_for() {
     world.apply(&Definition::production().text()).await;
 }
 
+/// Nothing of the run has made it: it is hardly new, and nobody is kept waiting for ten minutes.
+#[tokio::test(start_paused = true)]
+async fn a_principal_that_the_directory_does_not_find_is_told_soon() {
+    let world = AzureWorld::new();
+    let role = json!({
+        "principal": "11111111-2222-4333-8444-555555555555", "role": "Reader", "scope": "workspace",
+    });
+    let definition = Definition::small().with("role_assignments", json!({ "anna": role }));
+    world.azure.faults().add(fault("PUT", "roleAssignments", 1000, status(400, None, "PrincipalNotFound")));
+    let report = world.reconcile(&definition.environment()).await;
+    let grant = report.steps.iter().find(|step| step.address.local() == "role_assignments/anna").unwrap();
+    let took = Duration::try_from(grant.ended.unwrap().duration_since(grant.began.unwrap())).unwrap();
+    assert!(took < Duration::from_secs(5 * 60), "{took:?}");
+    let told = failures(&report);
+    assert!(told.contains("the directory does not find this principal"), "{told}");
+    assert!(told.contains("write `principal_type`") && told.contains("PrincipalNotFound"), "{told}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_makes_nothing_twice() {
     let mut world = AzureWorld::new();

@@ -215,12 +215,25 @@ impl StepRun<'_, '_> {
         retry_after: Option<std::time::Duration>,
         message: String,
     ) -> Result<(), Break> {
-        let wait = Backoff::for_class(class).delay(self.failures, retry_after, self.shared.clock());
+        let is_stranger = class == ErrorClass::Propagating && self.grants_to_a_stranger();
+        let backoff = if is_stranger { Backoff::for_strangers() } else { Backoff::for_class(class) };
+        let message = if is_stranger { told_of_a_stranger(&message) } else { message };
+        let wait = backoff.delay(self.failures, retry_after, self.shared.clock());
         self.failures = self.failures.saturating_add(1);
         let Some(wait) = wait else { return Err(self.exhausted(message)) };
-        self.waits(WaitKind::Trouble, &class.why_to_wait(&message), Some(self.shared.clock().after(wait)));
+        let why = if is_stranger { message.clone() } else { class.why_to_wait(&message) };
+        self.waits(WaitKind::Trouble, &why, Some(self.shared.clock().after(wait)));
         self.shared.record.tell(&Progress::Retrying { step: self.step.ordinal, message, wait });
         self.pause(wait).await
+    }
+
+    /// Whether the step gives a right to a principal that the definition names by its object id alone.
+    fn grants_to_a_stranger(&self) -> bool {
+        let mut bodies = self.step.requests.iter().filter_map(|request| request.body.as_ref());
+        let says = |body: &Value, name: &str| {
+            body.pointer(&format!("/properties/{name}")).is_some_and(Value::is_string)
+        };
+        bodies.any(|body| says(body, "principalId") && !says(body, "principalType"))
     }
 
     /// How the step ends when no further attempt is made: a refusal is a failure, silence is doubt.
@@ -250,6 +263,16 @@ impl StepRun<'_, '_> {
         }
     }
 }
+
+/// What a person can do about a principal that Azure does not find.
+fn told_of_a_stranger(message: &str) -> String {
+    if message.starts_with(STRANGER) {
+        return message.to_owned();
+    }
+    format!("{STRANGER}: compare the object id; where it is right, write `principal_type`. Azure: {message}")
+}
+
+const STRANGER: &str = "the directory does not find this principal";
 
 fn method(verb: Verb) -> Method {
     match verb {
