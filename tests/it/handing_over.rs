@@ -50,7 +50,7 @@ async fn what_a_broken_receiver_may_declare_is_not_deleted() {
     world.repository.write("environments/development.yaml", &format!("{}\nnonsense: 1\n", dev()));
     let note = world.push("broken\n\nBeamline-Consent: destroy dev/resource_group").await;
     assert!(note.contains("development: failure"), "{note}");
-    assert!(note.contains("environments/development.yaml has errors and speaks of"), "{note}");
+    assert!(note.contains("environments/development.yaml has errors and"), "{note}");
     assert_eq!(world.azure.ids(), before, "nothing was deleted: {note}");
     world.repository.write("environments/development.yaml", &dev());
     let note = world.push("mended").await;
