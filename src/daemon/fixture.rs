@@ -18,6 +18,7 @@ pub(super) fn work(id: i64, environment: &str, kind: RunKind) -> Work {
         path: format!("environments/{environment}.yaml"),
         removed: false,
         input_digest: None,
+        remark: None,
         state: WorkState::Queued,
         queued_at: Timestamp::UNIX_EPOCH,
         ended_at: None,

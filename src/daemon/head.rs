@@ -81,10 +81,12 @@ pub(super) async fn accept(
             (Arrival::Refused(branch.clone()), Vec::new(), statuses)
         }
         Looked::Into(found, mut unheeded) => {
-            let work = if is_left_out { Vec::new() } else { new_work(shared, kind, &commit, found).await? };
+            let mut work =
+                if is_left_out { Vec::new() } else { new_work(shared, kind, &commit, found).await? };
             // Work may come of what no commit touches: an environment whose last apply waits for this very line.
             unheeded.leave_to(&work);
             unheeded.log(branch.as_str(), &commit);
+            remark(&mut work, &unheeded);
             let names: Vec<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
             let statuses = match names.as_slice() {
                 [] => vec![wording::none_changed(&about, &unheeded)],
@@ -138,7 +140,9 @@ fn find(
     };
     let found = touched(&reader, base.as_ref(), commit, &shared.root)?;
     let files = found.overlooked.clone();
-    let unheeded = match found.candidates.is_empty() {
+    // The plans of a proposal tell the lines that it brings; those of what is applied know only their own environment's.
+    let tells_lines = found.candidates.is_empty() || (kind == RunKind::Apply && base.is_some());
+    let unheeded = match tells_lines {
         true => Unheeded::read(&reader, base.as_ref(), commit, files),
         false => Unheeded { files, consents: Vec::new() },
     };
@@ -206,9 +210,16 @@ pub(super) async fn open_environments(shared: &Shared) -> Result<BTreeSet<Enviro
     Ok(open.into_iter().filter(|work| work.kind == RunKind::Apply).map(|work| work.environment).collect())
 }
 
+/// Has the end of the head's work say what nobody acts on.
+pub(super) fn remark(work: &mut [NewWork], unheeded: &Unheeded) {
+    if let Some(first) = work.first_mut() {
+        first.remark = unheeded.sentences();
+    }
+}
+
 pub(super) fn work_for(kind: RunKind, candidate: Candidate) -> NewWork {
     let Candidate { name, path, digest } = candidate;
-    NewWork { kind, environment: name, path, removed: digest.is_none(), input_digest: digest }
+    NewWork { kind, environment: name, path, removed: digest.is_none(), input_digest: digest, remark: None }
 }
 
 /// Whether the candidate's definition is what the environment was last brought to, completely, and its
@@ -228,5 +239,6 @@ pub(super) fn again(record: &EnvironmentRecord) -> NewWork {
         path: record.path.clone(),
         removed: false,
         input_digest: None,
+        remark: None,
     }
 }

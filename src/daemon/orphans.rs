@@ -85,7 +85,7 @@ async fn remember(
     group.clone_into(&mut record.resource_group);
     record.last_attempt = Some(Attempt { commit: *commit, input_digest: None, end: RunEnd::Interrupted });
     shared.store.save_environment(&record).await?;
-    Ok(NewWork { kind: RunKind::Apply, environment, path, removed: true, input_digest: None })
+    Ok(NewWork { kind: RunKind::Apply, environment, path, removed: true, input_digest: None, remark: None })
 }
 
 fn say(error: &ArmError) -> String {

@@ -113,6 +113,7 @@ mod tests {
             path: "environments/dev.yaml".to_owned(),
             removed: true,
             input_digest: None,
+            remark: None,
         };
         let mut left = unheeded(lines);
         left.leave_to(&[work]);

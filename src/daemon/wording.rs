@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::sentences;
 use super::unheeded::Unheeded;
-use crate::forge::{Context, Description, PullRequestNumber, State, Status};
+use crate::forge::{Context, Description, MAX_DESCRIPTION_CHARS, PullRequestNumber, State, Status};
 use crate::git::CommitId;
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
@@ -239,7 +239,10 @@ pub fn aggregate(head: &Head, work: &[Work]) -> Status {
     let (state, text) = match (work, open(work, &Waiting::new())) {
         ([], _) => (State::Success, "No environments changed".to_owned()),
         (_, Some(text)) => (State::Pending, text),
-        (work, None) => ended(head.kind, work),
+        (work, None) => {
+            let (state, text) = ended(head.kind, work);
+            (state, remarked(state, text, work))
+        }
     };
     of_head(head, aggregate_context(head.kind), state, &text)
 }
@@ -293,6 +296,22 @@ fn ended(kind: RunKind, work: &[Work]) -> (State, String) {
         (failed, _, _) => {
             let text = format!("{} of {} failed: {}", failed.len(), work.len(), names_of(failed));
             (State::Failure, text)
+        }
+    }
+}
+
+/// How many characters of a status every forge shows.
+const ROOM: usize = MAX_DESCRIPTION_CHARS;
+
+/// Adds what nobody acts on. A status is cut at its end: where both do not fit, what went well gives way, what failed
+/// does not.
+fn remarked(state: State, text: String, work: &[Work]) -> String {
+    match work.iter().find_map(|work| work.remark.as_deref()) {
+        None => text,
+        Some(remark) => {
+            let whole = format!("{text}. {remark}");
+            let gives_way = state == State::Success && whole.chars().count() > ROOM;
+            if gives_way { format!("{remark}. {text}") } else { whole }
         }
     }
 }

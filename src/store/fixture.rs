@@ -81,6 +81,7 @@ pub(super) fn new_work(environment: &str, kind: RunKind) -> NewWork {
         path: format!("environments/{environment}.yaml"),
         removed: false,
         input_digest: Some(digest('d')),
+        remark: None,
     }
 }
 

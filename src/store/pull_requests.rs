@@ -246,6 +246,7 @@ impl Store {
                             path: plan.path.clone(),
                             removed: plan.removed,
                             input_digest: plan.input_digest.clone(),
+                            remark: plan.remark.clone(),
                         };
                         let commits = (&plan.commit, &plan.reads);
                         queued.push(queue::insert(db, &plan.line, commits, now, &item).await?);

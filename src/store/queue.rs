@@ -362,7 +362,7 @@ pub(super) async fn insert(
 ) -> Result<Work, StoreError> {
     let row = sqlx::query(
         "INSERT INTO work (commit_id, branch, kind, environment, path, removed, input_digest, state, queued_at,
-         reads_commit) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9) RETURNING *",
+         reads_commit, remark) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9, $10) RETURNING *",
     )
     .bind(commit.to_string())
     .bind(line.to_string())
@@ -373,6 +373,7 @@ pub(super) async fn insert(
     .bind(item.input_digest.as_ref().map(ToString::to_string))
     .bind(micros(now))
     .bind((commit != reads).then(|| reads.to_string()))
+    .bind(item.remark.clone())
     .fetch_one(db)
     .await?;
     work_of(&row)

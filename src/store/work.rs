@@ -40,6 +40,8 @@ pub struct NewWork {
     pub removed: bool,
     /// Digest of the definition; `None` when there is none or it could not be read.
     pub input_digest: Option<InputDigest>,
+    /// What its head brought beside it that nobody acts on, as sentences without the last full stop.
+    pub remark: Option<String>,
 }
 
 /// One environment to look at, at one commit.
@@ -63,6 +65,8 @@ pub struct Work {
     pub removed: bool,
     /// Digest of the definition; `None` when there is none or it could not be read.
     pub input_digest: Option<InputDigest>,
+    /// What its head brought beside it that nobody acts on, as sentences without the last full stop.
+    pub remark: Option<String>,
     /// Where it stands.
     pub state: WorkState,
     /// When it was queued.
@@ -159,6 +163,7 @@ pub(super) fn work_of(row: &AnyRow) -> Result<Work, StoreError> {
         path: columns.text("path")?,
         removed: columns.number("removed")? != 0,
         input_digest: columns.optional_parsed("input_digest")?,
+        remark: columns.optional_text("remark")?,
         state: state_of(&columns)?,
         queued_at: columns.time("queued_at")?,
         ended_at: columns.optional_time("ended_at")?,

@@ -56,3 +56,20 @@ async fn the_true_size_of_a_file_that_is_too_large_is_said() {
     world.push("given up").await;
     world.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_out_is_named_beside_what_is_applied_too() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
+    world.repository.write("environments/dev.yaml", &small(2));
+    world.repository.write("environments/dev.yaml~", &small(3));
+    let note = world.push("two nodes\n\nBeamline-Consent: destroy other/storage_accounts/lake").await;
+    let line = note.lines().find(|line| line.starts_with("beamline/apply: success: ")).unwrap_or_default();
+    assert!(line.contains("dev: Applied: 1 changed"), "{note}");
+    assert!(line.contains("environments/dev.yaml~"), "{note}");
+    assert!(line.contains("Consent line of") && line.contains("matches nothing"), "{note}");
+    world.repository.remove("environments/dev.yaml~");
+    world.repository.write("environments/dev.yaml", &small(4));
+    let note = world.push("four nodes").await;
+    assert!(!note.contains("Ignored") && !note.contains("matches nothing"), "{note}");
+    world.finish().await;
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::daemon::happening::Happening;
-use crate::daemon::head::work_for;
+use crate::daemon::head::{remark, work_for};
 use crate::daemon::look::LookError;
 use crate::daemon::service::Shared;
 use crate::daemon::wording::{self, Head};
@@ -285,8 +285,9 @@ pub(super) async fn accept(
         }
         Proposal::Merges { merged, candidates, unheeded } => {
             unheeded.log(&format!("#{}", pull_request.number), &head.commit);
-            let work: Vec<NewWork> =
+            let mut work: Vec<NewWork> =
                 candidates.into_iter().map(|candidate| work_for(RunKind::Plan, candidate)).collect();
+            remark(&mut work, &unheeded);
             let names: Vec<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
             let statuses = match names.as_slice() {
                 [] => vec![wording::none_changed(&head, &unheeded)],
