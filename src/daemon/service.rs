@@ -223,6 +223,11 @@ impl Shared {
         is_news
     }
 
+    /// Whether `text` was not said lately: for what a stranger can cause as often as he likes.
+    pub(super) fn is_news(&self, text: &str) -> bool {
+        self.troubles.is_news(text, self.clock.monotonic())
+    }
+
     /// What waits because the forge's budget runs low, as a sentence; `None` while there is enough.
     pub(super) fn shortage(&self) -> Option<String> {
         self.supply.lock().unwrap_or_else(PoisonError::into_inner).shortage()

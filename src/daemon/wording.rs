@@ -310,7 +310,9 @@ fn remarked(state: State, text: String, work: &[Work]) -> String {
         None => text,
         Some(remark) => {
             let whole = format!("{text}. {remark}");
-            let gives_way = state == State::Success && whole.chars().count() > ROOM;
+            // A file that is ignored may be why another one is gone.
+            let is_cause = state != State::Success && work.iter().any(|work| work.removed);
+            let gives_way = is_cause || state == State::Success && whole.chars().count() > ROOM;
             if gives_way { format!("{remark}. {text}") } else { whole }
         }
     }

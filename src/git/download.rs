@@ -6,9 +6,10 @@
 //! the way when not all can be had is found in `apart.rs`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use git2::{AutotagOption, Direction, FetchOptions, RemoteCallbacks};
 
@@ -328,10 +329,18 @@ fn references(source: &git2::Repository, wanted: Wanted<'_>) -> Result<Vec<Tip>,
     Ok(tips)
 }
 
-/// Says that a reference is left alone.
+/// Most names that are said; whoever may push must not be able to bury everything else.
+const MAX_SAID: usize = 200;
+
+/// Says that a reference is left alone, once while this process lives: every look meets it again.
 pub(super) fn ignored(name: &[u8]) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let reference = failure::printable(&String::from_utf8_lossy(name));
-    tracing::warn!(reference, "a branch's name is unusable: ignored");
+    let reference = reference.trim_start_matches("refs/remotes/origin/");
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.len() < MAX_SAID && said.insert(reference.to_owned()) {
+        tracing::warn!(reference, "a branch's name is unusable: ignored");
+    }
 }
 
 fn check_count(tips: &[Tip], address: &Address) -> Result<(), GitError> {

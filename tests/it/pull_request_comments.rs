@@ -234,7 +234,8 @@ async fn a_webhook_makes_an_old_pull_request_heard() {
         story.forge.comment(number, "ada", "/beamline retry");
         story.bring_webhooks().await;
         story.at_rest().await;
-        assert_eq!(answers(&story, number)[1], "Nothing to do: no apply has failed.", "{kind:?}");
+        let answer = &answers(&story, number)[1];
+        assert!(answer.starts_with("Nothing to do: no apply has failed"), "{kind:?}: {answer}");
         story.finish().await;
     }
 }

@@ -67,7 +67,9 @@ pub(super) async fn webhook(
         Ok((received, digest)) => take(&web, source, received, digest).await,
         Err(Untaken::Refused(refusal)) => refuse(&web, source, &refusal),
         Err(Untaken::NoBody(error)) => {
-            tracing::warn!(forge = source.as_str(), %error, "a webhook was not taken");
+            if web.shared.is_news(&format!("a webhook was not taken: {error}")) {
+                tracing::warn!(forge = source.as_str(), %error, "a webhook was not taken; said once an hour");
+            }
             without_body(&error)
         }
     };
@@ -97,7 +99,10 @@ fn refuse(web: &Web, source: Source, refusal: &Refusal) -> Answer {
         | Refusal::Repeated { .. }
         | Refusal::Body(_) => None,
     };
-    tracing::warn!(forge = source.as_str(), %refusal, advice = advice.as_deref(), "refused a webhook");
+    if web.shared.is_news(&format!("refused a webhook: {refusal}")) {
+        let forge = source.as_str();
+        tracing::warn!(forge, %refusal, advice = advice.as_deref(), "refused a webhook; said once an hour");
+    }
     match refusal {
         Refusal::Signature(_) => (StatusCode::UNAUTHORIZED, "the signature does not match\n"),
         Refusal::Form => (

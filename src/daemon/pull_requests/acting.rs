@@ -416,7 +416,8 @@ pub(super) async fn again(
 async fn retry(shared: &Arc<Shared>, environment: Option<&EnvironmentName>) -> Result<Done, LookError> {
     let work = retry_failed(shared, environment).await?;
     let reply = if work.is_empty() {
-        "Nothing to do: no apply has failed.".to_owned()
+        "Nothing to do: no apply has failed that another try could change. What is blocked needs what its status says."
+            .to_owned()
     } else {
         let names: Vec<String> = work.iter().map(|work| format!("`{}`", work.environment)).collect();
         format!("Applying again: {}.", names.join(", "))

@@ -46,14 +46,15 @@ pub(super) fn wishes_of(comment: &Comment) -> Vec<Wish> {
 }
 
 fn wish_in(line: &str) -> Option<Wish> {
-    let rest = line.trim().strip_prefix(PREFIX)?;
+    let line = line.trim();
+    let rest = line.get(PREFIX.len()..).filter(|_| line[..PREFIX.len()].eq_ignore_ascii_case(PREFIX))?;
     if !rest.is_empty() && !rest.starts_with(char::is_whitespace) {
         return None;
     }
     let mut words = rest.split_whitespace();
-    let verb = words.next().unwrap_or("help");
+    let verb = words.next().unwrap_or("help").to_ascii_lowercase();
     let words: Vec<&str> = words.collect();
-    let wish = match verb {
+    let wish = match verb.as_str() {
         "plan" => plan(&words),
         "retry" => environment_of(&words).map(|environment| Wish::Retry { environment }),
         "cancel" => environment_of(&words).map(|environment| Wish::Cancel { environment }),
@@ -173,6 +174,8 @@ mod tests {
     fn commands_are_read_from_the_first_line() {
         let production = Some("production".parse().unwrap());
         assert_eq!(wish("/beamline plan"), Some(Wish::Plan { environment: None, at: None }));
+        assert_eq!(wish("/Beamline Plan"), Some(Wish::Plan { environment: None, at: None }));
+        assert_eq!(wish("/beämline plan"), None);
         assert_eq!(
             wish("  /beamline plan -e production\nplease"),
             Some(Wish::Plan { environment: production.clone(), at: None })

@@ -91,7 +91,9 @@ pub(super) fn targets_in(message: &str) -> impl Iterator<Item = String> {
 
 pub(super) fn target_in(line: &str) -> Option<&str> {
     let (key, rest) = line.trim().split_once(':')?;
-    let target = rest.trim().strip_prefix("destroy ").filter(|_| key.eq_ignore_ascii_case(KEY))?.trim();
+    // Git takes a space before the colon of a trailer.
+    let is_key = key.trim_end().eq_ignore_ascii_case(KEY);
+    let target = rest.trim().strip_prefix("destroy ").filter(|_| is_key)?.trim();
     is_target(target).then_some(target)
 }
 

@@ -15,6 +15,7 @@ pub(super) const ANY_ADDRESS: &str = "ENVIRONMENT/TYPE/NAME";
 pub(super) fn meant(line: &str) -> Option<String> {
     let line = line.trim();
     let (key, rest) = line.split_once(':')?;
+    let key = key.trim_end();
     let is_key = key.eq_ignore_ascii_case(KEY) || nearest(key, [KEY]).is_some();
     if !is_key || line::target_in(line).is_some() {
         return None;
@@ -98,9 +99,13 @@ mod tests {
             assert_eq!(wrong(&text), expected, "{line}");
             assert!(!line::is_target(&text), "it is told from a target: {text}");
         }
-        for line in
-            ["Beamline-Consent: destroy a/b", "Signed-off-by: a/b", "destroy a/b", "consent: destroy a/b"]
-        {
+        for line in [
+            "Beamline-Consent: destroy a/b",
+            "Beamline-Consent : destroy a/b",
+            "Signed-off-by: a/b",
+            "destroy a/b",
+            "consent: destroy a/b",
+        ] {
             assert_eq!(meant(line), None, "{line}");
         }
         let long = meant(&format!("Beamline-Consent: destroy a/{}", "x".repeat(1000))).unwrap();
