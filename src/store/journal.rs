@@ -11,7 +11,6 @@ use secrecy::ExposeSecret as _;
 use sqlx::AnyConnection;
 
 use super::column::{Columns, json, micros, word};
-use super::event::Recorded;
 use super::leases::is_held;
 use super::{Store, StoreError};
 use crate::reconcile::apply::{Event, Fence, Journal, JournalError, RunEnd, RunId, RunRecord};
@@ -101,8 +100,12 @@ impl Store {
                 rows.iter()
                     .map(|row| {
                         let columns = Columns::of("event", row);
-                        let recorded: Recorded = columns.json("payload")?;
-                        Ok((columns.time("at")?, recorded.into_event(columns.optional_text("poll_url")?)))
+                        let mut event: Event = columns.json("payload")?;
+                        // Of a step or run that has ended it is forgotten.
+                        if let Event::Accepted { poll_url, .. } = &mut event {
+                            *poll_url = columns.optional_text("poll_url")?.unwrap_or_default().into();
+                        }
+                        Ok((columns.time("at")?, event))
                     })
                     .collect()
             })
@@ -142,7 +145,7 @@ async fn insert_event(
     at: Timestamp,
     event: &Event,
 ) -> Result<(), StoreError> {
-    let (recorded, poll_url) = Recorded::of(event);
+    let poll_url = if let Event::Accepted { poll_url, .. } = event { Some(poll_url) } else { None };
     sqlx::query(
         "INSERT INTO events (run_id, seq, at, step, kind, payload, poll_url, fence)
          SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3, $4, $5, $6, $7 FROM events WHERE run_id = $1",
@@ -150,8 +153,8 @@ async fn insert_event(
     .bind(run.to_string())
     .bind(micros(at))
     .bind(i64::from(event.step()))
-    .bind(recorded.kind())
-    .bind(json(&recorded))
+    .bind(event.kind())
+    .bind(json(event))
     .bind(poll_url.map(|url| url.expose_secret().to_owned()))
     .bind(fence.0)
     .execute(db)

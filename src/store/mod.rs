@@ -24,7 +24,6 @@ mod connection;
 mod consents;
 mod environments;
 mod error;
-mod event;
 mod file;
 mod file_system;
 mod heads;

@@ -100,7 +100,11 @@ pub enum PollStyle {
 }
 
 /// Something that happened in a run.
-#[derive(Clone, Debug)]
+///
+/// Stored as JSON, without the poll URL, which a journal keeps apart so that it can be forgotten: fields are added,
+/// never renamed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
     /// A request of a step is about to be sent.
     Intent {
@@ -127,7 +131,8 @@ pub enum Event {
         step: u32,
         /// Which request.
         request: u32,
-        /// Where to look. Signed, hence a secret.
+        /// Where to look. Signed, hence a secret, and no part of the JSON; empty once it is forgotten.
+        #[serde(skip)]
         poll_url: SecretString,
         /// What kind of place that is.
         style: PollStyle,
@@ -199,6 +204,22 @@ impl Event {
             | Self::Failed { step, .. }
             | Self::Unknown { step, .. }
             | Self::Skipped { step, .. } => *step,
+        }
+    }
+
+    /// The word for its kind, as the JSON has it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Intent { .. } => "intent",
+            Self::Accepted { .. } => "accepted",
+            Self::Answered { .. } => "answered",
+            Self::Refused { .. } => "refused",
+            Self::ReadBack { .. } => "read_back",
+            Self::Done { .. } => "done",
+            Self::Failed { .. } => "failed",
+            Self::Unknown { .. } => "unknown",
+            Self::Skipped { .. } => "skipped",
         }
     }
 }

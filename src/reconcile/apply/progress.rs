@@ -168,7 +168,7 @@ pub(crate) fn advance(state: &State, event: &Event) -> Result<State, IllegalTran
             matches!(state, State::Waiting).then_some(State::Skipped { because: *because })
         }
     };
-    next.ok_or_else(|| IllegalTransition { step: event.step(), from: state.label(), by: name(event) })
+    next.ok_or_else(|| IllegalTransition { step: event.step(), from: state.label(), by: event.kind() })
 }
 
 fn after_intent(state: &State, request: u32, prior: &Prior) -> Option<State> {
@@ -200,20 +200,6 @@ fn in_flight(state: &State, request: u32) -> Option<&Prior> {
         | State::Failed { .. }
         | State::Skipped { .. }
         | State::Unknown { .. } => None,
-    }
-}
-
-fn name(event: &Event) -> &'static str {
-    match event {
-        Event::Intent { .. } => "intent",
-        Event::Accepted { .. } => "accepted",
-        Event::Answered { .. } => "answered",
-        Event::Refused { .. } => "refused",
-        Event::ReadBack { .. } => "read back",
-        Event::Done { .. } => "done",
-        Event::Failed { .. } => "failed",
-        Event::Unknown { .. } => "unknown",
-        Event::Skipped { .. } => "skipped",
     }
 }
 
@@ -300,7 +286,7 @@ pub(crate) mod tests {
         ];
         for end in ends {
             for event in every_event(0) {
-                assert!(advance(&end, &event).is_err(), "{} took {}", end.label(), name(&event));
+                assert!(advance(&end, &event).is_err(), "{} took {}", end.label(), event.kind());
             }
         }
     }
