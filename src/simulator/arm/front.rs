@@ -9,7 +9,7 @@ use super::authorize::{Sight, authorize};
 use super::{ArmError, Query, list, long_running, read, write};
 use crate::faults::Faults;
 use crate::http::{Incoming, Reply};
-use crate::providers::{self, Kind, registrations, subscriptions};
+use crate::providers::{self, Kind, resources::registrations, resources::subscriptions};
 use crate::state::{Caller, State};
 use beamline_base::id::{ResourceId, SubscriptionId};
 
@@ -105,10 +105,10 @@ fn route(state: &mut State, call: &Call<'_>, address: Address) -> Result<Reply, 
         Address::TenantProvider(namespace) if get => registrations::of_tenant(&namespace),
         Address::Register(id, namespace) if post => registrations::register(state, id, &namespace),
         Address::Unregister(id, namespace) if post => registrations::unregister(state, id, &namespace),
-        Address::Groups(id) if get => providers::resources::groups(state, call, id),
-        Address::Resources(scope) if get => providers::resources::contents(state, call, &scope),
+        Address::Groups(id) if get => providers::resources::groups::groups(state, call, id),
+        Address::Resources(scope) if get => providers::resources::groups::contents(state, call, &scope),
         Address::Poll(face, id) if get => long_running::poll(state, call, face, &id),
-        Address::Group(id) => on_resource(state, call, &id, &providers::resources::Group),
+        Address::Group(id) => on_resource(state, call, &id, &providers::resources::groups::Group),
         Address::Typed(typed) => on_typed(state, call, &typed),
         Address::Tenants
         | Address::Subscriptions

@@ -8,7 +8,9 @@ use crate::body;
 use crate::faults::FaultEffect;
 use crate::http::Reply;
 use crate::operation::{Afterlife, Effect};
-use crate::providers::{self, Answer, Etags, Kind, Placement, Provisioning, Removal, subscriptions};
+use crate::providers::{
+    self, Answer, Etags, Kind, Placement, Provisioning, Removal, resources::subscriptions,
+};
 use crate::state::{Caller, State};
 use crate::times::Deed;
 use beamline_base::id::ResourceId;

@@ -4,9 +4,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Kind, Style};
 use crate::arm::{ArmError, Write};
 use crate::body;
+use crate::providers::{Kind, Style};
 use crate::state::State;
 use beamline_base::id::ResourceId;
 

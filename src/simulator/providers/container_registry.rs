@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::identity::{self, Spelling};
-use super::names::{self, alphanumeric, fits};
-use super::{Answer, Kind, Removal, Style};
 use crate::arm::{ArmError, Call, Typed, Write};
 use crate::body;
 use crate::http::Reply;
+use crate::providers::identity::{self, Spelling};
+use crate::providers::names::{self, alphanumeric, fits};
+use crate::providers::{Answer, Kind, Removal, Style};
 use crate::state::{State, Stored};
 
 /// A registry.

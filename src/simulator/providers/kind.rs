@@ -2,19 +2,29 @@
 
 use serde_json::Value;
 
-use super::{
-    alerts, authorization, authorization_definitions, authorization_lists, budgets, computes,
-    container_registry, datastores, deny_assignments, dns_records, federated_credentials, free_addresses,
-    insights, insights_purge, key_vault, key_vault_names, locks, log_analytics, machine_learning,
-    managed_identity, ml_connections, ml_network, ml_registries, network, network_rules, network_security,
-    private_dns, private_endpoints, private_link, provider_catalog, resource_graph, resources, services,
-    storage, storage_children, storage_containers, storage_names, storage_skus, subnet_links,
-    system_identities, tags, vault_secrets, zone_groups,
-};
 use crate::arm::{ArmError, Call, Query, Typed, Write};
 use crate::body;
 use crate::http::Reply;
 use crate::operation::Afterlife;
+use crate::providers::{
+    authorization::definitions as authorization_definitions, authorization::deny_assignments,
+    authorization::lists as authorization_lists, authorization::locks,
+    authorization::role_assignments as authorization, budgets, container_registry, insights::alerts,
+    insights::components as insights, insights::purge as insights_purge, key_vault::names as key_vault_names,
+    key_vault::secrets as vault_secrets, key_vault::vaults as key_vault, log_analytics,
+    machine_learning::computes, machine_learning::connections as ml_connections,
+    machine_learning::datastores, machine_learning::managed_network as ml_network,
+    machine_learning::registries as ml_registries, machine_learning::workspaces as machine_learning,
+    managed_identity::federated_credentials, managed_identity::identities as managed_identity,
+    managed_identity::system_identities, network::dns_records, network::free_addresses,
+    network::private_endpoints, network::private_link, network::private_zones as private_dns,
+    network::security_groups as network_security, network::security_rules as network_rules,
+    network::subnet_links, network::virtual_networks as network, network::zone_groups,
+    resource_graph::answers as resource_graph, resources::groups as resources, resources::provider_catalog,
+    resources::tags, services, storage::accounts as storage, storage::children as storage_children,
+    storage::containers as storage_containers, storage::names as storage_names,
+    storage::skus as storage_skus,
+};
 use crate::state::{State, Stored};
 use beamline_base::id::ResourceId;
 

@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::identity::{self, Spelling};
-use super::names::{alphanumeric, alphanumeric_or_hyphen, fits};
-use super::{Answer, Kind, Style};
 use crate::arm::{ArmError, Call, Query, Typed, Write, afterlife};
 use crate::body;
 use crate::http::Reply;
 use crate::operation::Afterlife;
+use crate::providers::identity::{self, Spelling};
+use crate::providers::names::{alphanumeric, alphanumeric_or_hyphen, fits};
+use crate::providers::{Answer, Kind, Style};
 use crate::state::{Grave, State, Stored};
 
 /// A Log Analytics workspace.

@@ -50,7 +50,7 @@ fn billing(state: &State, typed: &Typed) -> Result<(ResourceId, Value), ArmError
 
 fn set_billing(state: &mut State, call: &Call<'_>, typed: &Typed) -> Result<Reply, ArmError> {
     let (id, mut features) = billing(state, typed)?;
-    super::check_locks(state, call.method, &id)?;
+    crate::providers::check_locks(state, call.method, &id)?;
     let sent = call.body()?;
     for name in ["CurrentBillingFeatures", "DataVolumeCap"] {
         if let Some(value) = body::at(&sent, &format!("/{name}")) {

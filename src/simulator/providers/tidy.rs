@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::subscriptions::normal_location;
-use super::{Kind, Placement, vm_sizes};
 use crate::body;
+use crate::providers::resources::subscriptions::normal_location;
+use crate::providers::{Kind, Placement, machine_learning::vm_sizes};
 use crate::state::{State, Stored};
 use beamline_base::id::ResourceId;
 
