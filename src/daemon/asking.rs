@@ -7,6 +7,9 @@ use crate::forge::MAX_DESCRIPTION_CHARS;
 use crate::reconcile::plan::{Action, ConsentStanding, Plan, Standing, trailer};
 use crate::resources::{Address, EnvironmentName};
 
+/// Most lines that do nothing and are named by a status.
+const MAX_NAMED: usize = 3;
+
 /// What is missing. It ends with a line to copy; of several with the first one, never with a glob.
 pub(super) fn needs_consent(refused: &[(&Address, Action)]) -> String {
     match refused {
@@ -43,11 +46,13 @@ pub(super) fn with_consents(
         one.standing == Standing::Elsewhere && touched.iter().all(|name| name.as_str() != named)
     };
     let is_spent = |one: &ConsentStanding| spent.iter().any(|spent| spent.line == one.line);
-    let idle: Vec<&ConsentStanding> = plan
+    let mut idle: Vec<&ConsentStanding> = plan
         .consents
         .iter()
         .filter(|one| (one.code().is_some() || is_elsewhere(one)) && !is_spent(one))
         .collect();
+    // One that stands for many is not what a status has room for.
+    idle.sort_by_key(|one| matches!(one.standing, Standing::Unread { .. }));
     let in_force: Vec<String> = spent
         .iter()
         .chain(plan.consents.iter().filter(|one| one.is_in_force() && !is_spent(one)))
@@ -66,12 +71,20 @@ pub(super) fn with_consents(
     let room = MAX_DESCRIPTION_CHARS.saturating_sub(plan.environment.as_str().len() + 2);
     let (named, placed) = (capitalised(&named(&idle)), capitalised(&placed(&idle)));
     let line = &text[at..];
-    let forms = [format!("{named}. {text}"), format!("{placed}. {text}"), format!("{named}; write: {line}")];
-    let fitting = forms.into_iter().find(|form| form.chars().count() <= room);
-    fitting.unwrap_or_else(|| format!("{placed}; write: {line}"))
+    let forms = [
+        format!("{named}. {text}"),
+        format!("{placed}. {text}"),
+        format!("{named}; write: {line}"),
+        format!("{placed}; write: {line}"),
+    ];
+    let last = if idle.len() > 1 { format!("{}; write: {line}", counted(&idle)) } else { forms[3].clone() };
+    forms.into_iter().find(|form| form.chars().count() <= room).unwrap_or(last)
 }
 
 fn named(idle: &[&ConsentStanding]) -> String {
+    if idle.len() > MAX_NAMED || number(idle) > idle.len() {
+        return placed(idle);
+    }
     let one = |one: &&ConsentStanding| match one.line.is_malformed() {
         true => format!("`{}` ({}) {}", one.line.target, one.line.origin(), what_of(one)),
         false => format!("consent line {} ({}) {}", one.line.target, one.line.origin(), what_of(one)),
@@ -81,17 +94,49 @@ fn named(idle: &[&ConsentStanding]) -> String {
 
 fn placed(idle: &[&ConsentStanding]) -> String {
     match idle {
+        [one] if number(idle) > 1 => {
+            format!("{} consent lines are not read: that of {} …", number(idle), one.line.origin())
+        }
         [one] if one.line.is_malformed() => format!("a line of {} {}", one.line.origin(), what_of(one)),
         [one] => format!("consent line of {} {}", one.line.origin(), what_of(one)),
         [one, ..] => {
-            format!("{} consent lines do nothing: that of {} {}", idle.len(), one.line.origin(), what_of(one))
+            format!("{}: that of {} {}", counted(idle), one.line.origin(), what_of(one))
         }
         [] => String::new(),
     }
 }
 
+/// The number of several, and of those among them that were not read.
+fn counted(idle: &[&ConsentStanding]) -> String {
+    let number = number(idle);
+    match number - read(idle) {
+        0 => format!("{number} consent lines do nothing"),
+        unread => format!("{number} consent lines do nothing ({unread} not read)"),
+    }
+}
+
+/// How many lines these are.
+fn number(idle: &[&ConsentStanding]) -> usize {
+    let of_one = |one: &&ConsentStanding| match one.standing {
+        Standing::Unread { lines } => lines,
+        Standing::InForce { .. }
+        | Standing::MatchesNothing { .. }
+        | Standing::GlobDoesNotCount { .. }
+        | Standing::Malformed { .. }
+        | Standing::Void { .. }
+        | Standing::Elsewhere => 1,
+    };
+    idle.iter().map(of_one).sum()
+}
+
+/// How many of them were read.
+fn read(idle: &[&ConsentStanding]) -> usize {
+    idle.iter().filter(|one| !matches!(one.standing, Standing::Unread { .. })).count()
+}
+
 fn what_of(one: &ConsentStanding) -> &'static str {
     match one.standing {
+        Standing::Unread { .. } => "is not read",
         _ if one.line.is_malformed() => "is no consent line",
         Standing::Malformed { .. } => "is no consent line",
         Standing::Void { .. } => "is void",
@@ -186,6 +231,26 @@ mod tests {
             let text = Description::new(&text);
             assert!(text.as_str().contains("matches nothing") && text.as_str().ends_with(line), "{text}");
         }
+    }
+
+    #[test]
+    fn of_many_lines_that_do_nothing_the_number_is_said() {
+        let many: Vec<(&str, Standing)> =
+            (0..1000).map(|_| ("production/key_vaults/mian", nothing())).collect();
+        let unread = ("production/workspace", Standing::Unread { lines: 234 });
+        let all: Vec<_> = [unread.clone()].into_iter().chain(many).collect();
+        let said = |standings: &[(&str, Standing)]| {
+            with_consents("No changes".to_owned(), &plan(standings), &[], &BTreeSet::new())
+        };
+        assert_eq!(
+            said(&all),
+            "No changes; 1234 consent lines do nothing (234 not read): that of b4c0045 by Ada matches nothing"
+        );
+        assert_eq!(said(&[unread]), "No changes; 234 consent lines are not read: that of b4c0045 by Ada …");
+        assert_eq!(
+            said(&all[1..5]),
+            "No changes; 4 consent lines do nothing: that of b4c0045 by Ada matches nothing"
+        );
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn find(
     let tells_lines = found.candidates.is_empty() || (kind == RunKind::Apply && base.is_some());
     let unheeded = match tells_lines {
         true => Unheeded::read(&reader, base.as_ref(), commit, files),
-        false => Unheeded { files, consents: Vec::new() },
+        false => Unheeded { files, ..Unheeded::default() },
     };
     Ok((found, unheeded))
 }

@@ -27,7 +27,7 @@ use crate::azure::Waits;
 use crate::definitions::Diagnostic;
 use crate::git::CommitId;
 use crate::reconcile::apply::{Event, Fence, Journal as _, RunEnd, RunKind, RunRecord};
-use crate::reconcile::plan::{Blocker, Plan, Standing};
+use crate::reconcile::plan::{Blocker, Plan, Standing, told};
 use crate::reconcile::report::{Progress, StepEnd};
 use crate::reconcile::review::Section;
 use crate::reconcile::{Planned, ReconcileError};
@@ -234,12 +234,16 @@ impl Pass<'_> {
     /// Nothing that somebody wrote is passed over in silence.
     fn log_consents(&self, plan: &Plan) {
         let environment = &self.work.environment;
-        for one in &plan.consents {
+        let told = told(&plan.consents);
+        for one in &told.lines {
             let said = one.sentence();
             match one.code() {
                 Some(_) => tracing::warn!(%environment, consent = said, "a consent line does nothing"),
                 None => tracing::info!(%environment, consent = said, "a consent line"),
             }
+        }
+        if let Some(rest) = told.rest() {
+            tracing::warn!(%environment, consent = rest, "consent lines do nothing");
         }
     }
 

@@ -10,6 +10,9 @@ use crate::store::NewWork;
 /// Most files that a status names.
 const MAX_NAMED: usize = 3;
 
+/// Most lines that the log has one by one.
+const MAX_LOGGED: usize = 20;
+
 /// What nobody acts on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unheeded {
@@ -17,6 +20,8 @@ pub struct Unheeded {
     pub files: Vec<String>,
     /// Consent lines of a head that touches no environment.
     pub consents: Vec<ConsentLine>,
+    /// How many lines more there are, which are not read because there are too many.
+    pub unread: usize,
 }
 
 impl Unheeded {
@@ -31,13 +36,14 @@ impl Unheeded {
         for commit in commits {
             consents.read_message(&commit.id.to_string(), &commit.author, &commit.message, &Reach::Named);
         }
-        Self { files, consents: consents.lines().cloned().collect() }
+        Self { files, consents: consents.lines().cloned().collect(), unread: consents.unread() }
     }
 
     /// Leaves the lines that speak of what is worked on to the plans of that.
     pub(super) fn leave_to(&mut self, work: &[NewWork]) {
         let speaks_of = |name: &str| work.iter().any(|one| one.environment.as_str() == name);
         let is_told = |name: &str| name.contains('*') || speaks_of(name);
+        self.unread = if work.is_empty() { self.unread } else { 0 };
         self.consents.retain(|line| work.is_empty() || line.environment().is_some_and(|name| !is_told(name)));
     }
 
@@ -47,7 +53,7 @@ impl Unheeded {
         for path in &self.files {
             tracing::warn!(place, commit, path, "a file is ignored that could be meant");
         }
-        for line in &self.consents {
+        for line in self.consents.iter().take(MAX_LOGGED) {
             let (target, origin) = (&line.target, line.origin());
             if line.is_malformed() {
                 let write = probably(line);
@@ -61,6 +67,11 @@ impl Unheeded {
                 origin,
                 "a consent line changes nothing here: its environment is not touched; it counts for what is merged within 14 days"
             );
+        }
+        let more = self.consents.len().saturating_sub(MAX_LOGGED) + self.unread;
+        if more > 0 {
+            let unread = self.unread;
+            tracing::warn!(place, commit, more, unread, "more consent lines change nothing here");
         }
     }
 
@@ -78,7 +89,8 @@ impl Unheeded {
             }
             [one] => Some(format!("Consent line of {} matches nothing", one.origin())),
             [one, more @ ..] => {
-                Some(format!("{} consent lines match nothing: that of {} …", more.len() + 1, one.origin()))
+                let number = more.len() + 1 + self.unread;
+                Some(format!("{number} consent lines match nothing: that of {} …", one.origin()))
             }
         };
         let named = self.files.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -100,7 +112,8 @@ mod tests {
     fn unheeded(message: &str) -> Unheeded {
         let mut consents = Consents::new(Globs::default());
         consents.read_message(&"b4c0045".repeat(6)[..40], "Ada", message, &Reach::Named);
-        Unheeded { files: Vec::new(), consents: consents.lines().cloned().collect() }
+        let unread = consents.unread();
+        Unheeded { files: Vec::new(), consents: consents.lines().cloned().collect(), unread }
     }
 
     #[test]
@@ -124,6 +137,16 @@ mod tests {
         let mut all = unheeded(lines);
         all.leave_to(&[]);
         assert_eq!(all.consents.len(), 3);
+    }
+
+    #[test]
+    fn of_too_many_lines_the_number_is_that_of_those_that_were_written() {
+        let line = |number| format!("Beamline-Consent: destroy dev/key_vaults/v{number}\n");
+        let message: String = (0..1234).map(line).collect();
+        assert_eq!(
+            unheeded(&message).sentences().unwrap(),
+            "1234 consent lines match nothing: that of b4c0045 by Ada …"
+        );
     }
 
     #[test]

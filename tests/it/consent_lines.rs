@@ -4,7 +4,7 @@
 use beamline::reconcile::plan::Globs;
 use jiff::SignedDuration;
 
-use crate::support::{DaemonWorld, Setup, consent_to_remove, small};
+use crate::support::{DaemonWorld, Kept, Setup, consent_to_remove, small};
 
 const LAKE: &str =
     "  lake: { name: \"stlake${environment}\", account_tier: Standard, account_replication_type: LRS }\n";
@@ -109,5 +109,23 @@ async fn every_exact_line_together_removes_an_environment() {
     let note = world.push(&format!("other goes\n\n{}", consent_to_remove("other"))).await;
     assert!(note.contains("beamline/apply: other: success: Applied: "), "{note}");
     assert_eq!(world.groups(), ["rg-dev"]);
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_after_the_first_thousand_are_counted_once_and_a_newer_commit_is_read_first() {
+    let log = Kept::default();
+    let _kept = log.keep();
+    let world = world(Globs::DoNotCount).await;
+    let needed = "Beamline-Consent: destroy dev/storage_accounts/lake";
+    let many: String =
+        (0..1200).map(|n| format!("Beamline-Consent: destroy dev/key_vaults/v{n}\n")).collect();
+    let note = world.push(&format!("the lake goes\n\n{many}{needed}")).await;
+    let said = format!("dev: failure: 1201 consent lines do nothing (201 not read); write: {needed}\n");
+    assert!(format!("{note}\n").contains(&said), "{note}");
+    let warned = log.having(&["WARN", "onsent"]);
+    assert!((1..40).contains(&warned.len()), "{} lines", warned.len());
+    let note = world.push(&format!("once more\n\n{needed}")).await;
+    assert!(note.contains("success: Applied: 1 deleted"), "{note}");
     world.finish().await;
 }

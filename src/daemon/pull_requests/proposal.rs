@@ -62,7 +62,7 @@ pub(super) async fn propose(
                     touched(&reader, Some(&base), &merged, &daemon.root)?;
                 let unheeded = match candidates.is_empty() {
                     true => Unheeded::read(&reader, Some(&base), &head, overlooked),
-                    false => Unheeded { files: overlooked, consents: Vec::new() },
+                    false => Unheeded { files: overlooked, ..Unheeded::default() },
                 };
                 Proposal::Merges { merged, candidates, unheeded }
             }

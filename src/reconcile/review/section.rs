@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::definitions::Diagnostic;
 use crate::reconcile::plan::{
-    Action, Blocker, ConsentStanding, Part, Plan, Step, Style, Summary, render_step, summary_line, trailer,
+    Action, Blocker, ConsentStanding, Part, Plan, Step, Style, Summary, render_step, summary_line, told,
+    trailer,
 };
 use crate::resources::id::ResourceId;
 use crate::resources::{Address, EnvironmentName, brief};
@@ -141,7 +142,7 @@ impl Section {
                     .filter(|note| !plan.consents.iter().any(|one| one.code() == Some(note.code.as_str())))
                     .map(|note| format!("{} [{}]", note.message, note.code)),
             ),
-            standings: plan.consents.iter().take(MAX_SENTENCES).cloned().collect(),
+            standings: told(&plan.consents).lines.into_iter().take(MAX_SENTENCES).cloned().collect(),
             ..Self::empty(&plan.environment)
         }
     }

@@ -6,13 +6,14 @@
 //!
 //! Guarantees: a line allows what it names and nothing else; a glob allows nothing unless the settings
 //! say that globs count; no line is passed over in silence: each is in force, void, or said to match
-//! nothing.
+//! nothing. Of thousands the first thousand are read, the newest; of the rest the number is said.
 
 mod line;
 mod malformed;
 mod standing;
+mod told;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use line::{ConsentLine, ConsentSource, is_target, trailer};
 pub use malformed::probably;
 pub use standing::{ConsentStanding, Standing};
+pub use told::{Told, told};
 
 use crate::resources::Address;
 use crate::resources::id::ResourceId;
@@ -27,7 +29,7 @@ use crate::resources::id::ResourceId;
 /// How long a line counts after it first reached the main branch: 14 days.
 pub const VALID_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// Most lines that are read; more than this in one range of commits is no decision of a person.
+/// Most lines of messages that are read; more than this in one range of commits is no decision of a person.
 const MAX_LINES: usize = 1000;
 
 /// The longest name of an author that is kept.
@@ -74,6 +76,10 @@ pub struct Consents {
     globs: Globs,
     environments: Arc<BTreeSet<String>>,
     lines: Vec<(ConsentLine, Reach)>,
+    /// What tells all of them apart, also those that are not read: the same line twice in a message is one.
+    known: HashSet<(String, ConsentSource)>,
+    /// The first one that is not read.
+    first_unread: Option<ConsentLine>,
 }
 
 impl Consents {
@@ -101,6 +107,12 @@ impl Consents {
         self.lines.iter().map(|(line, _)| line)
     }
 
+    /// How many lines were not read, because there were too many.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.known.len() - self.lines.len()
+    }
+
     /// Whether a message has a consent line at all.
     #[must_use]
     pub fn speaks(message: &str) -> bool {
@@ -111,16 +123,18 @@ impl Consents {
     pub fn read_message(&mut self, commit: &str, author: &str, message: &str, reach: &Reach) {
         for target in line::targets_in(message) {
             let source = ConsentSource::Commit { commit: commit.to_owned() };
-            let author = printable(author);
-            self.add(ConsentLine { target, source, author }, reach.clone());
+            let line = ConsentLine { target, source, author: printable(author) };
+            if self.lines.len() < MAX_LINES {
+                self.add(line, reach.clone());
+            } else if self.known.insert((line.target.clone(), line.source.clone())) {
+                self.first_unread.get_or_insert(line);
+            }
         }
     }
 
     /// Adds a line that was written elsewhere.
     pub fn add(&mut self, line: ConsentLine, reach: Reach) {
-        let is_known =
-            |(known, _): &(ConsentLine, Reach)| known.target == line.target && known.source == line.source;
-        if self.lines.len() < MAX_LINES && !self.lines.iter().any(is_known) {
+        if self.known.insert((line.target.clone(), line.source.clone())) {
             self.lines.push((line, reach));
         }
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line::trailer;
 use super::malformed::probably;
-use super::{ConsentLine, Consents, Globs, Reach, names};
+use super::{ConsentLine, Consents, Globs, MAX_LINES, Reach, names};
 use crate::resources::id::ResourceId;
 use crate::resources::suggest::nearest;
 use crate::resources::{Address, EnvironmentName};
@@ -56,6 +56,11 @@ pub enum Standing {
     },
     /// It speaks of another environment, whose own plan accounts for it.
     Elsewhere,
+    /// It is the first one that was not read, because there are too many.
+    Unread {
+        /// How many were not read, with it.
+        lines: usize,
+    },
 }
 
 impl ConsentStanding {
@@ -101,6 +106,16 @@ impl ConsentStanding {
                 let write = write.join(", ");
                 format!("the line `{target}` ({origin}) is no consent line: {why}; write: {write}")
             }
+            Standing::Unread { lines } => {
+                let (lines, are) = match lines {
+                    1 => ("1 consent line".to_owned(), "is not read and allows"),
+                    more => (format!("{more} consent lines"), "are not read and allow"),
+                };
+                format!(
+                    "{lines} after the first {MAX_LINES} (the next one is that of {origin} for `{target}`) {are} \
+                     nothing: write those that are needed in the message of a newer commit"
+                )
+            }
             Standing::Elsewhere if self.line.is_malformed() => format!(
                 "the line `{target}` ({origin}) is no consent line, and its environment is not touched; one is: {}",
                 probably(&self.line)
@@ -126,6 +141,7 @@ impl ConsentStanding {
             Standing::MatchesNothing { .. } => Some("consent-matches-nothing"),
             Standing::GlobDoesNotCount { .. } => Some("consent-glob"),
             Standing::Void { .. } => Some("consent-void"),
+            Standing::Unread { .. } => Some("consent-unread"),
         }
     }
 }
@@ -136,7 +152,8 @@ fn listed(addresses: &[Address]) -> String {
 
 impl Consents {
     /// What becomes of every line in a plan of `environment` that destroys `destroyed` and keeps `others`.
-    /// Lines that speak of another environment are left out, but for those that the plan brings.
+    /// Lines that speak of another environment are left out, but for those that the plan brings. What was not
+    /// read stands first.
     #[must_use]
     pub fn standings(
         &self,
@@ -148,7 +165,11 @@ impl Consents {
             let standing = self.standing(line, reach, environment, destroyed, others)?;
             Some(ConsentStanding { line: line.clone(), standing })
         };
-        self.lines.iter().filter_map(standing).collect()
+        let unread = self.first_unread.iter().map(|line| ConsentStanding {
+            line: line.clone(),
+            standing: Standing::Unread { lines: self.unread() },
+        });
+        unread.chain(self.lines.iter().filter_map(standing)).collect()
     }
 
     fn standing(

@@ -7,6 +7,7 @@ use super::{Decision, MAX_NAMED, Planner, predecessor};
 use crate::definitions::Location;
 use crate::reconcile::observe::Foreign;
 use crate::reconcile::plan::action::{Note, Reason};
+use crate::reconcile::plan::consent::told;
 use crate::reconcile::plan::dangling::dangling;
 use crate::resources::id::ResourceId;
 use crate::resources::{self, Address};
@@ -102,9 +103,12 @@ impl Planner<'_> {
         let others: Vec<Address> = declared.filter(|address| !replaced.contains(*address)).cloned().collect();
         let environment = &self.input.site.mark.environment;
         self.consents = self.input.consents.standings(environment, &destroyed, &others);
-        self.notes.extend(self.consents.iter().filter_map(|one| {
-            Some(Note { code: one.code()?.to_owned(), address: None, message: one.sentence() })
-        }));
+        let told = told(&self.consents);
+        let each = told.lines.iter().filter_map(|one| Some((one.code()?, one.sentence())));
+        let rest = told.rest().map(|rest| ("consent-more", rest));
+        let notes =
+            each.chain(rest).map(|(code, message)| Note { code: code.to_owned(), address: None, message });
+        self.notes.extend(notes);
     }
 
     /// Advice that what was read makes pointless: its code and its place.
