@@ -49,7 +49,8 @@ pub(super) async fn spoken(
     plan: &Plan,
     since: Option<CommitId>,
 ) -> Result<Spoken, WorkError> {
-    let lacking = lacking(plan);
+    let lacks = lacking(plan);
+    let lacking: BTreeSet<Address> = lacks.iter().flatten().cloned().collect();
     if lacking.is_empty() || !shared.forge.has_pull_requests() {
         return Ok(Spoken::Lines(Vec::new()));
     }
@@ -84,7 +85,7 @@ pub(super) async fn spoken(
         }
     }
     let is_young = shared.clock.age(work.queued_at, FORGE_CATCHES_UP) < FORGE_CATCHES_UP;
-    let is_waiting = is_young && !is_settled(&lacking, &lines);
+    let is_waiting = is_young && !is_settled(&lacks, &lines);
     Ok(match undecided.filter(|_| is_waiting) {
         Some(number) => Spoken::NotYet(format!(
             "the forge does not say yet whether {} merges #{number}, where consent was given",
@@ -95,21 +96,28 @@ pub(super) async fn spoken(
 }
 
 /// Whether everything that is lacking has a line in force.
-fn is_settled(lacking: &BTreeSet<Address>, lines: &[Line]) -> bool {
+fn is_settled(lacks: &[Vec<Address>], lines: &[Line]) -> bool {
     let is_in_force = |reach: &Reach| match reach {
         Reach::Only(_) | Reach::Named | Reach::Brought => true,
         Reach::Void(_) => false,
     };
-    lacking.iter().all(|address| {
+    let has_line = |address: &Address| {
         let target = address.to_string();
         lines.iter().any(|(line, reach)| line.target == target && is_in_force(reach))
-    })
+    };
+    lacks.iter().all(|names| names.iter().any(has_line))
 }
 
-/// What a plan lacks consent for.
-fn lacking(plan: &Plan) -> BTreeSet<Address> {
+/// What a plan lacks consent for, each under the addresses that it may have been consented to.
+fn lacking(plan: &Plan) -> Vec<Vec<Address>> {
+    let was = |address: &Address| {
+        let mut steps = plan.steps.iter().filter(|step| step.address == *address);
+        steps.find_map(|step| step.was.clone())
+    };
     let lacking = plan.blockers.iter().filter_map(|blocker| match blocker {
-        Blocker::NeedsConsent { address, .. } => Some(address.clone()),
+        Blocker::NeedsConsent { address, .. } => {
+            Some(was(address).into_iter().chain([address.clone()]).collect())
+        }
         Blocker::NotOurs { .. }
         | Blocker::Impossible { .. }
         | Blocker::ExistingMissing { .. }

@@ -277,6 +277,34 @@ async fn a_workspace_keeps_its_right_until_another_has_it() {
     assert_eq!(had, left, "nothing was taken from it");
 }
 
+#[tokio::test(start_paused = true)]
+async fn consent_to_a_rename_holds_until_the_old_one_is_gone() {
+    let mut world = AzureWorld::new();
+    let before = Definition::with_spares();
+    world.apply(&before.text()).await;
+    let refused = |path: &str| {
+        let (code, error_code) = (400, "BadRequest".to_owned());
+        let effect =
+            FaultEffect::Status { code, retry_after_secs: None, error_code, message: "drawn".to_owned() };
+        let (method, path_contains) = (Some("DELETE".to_owned()), path.to_owned());
+        Fault { method, path_contains, times: 1, effect }
+    };
+    let after = before.with("container_registries/spare/name", "acrmlspare002");
+    world.consent("production/container_registries/spare");
+    world.azure.faults().add(refused("/acrmlspare001"));
+    assert_eq!(world.reconcile(&after.environment()).await.end, RunEnd::Failed);
+    world.azure.faults().clear();
+    let plan = world.plan(&after.text()).await;
+    assert_eq!(steps(&plan), ["delete container_registries/acrmlspare001"]);
+    assert!(plan.blockers.is_empty() && plan.consents[0].is_in_force(), "{plan:#?}");
+    // Another rename asks for what the line was not about.
+    let again = after.clone().with("container_registries/spare/name", "acrmlspare003");
+    let blockers = world.blockers(&again.text()).await;
+    let [only] = &blockers[..] else { panic!("{blockers:?}") };
+    assert!(only.contains("destroy production/container_registries/acrmlspare002"), "{only}");
+    world.apply(&after.text()).await;
+}
+
 /// The object id of an application that is registered.
 fn somebody(world: &AzureWorld) -> String {
     let client_id = "an application".to_owned();

@@ -226,6 +226,7 @@ pub(crate) mod tests {
             requests: if carried_by.is_some() { vec![] } else { vec![request] },
             also_after_failure: Vec::new(),
             carried_by,
+            was: None,
             read_back: ReadBack::Matches,
             timeout_secs: 600,
         }

@@ -135,6 +135,7 @@ impl Bench {
             requests: vec![request(Verb::Put, Some(kind.body(resource, &context)))],
             also_after_failure: Vec::new(),
             carried_by: None,
+            was: None,
             read_back: ReadBack::Matches,
             timeout_secs: kind.spec().timeout_secs,
             address,

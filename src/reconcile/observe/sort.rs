@@ -57,6 +57,8 @@ pub struct Found {
 pub struct Orphan {
     /// The address it had, as its carrier says; else one made of its name in Azure.
     pub address: Address,
+    /// The address that its carrier says, where something else has that.
+    pub was: Option<Address>,
     /// Its kind.
     pub kind: Kind,
     /// Its id.
@@ -201,7 +203,14 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
         match resources::of(kind).mark_on(body) {
             Some(marked) if site.owns(&marked.mark) => {
                 let address = address_on(kind, body, &id, site);
-                observed.orphans.push(Orphan { address, kind, id, body: body.clone(), seal: marked.seal });
+                observed.orphans.push(Orphan {
+                    address,
+                    was: None,
+                    kind,
+                    id,
+                    body: body.clone(),
+                    seal: marked.seal,
+                });
             }
             Some(_) | None
                 if resources::of(kind).spec().listing == Listing::Group || is_inherited(&id, site) => {}
@@ -235,7 +244,8 @@ fn tell_former_from_orphans(environment: &Environment, site: &Site, observed: &m
             continue;
         }
         if taken.contains(&orphan.address) && !orphan.kind.is_single() {
-            orphan.address = free_address(&orphan, site, &taken);
+            let free = free_address(&orphan, site, &taken);
+            orphan.was = Some(std::mem::replace(&mut orphan.address, free));
         }
         taken.insert(orphan.address.clone());
         observed.orphans.push(orphan);
@@ -334,6 +344,7 @@ fn orphaned_elements(site: &Site, environment: &Environment, lists: &Lists, obse
                 let short = if resources::address::is_name(&short_name) { &short_name } else { &azure_name };
                 observed.orphans.push(Orphan {
                     address: around.inside(inner, short),
+                    was: None,
                     kind: inner,
                     id: outer_id.child(spec.segment, &azure_name),
                     body: element.clone(),

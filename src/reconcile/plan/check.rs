@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::Action;
-use super::consent::Consents;
+use super::consent::{Consents, Going};
 use super::step::{Part, Plan, ReadBack, Step, Verb};
 use crate::resources::id::ResourceId;
 use crate::resources::{self, Address, NameScope, Placeholder, Protection, Target};
@@ -36,7 +36,7 @@ pub fn check(plan: &Plan, groups: &[ResourceId], consents: &Consents) -> Vec<Def
             placeholders(plan, step),
             within(step, groups),
             redirected(step),
-            consented(step, consents),
+            consented(plan, step, consents),
             freed(plan, step),
         ];
         defects.extend(rules.into_iter().filter_map(|rule| rule.err()).map(|what| Defect {
@@ -130,14 +130,18 @@ fn redirected(step: &Step) -> Result<(), String> {
     }
 }
 
-fn consented(step: &Step, consents: &Consents) -> Result<(), String> {
+fn consented(plan: &Plan, step: &Step, consents: &Consents) -> Result<(), String> {
     let destroys = step.requests.iter().any(|request| request.verb == Verb::Delete);
     let protected = resources::of(step.address.kind()).spec().protection == Protection::Protected;
     let id = match &step.target {
         Target::Known(id) => id,
         Target::RoleAssignment { scope, .. } => scope,
     };
-    if destroys && protected && !consents.allow(&step.address, id) {
+    // Its former name counts only where nothing else goes under it.
+    let goes_too = |was: &Address| plan.steps.iter().any(|other| goes(other) && other.address == *was);
+    let was = step.was.clone().filter(|was| !goes_too(was));
+    let going = Going { address: step.address.clone(), was, id: id.clone() };
+    if destroys && protected && !consents.allow(&going) {
         return Err("it destroys a protected resource without consent".to_owned());
     }
     let deletes = matches!(step.action, Action::Delete) || step.part == Part::Removal;

@@ -25,7 +25,7 @@ mod wording;
 pub use action::{Action, Blocker, Note, Reason};
 pub use check::{Defect, check};
 pub use consent::{
-    ConsentLine, ConsentSource, ConsentStanding, Consents, Globs, Reach, Standing, Told, VALID_FOR,
+    ConsentLine, ConsentSource, ConsentStanding, Consents, Globs, Going, Reach, Standing, Told, VALID_FOR,
     is_target, printable, probably, told, trailer,
 };
 pub use moved::moved;

@@ -15,7 +15,7 @@ use super::requests;
 use super::step::{FORMAT, Part, Plan, Revision, Step};
 use crate::definitions::{Environment, InputDigest};
 use crate::reconcile::Remembered;
-use crate::reconcile::observe::Observed;
+use crate::reconcile::observe::{Observed, Orphan};
 use crate::resources::id::ResourceId;
 use crate::resources::{self, Address, Context, Difference, Kind, NameScope, Site, Target};
 
@@ -155,6 +155,18 @@ pub(super) fn predecessor<'a>(input: &Input<'a>, address: &Address) -> Option<Pr
     let present = input.observed.present.get(address).map(|found| (&found.id, &found.body));
     let former = || input.observed.former.get(address).map(|orphan| (&orphan.id, &orphan.body));
     present.or_else(former).map(|(id, body)| Predecessor { id, body })
+}
+
+/// The address that whoever consented to the end of `orphan` may have called it by: the one that its mark says, as
+/// long as nothing else goes under that name.
+pub(super) fn was(
+    input: &Input<'_>,
+    decisions: &BTreeMap<Address, Decision>,
+    orphan: &Orphan,
+) -> Option<Address> {
+    let replaced = |address: &Address| matches!(decisions.get(address), Some(Decision::Replace { .. }));
+    let goes = |address: &Address| input.observed.orphans.iter().any(|other| other.address == *address);
+    orphan.was.clone().filter(|was| !replaced(was) && !goes(was))
 }
 
 /// Whether `target` can only be made once `id` is gone: they are one id, or Azure allows their name once.

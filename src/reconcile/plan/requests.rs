@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::action::{Action, Reason};
-use super::planner::{Decision, Input, Predecessor, predecessor};
+use super::planner::{Decision, Input, Predecessor, predecessor, was};
 use super::step::{Part, Precondition, ReadBack, RequestTemplate, Step, Verb};
 use super::wording::creation_differences;
 use crate::reconcile::observe::{Found, Orphan};
@@ -143,6 +143,7 @@ impl Builder<'_> {
         step.read_back = ReadBack::Absent;
         step.requests = vec![delete(kind.delete_query(None, &orphan.body))];
         step.precondition = precondition_of(orphan.kind);
+        step.was = was(self.input, self.decisions, orphan);
         step
     }
 
@@ -151,6 +152,7 @@ impl Builder<'_> {
         Step {
             ordinal: 0,
             address: address.clone(),
+            was: None,
             lock: self.lock_of(address, &target),
             target,
             api_version: spec.api_version.to_string(),

@@ -66,6 +66,9 @@ pub struct Step {
     pub ordinal: u32,
     /// The resource.
     pub address: Address,
+    /// The address that its mark says, where another resource has that by now: what a rename has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Address>,
     /// The resource in Azure.
     pub target: Target,
     /// The api-version of its requests.

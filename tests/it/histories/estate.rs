@@ -151,7 +151,7 @@ impl Estate {
             let report = match self.world.journal.unfinished().pop() {
                 Some(run) => self.world.try_resume(&sound.environment, &run).await.unwrap(),
                 None => {
-                    let planned = self.planned_again(sound).await;
+                    let planned = self.world.planned(&sound.environment).await;
                     let plan = &planned.plan;
                     if plan.is_empty() && plan.blockers.is_empty() {
                         return;
@@ -178,22 +178,6 @@ impl Estate {
         assert!(self.world.journal.unfinished().is_empty(), "a run is left open");
         let last = self.world.planned(&sound.environment).await.plan;
         assert!(last.is_empty(), "it does not converge: {ends:?}\n{}", render(&last, Style::Plain));
-    }
-
-    /// The plan of the rest. What is called otherwise since its successor is there has another address, and is
-    /// consented to under that one: of nothing else consent is asked for again.
-    async fn planned_again(&mut self, sound: &Sound) -> Planned {
-        let planned = self.world.planned(&sound.environment).await;
-        let mut asked = false;
-        for blocker in &planned.plan.blockers {
-            if let Blocker::NeedsConsent { address, id: Some(id), .. } = blocker
-                && self.judge.allows(id)
-            {
-                self.world.consent(&address.to_string());
-                asked = true;
-            }
-        }
-        if asked { self.world.planned(&sound.environment).await } else { planned }
     }
 
     /// What came of it; `None` or an error where the process died.

@@ -2,8 +2,7 @@
 //! allow nothing, and whoever wrote one is told the line to write.
 
 use super::line::{self, KEY, ROOM, trailer};
-use super::{ConsentLine, Consents, Standing, names};
-use crate::resources::id::ResourceId;
+use super::{ConsentLine, Consents, Going, Standing, names};
 use crate::resources::suggest::nearest;
 use crate::resources::{Address, EnvironmentName};
 
@@ -58,18 +57,18 @@ impl Consents {
         &self,
         line: &ConsentLine,
         environment: &EnvironmentName,
-        destroyed: &[(Address, ResourceId)],
+        destroyed: &[Going],
         others: &[Address],
     ) -> Standing {
         let why = wrong(&line.target);
         let Some(target) = address_in(&line.target) else {
-            let all = destroyed.iter().map(|(address, _)| trailer(address));
+            let all = destroyed.iter().map(|going| trailer(&going.address));
             return Standing::Malformed { why, write: all.take(super::standing::MAX_NAMED).collect() };
         };
         let fixed = ConsentLine { target: target.to_owned(), ..line.clone() };
-        let named = destroyed.iter().filter(|(address, id)| names(&fixed, address, id));
+        let named = destroyed.iter().filter(|going| names(&fixed, going));
         let write: Vec<String> =
-            named.map(|(address, _)| trailer(address)).take(super::standing::MAX_NAMED).collect();
+            named.map(|going| trailer(&going.address)).take(super::standing::MAX_NAMED).collect();
         if !write.is_empty() {
             return Standing::Malformed { why, write };
         }

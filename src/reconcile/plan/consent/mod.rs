@@ -70,6 +70,18 @@ impl Reach {
     }
 }
 
+/// What a plan destroys, as a consent line may name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Going {
+    /// Its address in this plan.
+    pub address: Address,
+    /// The address that its mark says, where that is another resource's by now: a rename that was half done. Whoever
+    /// consented to the rename named this one.
+    pub was: Option<Address>,
+    /// Which resource it is in Azure.
+    pub id: ResourceId,
+}
+
 /// What may be destroyed, with everything that was written about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consents {
@@ -139,20 +151,20 @@ impl Consents {
         }
     }
 
-    /// Whether deleting or replacing the resource at `address`, which is `id` in Azure, is consented to.
+    /// Whether deleting or replacing it is consented to.
     #[must_use]
-    pub fn allow(&self, address: &Address, id: &ResourceId) -> bool {
-        self.lines.iter().any(|(line, reach)| self.allows(line, reach, address, id))
+    pub fn allow(&self, going: &Going) -> bool {
+        self.lines.iter().any(|(line, reach)| self.allows(line, reach, going))
     }
 
-    fn allows(&self, line: &ConsentLine, reach: &Reach, address: &Address, id: &ResourceId) -> bool {
+    fn allows(&self, line: &ConsentLine, reach: &Reach, going: &Going) -> bool {
         let counts = !line.is_malformed() && (!line.is_glob() || self.globs == Globs::Count);
         let reaches = match reach {
             Reach::Named | Reach::Brought => true,
-            Reach::Only(shown) => shown == id,
+            Reach::Only(shown) => *shown == going.id,
             Reach::Void(_) => false,
         };
-        counts && reaches && names(line, address, id)
+        counts && reaches && names(line, going)
     }
 }
 
@@ -163,7 +175,12 @@ pub fn printable(name: &str) -> String {
 }
 
 /// Whether a line names the resource, by its short name or by its name in Azure.
-fn names(line: &ConsentLine, address: &Address, id: &ResourceId) -> bool {
+fn names(line: &ConsentLine, going: &Going) -> bool {
+    let was = going.was.as_ref().map(ToString::to_string);
+    was.is_some_and(|was| line::matches(&line.target, &was)) || names_now(line, &going.address, &going.id)
+}
+
+fn names_now(line: &ConsentLine, address: &Address, id: &ResourceId) -> bool {
     let by_short_name = address.to_string();
     let by_azure_name = match by_short_name.rsplit_once('/') {
         Some((front, _)) if !address.kind().is_single() => format!("{front}/{}", id.name()),
@@ -187,9 +204,13 @@ mod tests {
         consents
     }
 
+    fn going(address: &str, name: &str) -> Going {
+        Going { address: address.parse().unwrap(), was: None, id: id(name) }
+    }
+
     fn allows(globs: Globs, target: &str, address: &str) -> bool {
         let message = format!("x\n\nBeamline-Consent: destroy {target}");
-        consents(globs, &message, &Reach::Named).allow(&address.parse().unwrap(), &id("azurename"))
+        consents(globs, &message, &Reach::Named).allow(&going(address, "azurename"))
     }
 
     #[test]
@@ -218,12 +239,22 @@ mod tests {
 
     #[test]
     fn a_line_that_is_bound_to_a_resource_allows_no_other_of_that_name() {
-        let address: Address = "dev/storage_accounts/lake".parse().unwrap();
+        let address = "dev/storage_accounts/lake";
         let message = "x\n\nBeamline-Consent: destroy dev/storage_accounts/lake";
         let bound = consents(Globs::DoNotCount, message, &Reach::Only(id("Lake")));
-        assert!(bound.allow(&address, &id("lake")), "ids are compared as Azure compares them");
-        assert!(!bound.allow(&address, &id("other")));
+        assert!(bound.allow(&going(address, "lake")), "ids are compared as Azure compares them");
+        assert!(!bound.allow(&going(address, "other")));
         let void = consents(Globs::DoNotCount, message, &Reach::Void("it is old".to_owned()));
-        assert!(!void.allow(&address, &id("lake")));
+        assert!(!void.allow(&going(address, "lake")));
+    }
+
+    #[test]
+    fn consent_to_a_rename_names_what_is_left_of_it() {
+        let message = "x\n\nBeamline-Consent: destroy dev/storage_accounts/lake";
+        let was = Some("dev/storage_accounts/lake".parse().unwrap());
+        let left = Going { was, ..going("dev/storage_accounts/stlake001", "stlake001") };
+        assert!(consents(Globs::DoNotCount, message, &Reach::Named).allow(&left));
+        assert!(consents(Globs::DoNotCount, message, &Reach::Only(id("stlake001"))).allow(&left));
+        assert!(!consents(Globs::DoNotCount, message, &Reach::Only(id("stlake002"))).allow(&left));
     }
 }

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line::trailer;
 use super::malformed::probably;
-use super::{ConsentLine, Consents, Globs, MAX_LINES, Reach, names};
-use crate::resources::id::ResourceId;
+use super::{ConsentLine, Consents, Globs, Going, MAX_LINES, Reach, names};
 use crate::resources::suggest::nearest;
 use crate::resources::{Address, EnvironmentName};
 
@@ -158,7 +157,7 @@ impl Consents {
     pub fn standings(
         &self,
         environment: &EnvironmentName,
-        destroyed: &[(Address, ResourceId)],
+        destroyed: &[Going],
         others: &[Address],
     ) -> Vec<ConsentStanding> {
         let standing = |(line, reach): &(ConsentLine, Reach)| {
@@ -177,7 +176,7 @@ impl Consents {
         line: &ConsentLine,
         reach: &Reach,
         environment: &EnvironmentName,
-        destroyed: &[(Address, ResourceId)],
+        destroyed: &[Going],
         others: &[Address],
     ) -> Option<Standing> {
         let speaks_of = line.environment().unwrap_or(&line.target);
@@ -188,8 +187,8 @@ impl Consents {
         if !may_be_ours && (self.environments.is_empty() || self.environments.contains(speaks_of)) {
             return matches!(reach, Reach::Brought).then_some(Standing::Elsewhere);
         }
-        let named: Vec<&(Address, ResourceId)> =
-            destroyed.iter().filter(|(address, id)| names(line, address, id)).take(MAX_NAMED).collect();
+        let named: Vec<&Going> =
+            destroyed.iter().filter(|going| names(line, going)).take(MAX_NAMED).collect();
         if let Reach::Void(why) = reach {
             return Some(Standing::Void { why: why.clone() });
         }
@@ -197,13 +196,13 @@ impl Consents {
             return Some(self.malformed(line, environment, destroyed, others));
         }
         if line.is_glob() && self.globs == Globs::DoNotCount {
-            let instead = named.into_iter().map(|(address, _)| address.clone()).collect();
+            let instead = named.into_iter().map(|going| going.address.clone()).collect();
             return Some(Standing::GlobDoesNotCount { instead });
         }
         let allowed: Vec<Address> = named
             .iter()
-            .filter(|(address, id)| self.allows(line, reach, address, id))
-            .map(|(address, _)| address.clone())
+            .filter(|going| self.allows(line, reach, going))
+            .map(|going| going.address.clone())
             .collect();
         if !allowed.is_empty() {
             return Some(Standing::InForce { addresses: allowed });
@@ -221,7 +220,7 @@ impl Consents {
         &self,
         line: &ConsentLine,
         environment: &EnvironmentName,
-        destroyed: &[(Address, ResourceId)],
+        destroyed: &[Going],
         others: &[Address],
     ) -> (String, Option<String>) {
         let Some(speaks_of) = line.environment() else {
@@ -239,7 +238,7 @@ impl Consents {
             let why = "nothing is to be destroyed there".to_owned();
             return (why, None);
         }
-        let going: Vec<String> = destroyed.iter().map(|(address, _)| address.to_string()).collect();
+        let going: Vec<String> = destroyed.iter().map(|going| going.address.to_string()).collect();
         let staying: Vec<String> = others.iter().map(ToString::to_string).collect();
         let meant = nearest(&line.target, going.iter().map(String::as_str))
             .or_else(|| nearest(&line.target, staying.iter().map(String::as_str)));
@@ -255,10 +254,15 @@ impl Consents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::id::ResourceId;
 
     fn id(name: &str) -> ResourceId {
         let group = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg";
         format!("{group}/providers/Microsoft.KeyVault/vaults/{name}").parse().unwrap()
+    }
+
+    fn vault() -> Going {
+        Going { address: "production/key_vaults/main".parse().unwrap(), was: None, id: id("kv") }
     }
 
     /// What becomes of a line in a plan of `production` that destroys `key_vaults/main` and keeps the
@@ -268,7 +272,7 @@ mod tests {
         let mut consents = Consents::new(globs).among(std::sync::Arc::new(known));
         let message = format!("x\n\nBeamline-Consent: destroy {target}");
         consents.read_message(&"b4c0045".repeat(6)[..40], "Ada", &message, &reach);
-        let destroyed = [("production/key_vaults/main".parse().unwrap(), id("kv"))];
+        let destroyed = [vault()];
         let others = ["production/workspace".parse().unwrap()];
         let standings = consents.standings(&"production".parse().unwrap(), &destroyed, &others);
         standings.iter().map(ConsentStanding::sentence).collect()
@@ -316,8 +320,8 @@ mod tests {
         let said = |line: &str| {
             let mut consents = Consents::new(Globs::Count);
             consents.read_message(&"b4c0045".repeat(6)[..40], "Ada", line, &Reach::Named);
-            let destroyed = [("production/key_vaults/main".parse().unwrap(), id("kv"))];
-            assert!(!consents.allow(&destroyed[0].0, &destroyed[0].1), "{line}");
+            let destroyed = [vault()];
+            assert!(!consents.allow(&destroyed[0]), "{line}");
             let standings = consents.standings(&"production".parse().unwrap(), &destroyed, &[]);
             standings.iter().map(ConsentStanding::sentence).collect::<Vec<_>>().join("\n")
         };

@@ -3,9 +3,10 @@
 
 use serde_json::Value;
 
-use super::{Decision, MAX_NAMED, Planner, Predecessor, predecessor, shares_name};
+use super::{Decision, MAX_NAMED, Planner, Predecessor, predecessor, shares_name, was};
 use crate::reconcile::observe::Orphan;
 use crate::reconcile::plan::action::{Action, Blocker, Reason};
+use crate::reconcile::plan::consent::Going;
 use crate::reconcile::plan::left_over;
 use crate::reconcile::plan::wording::sentence;
 use crate::resources::id::ResourceId;
@@ -24,7 +25,8 @@ impl Planner<'_> {
                     String::new()
                 }
             };
-            self.require_consent(&address, (going.id, going.body), Action::Replace, because);
+            let going_id = Going { address: address.clone(), was: None, id: going.id.clone() };
+            self.require_consent(going_id, going.body, Action::Replace, because);
         }
     }
 
@@ -75,7 +77,9 @@ impl Planner<'_> {
                 self.blockers.push(Blocker::PerhapsDeclared { address, id, path: path.clone() });
             }
             let because = sentence(&Reason::Undeclared);
-            self.require_consent(&orphan.address, (&orphan.id, &orphan.body), Action::Delete, because);
+            let was = was(self.input, &self.decisions, orphan);
+            let going = Going { address: orphan.address.clone(), was, id: orphan.id.clone() };
+            self.require_consent(going, &orphan.body, Action::Delete, because);
             self.require_empty_group(orphan);
         }
     }
@@ -107,19 +111,13 @@ impl Planner<'_> {
     }
 
     /// Refuses to take down what is protected by its kind, or is in use, without consent.
-    fn require_consent(
-        &mut self,
-        address: &Address,
-        (id, body): (&ResourceId, &Value),
-        action: Action,
-        because: String,
-    ) {
-        let kind = resources::of(address.kind());
+    fn require_consent(&mut self, going: Going, body: &Value, action: Action, because: String) {
+        let kind = resources::of(going.address.kind());
         let in_use = kind.in_use(body);
         let protected = kind.spec().protection == Protection::Protected || in_use.is_some();
         let because = in_use.map_or_else(|| because.clone(), |use_| format!("{because}; {use_}"));
-        if protected && !self.input.consents.allow(address, id) {
-            let (address, id) = (address.clone(), Some(id.clone()));
+        if protected && !self.input.consents.allow(&going) {
+            let (address, id) = (going.address, Some(going.id));
             self.blockers.push(Blocker::NeedsConsent { address, action, because, id });
         }
     }

@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use super::{Decision, MAX_NAMED, Planner, predecessor};
+use super::{Decision, MAX_NAMED, Planner, predecessor, was};
 use crate::definitions::Location;
 use crate::reconcile::observe::Foreign;
 use crate::reconcile::plan::action::{Note, Reason};
-use crate::reconcile::plan::consent::told;
+use crate::reconcile::plan::consent::{Going, told};
 use crate::reconcile::plan::dangling::dangling;
 use crate::resources::id::ResourceId;
 use crate::resources::{self, Address};
@@ -92,13 +92,17 @@ impl Planner<'_> {
     /// Says of every consent line what has become of it.
     pub(super) fn account_for_consents(&mut self) {
         let observed = self.input.observed;
-        let orphans = observed.going().map(|orphan| (orphan.address.clone(), orphan.id.clone()));
         let replaced = self.replaced();
+        let orphans = observed.going().map(|orphan| Going {
+            address: orphan.address.clone(),
+            was: was(self.input, &self.decisions, orphan),
+            id: orphan.id.clone(),
+        });
         let present = replaced.iter().filter_map(|address| {
             let found = observed.present.get(address)?;
-            Some((address.clone(), found.id.clone()))
+            Some(Going { address: address.clone(), was: None, id: found.id.clone() })
         });
-        let destroyed: Vec<(Address, ResourceId)> = orphans.chain(present).collect();
+        let destroyed: Vec<Going> = orphans.chain(present).collect();
         let declared = self.input.environment.resources.keys();
         let others: Vec<Address> = declared.filter(|address| !replaced.contains(*address)).cloned().collect();
         let environment = &self.input.site.mark.environment;
