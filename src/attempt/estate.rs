@@ -13,20 +13,20 @@ use crate::resources::id::{SubscriptionId, TenantId};
 /// A subscription and the way into it.
 #[derive(Clone)]
 pub struct Account {
-    /// The subscription.
+    /// The subscription that the alias stands for.
     pub subscription: SubscriptionId,
-    /// Its directory.
+    /// The directory (tenant) of the subscription.
     pub tenant: TenantId,
-    /// Azure, signed in.
+    /// Azure, signed in as this subscription's identity.
     pub arm: Arm,
 }
 
 /// The owner and its subscriptions.
 #[derive(Clone)]
 pub struct Estate {
-    /// The configured name.
+    /// The configured name of this installation, which marks carry.
     pub owner: String,
-    /// By alias.
+    /// The accounts, by the alias that definitions use.
     pub accounts: BTreeMap<String, Account>,
     /// Whether a consent line with a `*` allows anything.
     pub globs: Globs,
@@ -39,9 +39,9 @@ pub struct Estate {
      [subscriptions.{alias}] to the daemon's configuration"
 )]
 pub struct EstateError {
-    /// The alias.
+    /// The alias that a definition used.
     pub alias: String,
-    /// The configured ones.
+    /// The configured aliases, as a list in a sentence.
     pub known: String,
 }
 

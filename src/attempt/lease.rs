@@ -21,7 +21,7 @@ pub struct Lease {
 /// What became of the wish for a lease.
 #[derive(Debug)]
 pub enum Taken {
-    /// It is ours.
+    /// It is ours until it is released or runs out.
     Ours(Lease),
     /// Somebody else has it; `None` when that one has just let go.
     Theirs(Option<Holding>),
@@ -50,7 +50,7 @@ impl Lease {
         }))
     }
 
-    /// Whose it is.
+    /// The environment that nobody else may work on.
     #[must_use]
     pub fn environment(&self) -> &EnvironmentName {
         &self.environment

@@ -19,16 +19,16 @@ pub enum About<'a> {
     Unread,
     /// What its definition claims, although that has errors.
     Claims(&'a [Claim]),
-    /// Everything.
+    /// Everything: definition, claims and place in Azure.
     Subject(&'a Subject),
 }
 
 /// An attempt to apply, and how it stands.
 #[derive(Clone, Copy)]
 pub struct Tried<'a> {
-    /// The environment.
+    /// The environment that this is about.
     pub environment: &'a EnvironmentName,
-    /// Its file.
+    /// The file that defines it, or did.
     pub path: &'a str,
     /// The commit that was attempted.
     pub commit: &'a CommitId,

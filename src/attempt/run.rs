@@ -14,7 +14,7 @@ use crate::store::{Applied, EnvironmentChange, EnvironmentRecord, Store, StoreEr
 /// Why an attempt cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum AttemptError {
-    /// The store failed.
+    /// The journal could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The reconciliation could not be made or finished.
@@ -27,13 +27,13 @@ pub enum AttemptError {
 pub struct Attempt<'a> {
     /// Where everything is remembered.
     pub store: &'a Store,
-    /// Time.
+    /// The clock by which it waits and dates.
     pub clock: &'a Clock,
-    /// The lease.
+    /// The fencing number of the lease that is held.
     pub fence: Fence,
     /// Ends it early: nothing new is started.
     pub stop: &'a CancellationToken,
-    /// Who watches.
+    /// Who is told of each step; must be quick.
     pub observer: &'a (dyn Fn(&Progress) + Send + Sync),
 }
 

@@ -15,20 +15,20 @@ use super::Operation;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
-    /// Create or replace.
+    /// Create it, or replace all that is there.
     Put,
-    /// Change some properties.
+    /// Change the given properties and leave the others.
     Patch,
     /// An action on a resource, such as `start`.
     Post,
-    /// Remove.
+    /// Remove it; what is not there is removed already.
     Delete,
 }
 
-/// One write.
+/// One write: everything but the token.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
-    /// The verb.
+    /// The method of the request.
     pub method: Method,
     /// The resource's id, or a path below the cloud's endpoint (an id and an action's name).
     pub id_or_path: String,
@@ -46,7 +46,7 @@ pub struct Call {
 /// What Azure answered to a write that it accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// The status, 2xx.
+    /// The status, which is always one of 2xx.
     pub status: u16,
     /// The body, if there is one: for PUT and PATCH the resource, perhaps not final.
     pub body: Option<Value>,

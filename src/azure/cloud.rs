@@ -35,7 +35,7 @@ pub enum CloudError {
     Address {
         /// `resource manager` or `authority`.
         role: &'static str,
-        /// What was given.
+        /// The address as it stands in the settings.
         address: String,
     },
     /// The metadata document could not be read.
@@ -72,13 +72,13 @@ struct Authentication {
 }
 
 impl Cloud {
-    /// Azure public.
+    /// The public cloud, which the built-in settings mean.
     #[must_use]
     pub fn azure_public() -> Self {
         Self::known("public", "https://management.azure.com", "https://login.microsoftonline.com")
     }
 
-    /// Azure US Government.
+    /// The cloud for the government of the United States.
     #[must_use]
     pub fn azure_us_government() -> Self {
         Self::known(

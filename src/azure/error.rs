@@ -14,9 +14,9 @@ pub enum ArmError {
     /// Azure answered with an error status.
     #[error("Azure refused with HTTP {status}: {}", .problem.innermost)]
     Refused {
-        /// The HTTP status.
+        /// The HTTP status of the refusal.
         status: u16,
-        /// What Azure said.
+        /// What Azure said, innermost cause first.
         problem: AzureProblem,
         /// How long Azure asks to wait before another attempt (0 to 600 s).
         retry_after: Option<Duration>,
@@ -56,7 +56,7 @@ pub enum ArmError {
     /// A list does not end within what is accepted.
     #[error("the list {path} has more than {limit} {unit}: narrow the scope")]
     TooMany {
-        /// The list's path.
+        /// The path of the list, without its query.
         path: String,
         /// The limit that was passed.
         limit: usize,

@@ -24,7 +24,7 @@ const MAX_MESSAGE_CHARS: usize = 2000;
 pub struct AzureProblem {
     /// The outermost code, for example `RequestDisallowedByPolicy`.
     pub code: Option<String>,
-    /// The outermost message.
+    /// The outermost message, which often says least.
     pub message: String,
     /// The deepest message with its code (`Code: message`): usually the real cause.
     pub innermost: String,

@@ -14,7 +14,7 @@ use super::{ArmError, ErrorClass, TokenError};
 use crate::clock::Instant;
 use crate::wire;
 
-/// Nothing is answered.
+/// Nothing was answered for so long that people are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
     /// Since when: the beginning of the first request that came to nothing.
@@ -27,7 +27,6 @@ pub struct Outage {
     pub is_refusal: bool,
 }
 
-/// How it is.
 #[derive(Debug, Default)]
 pub(super) struct Reach(Mutex<State>);
 

@@ -31,7 +31,7 @@ pub enum OperationClass {
     Read,
     /// PUT, PATCH and POST.
     Write,
-    /// DELETE.
+    /// Deletions, which have a budget of their own.
     Delete,
 }
 

@@ -31,7 +31,7 @@ pub struct Wait {
     pub what: String,
     /// For what, as a clause. It may change while the wait goes on.
     pub why: String,
-    /// Since when.
+    /// Since when, by the clock that the type names.
     pub since: Instant,
     /// When it is tried or looked at again, where that is known.
     pub next: Option<Instant>,

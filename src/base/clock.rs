@@ -132,7 +132,7 @@ impl Clock {
         self.monotonic() + wait.min(LONGEST)
     }
 
-    /// Waits for `duration`.
+    /// Waits for `duration`, in the time of this clock.
     pub async fn sleep(&self, duration: Duration) {
         self.sleep_until(self.after(duration)).await;
     }

@@ -16,12 +16,12 @@ use uuid::Uuid;
 /// Longest id that is accepted, in bytes. ARM's own documented limit for a resource id's URL is 2048.
 const MAX_ID_BYTES: usize = 2048;
 
-/// A subscription.
+/// The id of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SubscriptionId(pub Uuid);
 
-/// A directory (tenant).
+/// The id of a directory (tenant) of Entra.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TenantId(pub Uuid);

@@ -51,7 +51,7 @@ struct State {
 pub struct Silence {
     /// Which of the parts; `None` for the whole.
     pub part: Option<String>,
-    /// For how long.
+    /// How long nothing moved.
     pub length: Duration,
 }
 
@@ -67,7 +67,7 @@ impl Pulse {
         Self(Arc::new(Inner { bound, whole, beats: AtomicU64::new(0), state: Mutex::new(state) }))
     }
 
-    /// It moves.
+    /// It moves: whoever watches starts counting anew.
     pub fn beat(&self) {
         self.0.beats.fetch_add(1, Ordering::Relaxed);
         self.state(|state| state.last = Instant::now());

@@ -57,39 +57,39 @@ pub enum OptionsError {
     /// The root of the API is not a usable URL.
     #[error("`{api}` is not the root of {forge}'s REST API: write it like {example}")]
     Api {
-        /// As configured.
+        /// The value as it stands in the settings.
         api: String,
-        /// The forge.
+        /// The forge's name, as sentences have it.
         forge: &'static str,
-        /// One that works.
+        /// An address that works, to be copied.
         example: &'static str,
     },
     /// The credential would travel in the open.
     #[error("`{api}` would send the token unencrypted: write https")]
     Unencrypted {
-        /// As configured.
+        /// The value as it stands in the settings.
         api: String,
     },
     /// The token is empty or cannot stand in a header.
     #[error("the token of {forge} is empty or has characters that a token cannot have")]
     Token {
-        /// The forge.
+        /// The forge's name, as sentences have it.
         forge: &'static str,
     },
     /// The repository is not written as this forge names repositories.
     #[error("`{repository}` is not a repository of {forge}: write it like {example}")]
     Repository {
-        /// As configured.
+        /// The value as it stands in the settings.
         repository: String,
-        /// The forge.
+        /// The forge's name, as sentences have it.
         forge: &'static str,
-        /// One that fits.
+        /// A repository that fits, to be copied.
         example: &'static str,
     },
     /// The id of an App is none.
     #[error("`{app_id}` is not the id of a GitHub App: write the App ID or the client ID of its page")]
     AppId {
-        /// As configured.
+        /// The value as it stands in the settings.
         app_id: String,
     },
     /// The private key of an App cannot be used.

@@ -12,11 +12,11 @@ pub const MAX_ANNOTATIONS: usize = 50;
 /// What is said on the page of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckRun {
-    /// The commit.
+    /// The commit that this is about.
     pub commit: CommitId,
-    /// How it stands.
+    /// How it stands, as statuses say it.
     pub state: State,
-    /// One line.
+    /// One line, which lists of checks show.
     pub title: Description,
     /// Markdown, cut to what the forge takes.
     pub summary: String,
@@ -31,13 +31,13 @@ pub struct CheckRun {
 pub struct Annotation {
     /// The file, from the repository's root.
     pub path: String,
-    /// From 1.
+    /// Counted from 1.
     pub line: u32,
     /// From 1, where it is known.
     pub column: Option<u32>,
     /// How bad it is.
     pub level: Level,
-    /// The stable code.
+    /// The stable code of the finding, by which documents explain it.
     pub title: String,
     /// What is wrong and what to do.
     pub message: String,

@@ -119,9 +119,9 @@ impl Author {
 /// A comment that stands on a pull request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
-    /// Its id.
+    /// The id that the forge gave it.
     pub id: CommentId,
-    /// Who wrote it.
+    /// Who wrote it, by the forge's account.
     pub author: Author,
     /// When it was written.
     pub created_at: Timestamp,
@@ -132,7 +132,7 @@ pub struct Comment {
 /// A comment of ours that the forge has accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posted {
-    /// Its id.
+    /// The id that the forge gave it.
     pub id: CommentId,
     /// When it came to say what it says, by the forge's clock; `None` where the forge does not tell.
     pub at: Option<Timestamp>,
@@ -167,9 +167,9 @@ pub(super) fn oldest_and_newest(mut comments: Vec<Comment>) -> Vec<Comment> {
 pub enum Permission {
     /// Nothing that the public may not.
     None,
-    /// It may read.
+    /// It may read the repository, and not change it.
     Read,
-    /// It may push.
+    /// It may push to the repository, or more.
     Write,
     /// It may push and manage.
     Admin,

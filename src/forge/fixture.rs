@@ -34,7 +34,6 @@ pub(super) struct FakeForge {
 pub(super) struct Asked {
     pub(super) host: String,
     pub(super) method: String,
-    /// With its query.
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     /// `null` when there was none.

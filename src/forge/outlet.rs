@@ -21,18 +21,18 @@ use super::pull_request::{ChangedFiles, Ending, Fate, PullRequestNumber, PullReq
 use super::status::Status;
 use crate::git::CommitId;
 
-/// Where people look.
+/// Where people look: the one forge of the settings.
 #[derive(Clone, Debug)]
 pub enum Forge {
     /// GitHub and GitHub Enterprise Server.
     GitHub(GitHub),
     /// GitLab, hosted or self-managed.
     GitLab(GitLab),
-    /// Gitea and Forgejo.
+    /// Gitea, and Forgejo, which kept its API.
     Gitea(Gitea),
-    /// Azure DevOps Repos.
+    /// Azure DevOps Repos, the service.
     AzureDevOps(AzureDevOps),
-    /// Bitbucket Cloud.
+    /// Bitbucket Cloud; the server's API is another one.
     Bitbucket(Bitbucket),
     /// Notes in the repository itself, where there is no forge.
     Notes(NotesWriter),

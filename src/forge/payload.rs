@@ -16,10 +16,10 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// The SHA-256 of a body.
 pub type PayloadDigest = [u8; 32];
 
-/// A body.
+/// The body of a webhook, wherever it was put.
 #[derive(Clone, Copy, Debug)]
 pub enum Payload<'a> {
-    /// In memory.
+    /// In memory: it is small.
     Whole(&'a [u8]),
     /// In a file, from its beginning to its end.
     Spooled(&'a File),

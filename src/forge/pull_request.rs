@@ -32,7 +32,7 @@ impl PullRequestNumber {
         NonZeroU64::new(number).map(Self)
     }
 
-    /// The number.
+    /// The number, as URLs of the forge have it.
     #[must_use]
     pub fn get(self) -> u64 {
         self.0.get()
@@ -56,7 +56,7 @@ impl FromStr for PullRequestNumber {
 /// An open pull request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullRequest {
-    /// Its number.
+    /// The number that the forge gave it, from 1.
     pub number: PullRequestNumber,
     /// The commit that is proposed.
     pub head: CommitId,
@@ -87,7 +87,7 @@ pub enum Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// It is.
+    /// Its author wants it merged.
     Ready,
     /// Its author still works on it.
     Draft,
@@ -100,7 +100,7 @@ pub enum PullRequests {
     Unchanged,
     /// What is open now, by number.
     Open {
-        /// At most [`MAX_PULL_REQUESTS`].
+        /// The newest, at most [`MAX_PULL_REQUESTS`].
         pull_requests: Vec<PullRequest>,
         /// Whether there are more, which were left out.
         truncated: bool,
@@ -118,7 +118,7 @@ pub struct Validator(pub String);
 pub enum Fate {
     /// It is open after all.
     Open,
-    /// It was merged.
+    /// It was merged, and is closed with that.
     Merged,
     /// It was closed without being merged, or deleted.
     Closed,
@@ -127,9 +127,9 @@ pub enum Fate {
 /// How a pull request stands, and of a merged one how it was merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It is open.
+    /// It is open, as a draft or not.
     Open,
-    /// It was merged.
+    /// It was merged, and is closed with that.
     Merged(Merged),
     /// It was closed without being merged, or deleted.
     Closed,

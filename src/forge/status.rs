@@ -21,11 +21,11 @@ pub const MAX_DESCRIPTION_CHARS: usize = 140;
 /// What a commit says about itself under one context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// The commit.
+    /// The commit that this is about.
     pub commit: CommitId,
     /// What the status is about. A newer status of the same context replaces an older one.
     pub context: Context,
-    /// How it stands.
+    /// How it stands, in the words of the forge's lists.
     pub state: State,
     /// The line that people read.
     pub description: Description,
@@ -35,13 +35,13 @@ pub struct Status {
     pub pull_request: Option<PullRequestNumber>,
 }
 
-/// How something stands.
+/// How something stands, in the four words that all forges know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It has not ended.
     Pending,
-    /// It ended well.
+    /// It ended well: required checks let it pass.
     Success,
     /// It ended badly, and the commit or Azure is to blame.
     Failure,
@@ -71,7 +71,7 @@ impl State {
     }
 }
 
-/// What beamline checks.
+/// What beamline checks of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Check {
     /// A commit of the main branch is applied.
@@ -130,7 +130,7 @@ impl Context {
         Self { check: Check::Plan, environment: Some(environment.clone()) }
     }
 
-    /// What is checked.
+    /// What is checked: a plan, or an apply.
     #[must_use]
     pub fn check(&self) -> Check {
         self.check
@@ -199,7 +199,7 @@ impl Description {
         Self(brief::fitting(&line, MAX_DESCRIPTION_CHARS).into_owned())
     }
 
-    /// The text.
+    /// The text, within the bounds of its type.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

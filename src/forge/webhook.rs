@@ -113,7 +113,7 @@ pub struct Repository(String);
 pub struct RepositoryError;
 
 impl Repository {
-    /// The text `owner/name`.
+    /// The text `owner/name`, in the case in which it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -163,21 +163,21 @@ impl fmt::Display for Repository {
 pub enum Incoming {
     /// The webhook was just set up, or somebody tries it.
     Ping,
-    /// A ref moved.
+    /// A branch or tag was made, moved or deleted.
     Push(PushEvent),
     /// A pull request was opened, pushed to, reopened, retargeted, closed, merged, or left its draft
     /// stage; or somebody commented on it. The forge is asked what is true of it now.
     PullRequest {
         /// The repository that it is proposed to.
         repository: Repository,
-        /// Its number.
+        /// The number that the forge gave it, from 1.
         number: PullRequestNumber,
     },
     /// Somebody asks for a check of this commit once more (the Re-run button of a check run).
     Rerun {
-        /// The repository.
+        /// The repository on its forge.
         repository: Repository,
-        /// The commit.
+        /// The commit that this is about.
         commit: CommitId,
     },
     /// Nothing that concerns us.
@@ -187,7 +187,7 @@ pub enum Incoming {
 /// A ref of a repository moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushEvent {
-    /// The repository.
+    /// The repository on its forge.
     pub repository: Repository,
     /// The branch; `None` for a tag or another ref.
     pub branch: Option<BranchName>,
@@ -250,7 +250,7 @@ impl Source {
         }
     }
 
-    /// The segment.
+    /// The segment of the URL: `/webhooks/<segment>`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -282,7 +282,7 @@ pub struct Received {
     pub delivery: DeliveryId,
     /// The forge's word for the event, at most 64 visible characters.
     pub event: String,
-    /// What it says.
+    /// What it says, once its signature is believed.
     pub incoming: Incoming,
 }
 
@@ -302,15 +302,15 @@ pub enum Refusal {
     /// It lacks a header: answer 400.
     #[error("the header {name} is missing or not what {forge} documents")]
     Header {
-        /// The header.
+        /// The header's name, in lower case.
         name: &'static str,
-        /// The forge.
+        /// The forge's name, as sentences have it.
         forge: &'static str,
     },
     /// A header that has one value is there more than once: answer 400.
     #[error("the header {name} is there more than once: see what the proxy before this adds")]
     Repeated {
-        /// The header.
+        /// The header's name, in lower case.
         name: &'static str,
     },
     /// It is believed and not understood: answer 400.
@@ -335,9 +335,9 @@ pub enum DecodeError {
     /// A field has a value that it cannot have.
     #[error("the {event} event has an impossible {field}")]
     Field {
-        /// The event.
+        /// The event's name, as the forge wrote it, cut to what fits a line.
         event: String,
-        /// The field.
+        /// The field that is missing or of another shape, as a path.
         field: &'static str,
     },
 }

@@ -12,7 +12,6 @@ use super::error::GitError;
 /// The longest address, in bytes. Proxies and forges refuse longer request lines.
 const MAX_ADDRESS_BYTES: usize = 2048;
 
-/// A parsed address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address {
     /// How to get there.

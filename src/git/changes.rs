@@ -45,7 +45,7 @@ impl Reader {
 }
 
 impl Opened<'_> {
-    /// As [`Reader::changes`].
+    /// As [`Reader::changes`], for a repository that is open already.
     pub(super) fn changes(
         &self,
         from: &CommitId,

@@ -30,7 +30,7 @@ pub enum Credentials {
     },
     /// HTTP basic authentication with a password that changes over time.
     Dynamic {
-        /// The user name.
+        /// The user name that goes with the password.
         username: String,
         /// Asked at each request.
         password: PasswordSource,

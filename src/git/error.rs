@@ -29,13 +29,13 @@ pub enum GitError {
              read at the next try; a credential that systemd has copied, by a restart"
     )]
     Authentication {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
     },
     /// There is no password for the remote now.
     #[error("there are no credentials for {remote} now: {reason}")]
     NoPassword {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
         /// Why, and what to do, in the words of who was asked.
         reason: String,
@@ -43,13 +43,13 @@ pub enum GitError {
     /// The name of the remote's host is unknown.
     #[error("the host of {remote} was not found: check its spelling and this machine's name resolution")]
     HostNotFound {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
     },
     /// The host is known but does not answer.
     #[error("{remote} cannot be reached: {detail}; check network, firewall and proxy")]
     Unreachable {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
         /// What the system said.
         detail: String,
@@ -57,21 +57,21 @@ pub enum GitError {
     /// There is no repository at the address, or we may not know that there is one.
     #[error("there is no repository at {remote}, or these credentials may not see it: check both")]
     RepositoryNotFound {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
     },
     /// Something answers there, but it does not speak Git.
     #[error("{remote} does not answer as a Git server ({detail}): check that the URL is the clone URL")]
     NotGit {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
-        /// What came instead.
+        /// What came instead, cut to what fits a line.
         detail: String,
     },
     /// The repository has a new address. Redirects are not followed, because credentials would go along.
     #[error("{remote} moved to {location}: change the remote's URL")]
     Moved {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
         /// The new address, without user information.
         location: String,
@@ -81,9 +81,9 @@ pub enum GitError {
         "the certificate of {remote} is not trusted: add its authority's certificate to the file of the setting network.ca_file"
     )]
     Certificate {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
-        /// What TLS said.
+        /// Which part of the handshake failed, and why.
         #[source]
         source: WireError,
     },
@@ -93,13 +93,13 @@ pub enum GitError {
              known_hosts file (ssh-keyscan)"
     )]
     HostKey {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
     },
     /// The connection broke or the server failed. Trying again can help.
     #[error("the exchange with {remote} broke off: {detail}; it is safe to try again")]
     Broken {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
         /// What was said last.
         detail: String,
@@ -110,7 +110,7 @@ pub enum GitError {
     /// The remote was silent for too long, or took too long in all.
     #[error("{remote} was too slow: {detail}; try again, or look at the server")]
     TimedOut {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
         /// Which limit was passed.
         detail: String,
@@ -120,7 +120,7 @@ pub enum GitError {
         "the ssh client could not be started for {remote}: install OpenSSH's client, so that `ssh` is found in the PATH of the service"
     )]
     SshProgram {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
         /// What the system said.
         #[source]
@@ -132,7 +132,7 @@ pub enum GitError {
              outlet for statuses"
     )]
     Rejected {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
         /// The full name of the reference.
         reference: String,
@@ -142,7 +142,7 @@ pub enum GitError {
     /// Others kept changing a reference while we tried to.
     #[error("{reference} of {remote} kept changing during {tries} tries: try again later")]
     Contended {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
         /// The full name of the reference.
         reference: String,
@@ -152,55 +152,55 @@ pub enum GitError {
     /// No transport was registered in this process.
     #[error("there is no way to reach {remote}: register_transports was not called in this process")]
     NoTransport {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
     },
     /// The folder of a mirror has something else in it.
     #[error("{} is not a mirror made by beamline ({reason}): choose another folder, or empty it", dir.display())]
     NotAMirror {
-        /// The folder.
+        /// The folder as it was given on the command line or in the settings.
         dir: PathBuf,
-        /// What was found.
+        /// What was found there, as the end of a sentence.
         reason: String,
     },
     /// There is no Git repository at a local path.
     #[error("there is no Git repository at {}: run this inside a clone, or give the path of one", path.display())]
     NotARepository {
-        /// The path.
+        /// The file, as it was given or as it was found below the given folder.
         path: PathBuf,
     },
     /// A local repository belongs to somebody else, whom Git does not trust.
     #[error("{} belongs to another user: if you trust it, run git config --global --add \
              safe.directory {}", path.display(), path.display())]
     NotOwned {
-        /// The path.
+        /// The file, as it was given or as it was found below the given folder.
         path: PathBuf,
     },
     /// The repository is in a format that libgit2 does not read (reftable, SHA-256).
     #[error("{} is in a format that cannot be read here ({detail}): convert it with git refs migrate \
              --ref-format=files, or use a SHA-1 repository", path.display())]
     Unsupported {
-        /// The path.
+        /// The file, as it was given or as it was found below the given folder.
         path: PathBuf,
-        /// What libgit2 said.
+        /// What libgit2 said, in its own words.
         detail: String,
     },
     /// Another process is writing to the repository.
     #[error("{} is locked by another process: try again; if none is running, delete the .lock file \
              that the cause names", dir.display())]
     Locked {
-        /// The repository.
+        /// The folder of the repository, absolute where it was given so.
         dir: PathBuf,
-        /// What libgit2 said.
+        /// What libgit2 said, in its own words.
         #[source]
         source: git2::Error,
     },
     /// A commit is not in the repository.
     #[error("commit {id} is not in {}: fetch again; it may have been removed by a forced push", dir.display())]
     UnknownCommit {
-        /// The commit.
+        /// The commit that was asked for.
         id: CommitId,
-        /// The repository.
+        /// The folder of the repository, absolute where it was given so.
         dir: PathBuf,
     },
     /// A revision cannot be resolved.
@@ -208,16 +208,16 @@ pub enum GitError {
     UnknownRevision {
         /// What was asked for.
         revision: String,
-        /// The repository.
+        /// The folder of the repository, absolute where it was given so.
         dir: PathBuf,
     },
     /// The repository cannot be read or written.
     #[error("{} cannot be read or written as a Git repository: check its disk and permissions; if it is \
              a mirror, delete the folder, it is fetched again", dir.display())]
     Repository {
-        /// The repository.
+        /// The folder of the repository, absolute where it was given so.
         dir: PathBuf,
-        /// What libgit2 said.
+        /// What libgit2 said, in its own words.
         #[source]
         source: git2::Error,
     },
@@ -225,18 +225,18 @@ pub enum GitError {
     #[error("{} is damaged: an object is missing or broken ({}). If it is a mirror, delete the folder: \
              it is fetched again; else run git fsck there", dir.display(), source.message())]
     Damaged {
-        /// The repository.
+        /// The folder of the repository, absolute where it was given so.
         dir: PathBuf,
-        /// What libgit2 said.
+        /// What libgit2 said, in its own words.
         #[source]
         source: git2::Error,
     },
     /// An object is as it was sent, and no Git program would make it.
     #[error("{what} is malformed, as git fsck says too: rewrite the commit, and push it again")]
     Malformed {
-        /// The object.
+        /// The object's kind and id, as a phrase.
         what: String,
-        /// The repository.
+        /// The folder of the repository, absolute where it was given so.
         dir: PathBuf,
     },
     /// The remote does not have all of what it offers, or has it broken.
@@ -245,7 +245,7 @@ pub enum GitError {
              has them; a branch is then looked at again by itself, a pull request when it or its base moves"
     )]
     RemoteDamaged {
-        /// The remote.
+        /// The remote's address as configured, without a password.
         remote: String,
         /// What is missing or broken.
         detail: String,
@@ -253,7 +253,7 @@ pub enum GitError {
     /// A folder of a mirror cannot be made, read or changed.
     #[error("{} cannot be created, read or changed: {}", dir.display(), Plight::of(source).remedy(dir))]
     Create {
-        /// The folder.
+        /// The folder as it was given on the command line or in the settings.
         dir: PathBuf,
         /// What the system said.
         #[source]
@@ -270,9 +270,9 @@ pub enum GitError {
     /// A status line does not begin with its context.
     #[error("the note line {line:?} does not begin with its context {context:?} and a colon")]
     NoteLine {
-        /// The context.
+        /// The context of the status that did not fit.
         context: String,
-        /// The line.
+        /// The line of the note, as it was read.
         line: String,
     },
 }

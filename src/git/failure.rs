@@ -17,13 +17,20 @@ use super::error::GitError;
 #[derive(Debug)]
 pub(super) enum Failure {
     /// An HTTP status that is not 200.
-    Status { status: u16, location: Option<String> },
+    Status {
+        status: u16,
+        location: Option<String>,
+    },
     /// An answer of the wrong content type.
-    NotGit { content_type: String },
-    /// No answer.
+    NotGit {
+        content_type: String,
+    },
     Wire(WireError),
     /// The SSH client ended before the exchange did.
-    Ssh { code: Option<i32>, stderr: String },
+    Ssh {
+        code: Option<i32>,
+        stderr: String,
+    },
     /// The SSH client could not be run.
     SshProgram(io::Error),
     /// The server itself said why it gave up, in the middle of its answer.
@@ -31,7 +38,9 @@ pub(super) enum Failure {
     /// A time limit was passed.
     TimedOut(String),
     /// More was sent than is accepted.
-    TooLarge { limit_bytes: u64 },
+    TooLarge {
+        limit_bytes: u64,
+    },
     /// There is no password now, for this reason.
     NoPassword(String),
     /// No client has been registered.

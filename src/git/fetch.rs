@@ -40,7 +40,7 @@ pub struct Heads {
 /// The heads that a fetch could not bring, for a reason that passes or is not certain yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Late {
-    /// Branches, and why.
+    /// Branches that could not be taken, and why.
     pub branches: BTreeMap<BranchName, String>,
     /// Pull requests, and why.
     pub pulls: BTreeMap<u64, String>,
@@ -51,7 +51,7 @@ pub struct Late {
 pub struct Lost {
     /// Branches: the commit that should be there, and what is wrong, with the remedy.
     pub branches: BTreeMap<BranchName, (CommitId, String)>,
-    /// Pull requests, likewise.
+    /// Pull requests whose head could not be taken, with that head and why.
     pub pulls: BTreeMap<u64, (CommitId, String)>,
 }
 

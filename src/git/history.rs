@@ -15,7 +15,7 @@ const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// A commit, without its tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitInfo {
-    /// The commit.
+    /// The commit that this is about.
     pub id: CommitId,
     /// The author's name, without the mail address.
     pub author: String,

@@ -33,7 +33,7 @@ pub struct TreeEntry {
     pub blob: BlobId,
     /// The size of the content in bytes; zero for a submodule.
     pub size_bytes: u64,
-    /// What it is.
+    /// What it is: a file, a folder, a link, a submodule.
     pub kind: EntryKind,
 }
 

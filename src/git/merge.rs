@@ -35,7 +35,7 @@ const MAX_BASES: usize = 16;
 /// The message of every result.
 const MESSAGE: &str = "What merging the pull request would give, made by beamline\n";
 
-/// What merging gives.
+/// What merging a head into a base gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Merge {
     /// This commit has the result. It is the head itself when the head already has the base in it, and

@@ -38,7 +38,7 @@ pub struct Mirror {
 /// Whether a file watcher looks into subfolders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recursion {
-    /// It does.
+    /// It does, and is looked for in all that was fetched.
     Yes,
     /// It looks at the folder's own entries only.
     No,

@@ -75,7 +75,7 @@ impl Reader {
 /// What a blob holds, as far as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// All of it.
+    /// The whole content, as bytes.
     Bytes(Vec<u8>),
     /// More than is read.
     TooLarge {

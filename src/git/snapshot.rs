@@ -18,16 +18,16 @@ use super::reader::Reader;
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A regular file.
+    /// A regular file, whether it may be executed or not.
     File(BlobId),
     /// A symbolic link or a submodule, there or where a folder on the way should be.
     Obstacle {
-        /// Where it stands.
+        /// Its path, relative to the repository.
         path: String,
         /// What it is; never a regular file.
         kind: EntryKind,
     },
-    /// A folder.
+    /// A folder, which holds what lies below its path.
     Folder,
 }
 

@@ -62,7 +62,6 @@ struct Shared {
     taken: Mutex<BTreeMap<u64, Arc<Place>>>,
 }
 
-/// One connection's place.
 #[derive(Debug, Default)]
 struct Place {
     /// The event at which the connection was last heard of.

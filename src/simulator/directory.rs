@@ -30,7 +30,7 @@ pub struct Application {
 /// A group of the directory: what it is granted, its members have.
 #[derive(Clone, Debug)]
 pub struct PrincipalGroup {
-    /// Its object id.
+    /// The object id of its service principal, which role assignments name.
     pub id: Uuid,
     /// Object ids of its members; other groups may be among them.
     pub members: Vec<Uuid>,
@@ -66,7 +66,6 @@ impl Registration {
     }
 }
 
-/// The directory.
 #[derive(Debug)]
 pub(super) struct Directory {
     clock: Clock,

@@ -63,7 +63,7 @@ pub enum FaultEffect {
     LoseAnswer,
     /// The connection breaks, as for [`FaultEffect::LoseAnswer`], before or after the request is executed.
     Reset {
-        /// When it breaks.
+        /// At which moment of the request it breaks.
         moment: Moment,
     },
     /// The request is executed, and only the beginning of the answer's body arrives.
@@ -95,7 +95,7 @@ pub enum FaultEffect {
     /// The write is accepted, and the property at this JSON pointer (below the resource, such as
     /// `/properties/minimumTlsVersion`) keeps its old value, or none.
     IgnoreProperty {
-        /// The JSON pointer.
+        /// The JSON pointer (RFC 6901) of what is changed.
         pointer: String,
     },
     /// The write of a compute is refused as if the quota of its VM family was used up.

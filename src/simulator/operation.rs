@@ -102,14 +102,13 @@ pub(super) enum Outcome {
     Canceled,
 }
 
-/// One operation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Operation {
     pub(super) id: Uuid,
     pub(super) target: ResourceId,
     pub(super) effect: Effect,
     pub(super) started: Timestamp,
-    /// `None`: never.
+    /// When the operation ends; `None` where it never does.
     pub(super) ends: Option<Timestamp>,
     pub(super) outcome: Outcome,
     pub(super) phase: Phase,

@@ -10,7 +10,7 @@ use beamline_base::clock::Clock;
 /// How a world behaves. [`WorldOptions::new`] gives the defaults; the `with_…` methods change one thing.
 #[derive(Clone, Debug)]
 pub struct WorldOptions {
-    /// Time, passed in.
+    /// The clock that everything goes by, so that tests own time.
     pub clock: Clock,
     /// From which every id and every variation is drawn.
     pub seed: u64,
@@ -50,13 +50,13 @@ impl WorldOptions {
         }
     }
 
-    /// With another seed.
+    /// The same with another seed, from which everything drawn follows.
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// With another latency.
+    /// The same with another latency before each answer.
     #[must_use]
     pub fn with_latency(self, latency: Latency) -> Self {
         Self { latency, ..self }
@@ -110,7 +110,7 @@ impl WorldOptions {
 pub enum Latency {
     /// Operations are accepted as in Azure, and have ended when they are first looked at.
     None,
-    /// Realistic provisioning times.
+    /// Provisioning takes as long as in Azure, divided by a speed.
     Realistic {
         /// By which they are divided, `Retry-After` (never below one second) as well.
         factor: f64,

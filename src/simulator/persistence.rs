@@ -129,7 +129,6 @@ pub(super) struct Snapshot {
     resources: Vec<Kept>,
 }
 
-/// Takes a snapshot.
 pub(super) fn snapshot(state: &State) -> Snapshot {
     let (operations, operations_started) = state.operations.remembered();
     let limits = state.quota.limits.iter();

@@ -27,7 +27,7 @@ pub struct RequestRecord {
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestClass {
-    /// Azure Resource Manager.
+    /// Azure Resource Manager, the control plane.
     Arm,
     /// A token, from Entra or from the instance metadata service.
     Token,

@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 pub struct Scenario {
     /// Faults that wait for their requests, in this order.
     pub faults: Vec<Fault>,
-    /// Limits of cores.
+    /// Limits of cores for each family and region; what is not listed has Azure's default.
     pub quota: Vec<QuotaLimit>,
     /// Applications that may sign in.
     pub applications: Vec<ScenarioApplication>,
@@ -37,7 +37,7 @@ pub struct QuotaLimit {
     pub location: String,
     /// The VM family as `vmSizes` spells it, for example `standardDSv3Family`.
     pub family: String,
-    /// The limit.
+    /// The limit, in cores.
     pub cores: u64,
 }
 
@@ -45,9 +45,9 @@ pub struct QuotaLimit {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioApplication {
-    /// Its client id.
+    /// The client id with which it signs in.
     pub client_id: String,
-    /// Its secret.
+    /// The secret with which it signs in; `None` for managed identities.
     #[serde(default)]
     pub secret: Option<SecretString>,
     /// Its roles: `{role, scope}`.
@@ -59,7 +59,7 @@ pub struct ScenarioApplication {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioGroup {
-    /// Its object id.
+    /// The object id of its service principal, which role assignments name.
     pub id: Uuid,
     /// Client ids of registered applications, or object ids of any principals.
     #[serde(default)]

@@ -150,7 +150,7 @@ impl Server {
         Ok(Self { address, ca_pem, handle, task })
     }
 
-    /// `https://localhost:PORT`.
+    /// The address without a path: `https://localhost:PORT`.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("https://localhost:{}", self.address.port())

@@ -25,7 +25,7 @@ pub struct StateFile {
 pub enum Saved {
     /// The file holds the world of now.
     Written,
-    /// It did already.
+    /// It said the same already; nothing was written.
     Unchanged,
 }
 

@@ -20,7 +20,7 @@ pub struct Command {
     pub pull_request: PullRequestNumber,
     /// The comment in which it stands.
     pub comment: CommentId,
-    /// Who asks.
+    /// Who asks, by the forge's account.
     pub author: Author,
     /// When it was written, by the forge's clock; `None` in journals of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub struct Command {
     /// Digest of the comment as it was read.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body_digest: String,
-    /// What for.
+    /// What is asked for in the comment's first command.
     pub wish: Wish,
     /// What for beside that, in the lines below.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -81,7 +81,7 @@ pub enum Wish {
     Help,
     /// Something that is no command, with what is wrong about it.
     Unclear {
-        /// A sentence.
+        /// A sentence that ends with what may be written.
         problem: String,
     },
 }

@@ -122,7 +122,7 @@ impl Store {
         let _ = watching.wait_for(|state| *state == Writability::Writable).await;
     }
 
-    /// Follows [`Store::writability`].
+    /// Follows [`Store::writability`]: each change is seen once.
     #[must_use]
     pub fn watch_writability(&self) -> watch::Receiver<Writability> {
         self.health.watch()

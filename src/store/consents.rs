@@ -28,14 +28,14 @@ const MAX_CONSENTS: i64 = 1_000;
 pub struct Shown {
     /// The proposed commit that it speaks of.
     pub head: CommitId,
-    /// What needs consent.
+    /// What needs consent, each with the ARM id that it had.
     pub asked: Vec<Asked>,
 }
 
 /// A comment that was there for people to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Showing {
-    /// What it showed.
+    /// What the plan's comment showed when it was last written.
     pub shown: Shown,
     /// Since when, by the forge's clock.
     pub at: Timestamp,
@@ -46,9 +46,9 @@ pub struct Showing {
 /// A consent that stands in a comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenConsent {
-    /// The pull request.
+    /// The pull request on which it stands.
     pub pull_request: PullRequestNumber,
-    /// The comment.
+    /// The comment, by the forge's id.
     pub comment: CommentId,
     /// The address that may be destroyed.
     pub target: Address,
@@ -56,7 +56,7 @@ pub struct GivenConsent {
     pub head: CommitId,
     /// What the address was in Azure then.
     pub id: ResourceId,
-    /// Who wrote it.
+    /// Who wrote it, by the forge's account.
     pub author: Author,
     /// Digest of the comment as it was read.
     pub body_digest: String,

@@ -16,7 +16,7 @@ use crate::resources::EnvironmentName;
 /// What is remembered of an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentRecord {
-    /// Its name.
+    /// The name, by which everything about it is found.
     pub environment: EnvironmentName,
     /// The file that defines it.
     pub path: String,
@@ -34,10 +34,10 @@ pub struct EnvironmentRecord {
     pub updated_at: Timestamp,
 }
 
-/// A complete apply.
+/// An apply that left everything as declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// The commit.
+    /// The commit that this is about.
     pub commit: CommitId,
     /// The definition at that commit.
     pub input_digest: InputDigest,
@@ -46,11 +46,11 @@ pub struct Applied {
 /// An apply that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// The commit.
+    /// The commit that this is about.
     pub commit: CommitId,
     /// The definition at that commit; `None` when it was gone or could not be read.
     pub input_digest: Option<InputDigest>,
-    /// How it ended.
+    /// How it ended, as the journal keeps it.
     pub end: RunEnd,
 }
 
@@ -99,11 +99,11 @@ impl Claim {
 /// Who has a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimHolder {
-    /// The environment.
+    /// The environment that this is about.
     pub environment: EnvironmentName,
     /// The file that defines it.
     pub path: String,
-    /// The claim.
+    /// What is claimed, in the spelling under which equal ones meet.
     pub claim: Claim,
 }
 

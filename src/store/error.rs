@@ -16,7 +16,7 @@ pub enum StoreError {
         plight.remedy(path)
     )]
     Unwritable {
-        /// The file.
+        /// The journal's file.
         path: PathBuf,
         /// What is the matter.
         plight: Plight,
@@ -27,7 +27,7 @@ pub enum StoreError {
     /// The path cannot be written as text.
     #[error("the path of the journal, {}, is not UTF-8: choose another", path.display())]
     Path {
-        /// The file.
+        /// The journal's file.
         path: PathBuf,
     },
     /// The file is no database, or a damaged one.
@@ -37,9 +37,9 @@ pub enum StoreError {
         path.display()
     )]
     Damaged {
-        /// The file.
+        /// The journal's file.
         path: PathBuf,
-        /// What SQLite found.
+        /// The first thing that SQLite's own check found.
         finding: String,
     },
     /// A newer version of beamline has changed the file's tables.
@@ -49,9 +49,9 @@ pub enum StoreError {
         path.display()
     )]
     NewerSchema {
-        /// The file.
+        /// The journal's file.
         path: PathBuf,
-        /// Its schema version.
+        /// The schema version that it has; newer than ours.
         found: i64,
         /// The newest that this program knows.
         known: i64,
@@ -62,7 +62,7 @@ pub enum StoreError {
         path.display()
     )]
     OlderSchema {
-        /// The file.
+        /// The journal's file.
         path: PathBuf,
     },
     /// Another process kept the write right for too long.
@@ -73,7 +73,7 @@ pub enum StoreError {
         path.display()
     )]
     Busy {
-        /// The file.
+        /// The journal's file.
         path: PathBuf,
         /// What the database said.
         #[source]
@@ -86,7 +86,7 @@ pub enum StoreError {
         path.display()
     )]
     Gone {
-        /// The file.
+        /// The journal's file.
         path: PathBuf,
         /// What happened to it, as a clause.
         what: &'static str,
@@ -100,7 +100,7 @@ pub enum StoreError {
         path.display()
     )]
     Occupied {
-        /// The file.
+        /// The journal's file.
         path: PathBuf,
         /// Why the lock cannot be taken again.
         lock: LockError,
@@ -123,9 +123,9 @@ pub enum StoreError {
          (journal.sqlite in the state folder) away, which costs history only"
     )]
     Unreadable {
-        /// The table.
+        /// The table in which the row stands.
         table: &'static str,
-        /// The column.
+        /// The column that cannot be read.
         column: &'static str,
         /// What is wrong with the value.
         #[source]
@@ -134,7 +134,7 @@ pub enum StoreError {
     /// A run that never began, or has ended, was written to.
     #[error("run {run} is not under way: it never began or has ended")]
     NotUnderWay {
-        /// The run.
+        /// The id of the run that has ended or never began.
         run: String,
     },
 }

@@ -11,7 +11,6 @@ use std::path::Path;
 /// Whose disk it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Locality {
-    /// This machine's alone.
     Local,
     /// Another machine's, or one that several machines share; its name.
     Network(String),

@@ -43,7 +43,7 @@ pub struct Acceptance {
 /// What has a new head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// A branch.
+    /// The head of a branch of the repository itself.
     Head(BranchName),
     /// A branch whose head cannot be looked into for a reason that does not pass. What it changes stays
     /// to be found at the next head: that one is compared with the last that could be looked into.

@@ -27,7 +27,7 @@ const MAX_ROWS: usize = 500;
 /// A webhook, as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// The forge: `github`.
+    /// The forge, by the segment of its webhooks: `github`.
     pub forge: String,
     /// The forge's id of it.
     pub delivery_id: DeliveryId,
@@ -37,7 +37,7 @@ pub struct Delivery {
     pub body_digest: String,
     /// What to look at beside Git.
     pub about: Option<About>,
-    /// When it arrived.
+    /// When it arrived, by the clock of this machine.
     pub received_at: Timestamp,
 }
 
@@ -86,7 +86,7 @@ pub struct DeliveryNumber(pub i64);
 pub struct PendingDelivery {
     /// Its place in the inbox.
     pub number: DeliveryNumber,
-    /// What arrived.
+    /// What arrived, as it was believed then.
     pub delivery: Delivery,
 }
 

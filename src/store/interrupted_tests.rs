@@ -110,7 +110,6 @@ impl Bench {
         make_plan(&self.wanted(), &self.arm).await.unwrap().plan
     }
 
-    /// Plans and applies.
     async fn apply(&self, fence: Fence) -> Report {
         let planned = make_plan(&self.wanted(), &self.arm).await.unwrap();
         let run = run_record(&self.wanted(), &planned.plan, RunKind::Apply, &self.arm);

@@ -22,7 +22,7 @@ pub enum Line {
 }
 
 impl Line {
-    /// The pull request.
+    /// The pull request on which it stands.
     #[must_use]
     pub fn pull_request(&self) -> Option<PullRequestNumber> {
         match self {

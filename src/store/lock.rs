@@ -43,11 +43,11 @@ const BETWEEN_READINGS: Duration = Duration::from_millis(10);
 /// Who has the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occupant {
-    /// Its process.
+    /// The id of the process that holds it.
     pub pid: u32,
     /// What it was started as, without arguments, which may hold secrets.
     pub command: String,
-    /// Since when.
+    /// Since when, by the clock that the type names.
     pub since: Timestamp,
 }
 
@@ -57,7 +57,7 @@ pub enum LockError {
     /// Another process has it.
     #[error("the state folder {} is in use by {}", folder.display(), described(occupant.as_ref(), *pid))]
     Taken {
-        /// The folder.
+        /// The folder as it was given on the command line or in the settings.
         folder: PathBuf,
         /// Who has it, where that is known for certain.
         occupant: Option<Occupant>,
@@ -71,7 +71,7 @@ pub enum LockError {
         folder.display()
     )]
     Network {
-        /// The folder.
+        /// The folder as it was given on the command line or in the settings.
         folder: PathBuf,
         /// The name of the file system.
         kind: String,

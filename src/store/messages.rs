@@ -25,13 +25,13 @@ const MAX_ERROR_CHARS: usize = 500;
 /// For how long writes are remembered to be counted.
 const WRITES_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Something to say.
+/// Something to say on a pull request beside its statuses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "message")]
 pub enum Message {
     /// The comment with the plan; a newer one takes its place.
     Plan {
-        /// Where.
+        /// The pull request on which it is said.
         pull_request: PullRequestNumber,
         /// Markdown, without the marker.
         body: String,
@@ -41,14 +41,14 @@ pub enum Message {
     },
     /// That a comment was read.
     Acknowledgement {
-        /// Where.
+        /// The pull request on which it is said.
         pull_request: PullRequestNumber,
-        /// The comment.
+        /// The comment, by the forge's id.
         comment: CommentId,
     },
     /// An answer to a comment.
     Reply {
-        /// Where.
+        /// The pull request on which it is said.
         pull_request: PullRequestNumber,
         /// The comment that is answered.
         comment: CommentId,
@@ -77,7 +77,7 @@ impl Message {
 pub struct OutgoingMessage {
     id: i64,
     version: i64,
-    /// What is said.
+    /// What is said, and where.
     pub message: Message,
     /// The comment that an earlier message of this key stands in.
     pub remote: Option<CommentId>,

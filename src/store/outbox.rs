@@ -27,9 +27,9 @@ pub struct OutgoingId(pub i64);
 /// A status that waits for the forge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Its id.
+    /// The id, which is never used again.
     pub id: OutgoingId,
-    /// The status.
+    /// The status as it is to stand.
     pub status: Status,
     /// How often its delivery has failed.
     pub attempts: u32,
@@ -40,7 +40,7 @@ pub struct Outgoing {
 /// Which statuses may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// All.
+    /// Finals, required checks and all the rest.
     All,
     /// Last words only: what may be written to the forge within an hour is nearly used up.
     Finals,

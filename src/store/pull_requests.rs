@@ -25,7 +25,7 @@ use crate::resources::EnvironmentName;
 /// A pull request, as it was last planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullRequestRecord {
-    /// Its number.
+    /// The number that the forge gave it, from 1.
     pub number: PullRequestNumber,
     /// The proposed commit, on which its statuses stand.
     pub head: CommitId,
@@ -52,11 +52,11 @@ pub struct PullRequestRecord {
 /// A plan that stands in a comment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaidPlan {
-    /// The proposed commit.
+    /// The commit that is proposed, as the forge last said.
     pub head: CommitId,
     /// The head of the base branch that it was merged into.
     pub base: CommitId,
-    /// Markdown.
+    /// The text that is said, in Markdown.
     pub text: String,
 }
 

@@ -30,9 +30,9 @@ impl fmt::Display for WorkId {
 /// One environment to look at, before it has a place in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewWork {
-    /// What for.
+    /// What for: to plan, or to apply.
     pub kind: RunKind,
-    /// The environment.
+    /// The environment that this is about.
     pub environment: EnvironmentName,
     /// The file that defines it, or did.
     pub path: String,
@@ -47,17 +47,17 @@ pub struct NewWork {
 /// One environment to look at, at one commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// Its id.
+    /// The id, which is never used again.
     pub id: WorkId,
-    /// The commit.
+    /// The commit that this is about.
     pub commit: CommitId,
     /// The commit whose files are read: the commit itself, or the merge result of a pull request.
     pub reads: CommitId,
     /// What the commit was seen on.
     pub line: Line,
-    /// What for.
+    /// What for: to plan, or to apply.
     pub kind: RunKind,
-    /// The environment.
+    /// The environment that this is about.
     pub environment: EnvironmentName,
     /// The file that defines it, or did.
     pub path: String,
@@ -67,27 +67,27 @@ pub struct Work {
     pub input_digest: Option<InputDigest>,
     /// What its head brought beside it that nobody acts on, as sentences without the last full stop.
     pub remark: Option<String>,
-    /// Where it stands.
+    /// Where it stands between queued and ended.
     pub state: WorkState,
     /// When it was queued.
     pub queued_at: Timestamp,
-    /// When it ended.
+    /// When it ended, by this machine's clock; `None` until then.
     pub ended_at: Option<Timestamp>,
 }
 
 /// Where a work item stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkState {
-    /// It waits.
+    /// It waits for its turn, or to be tried again.
     Queued,
     /// A worker has it, or had it when the process was killed.
     Running {
         /// Its run in the journal, once there is one.
         run: Option<RunId>,
     },
-    /// It is over.
+    /// It is over, and never begins again.
     Ended {
-        /// How.
+        /// How it ended, as the journal keeps it.
         end: RunEnd,
         /// A sentence for people.
         summary: String,
@@ -121,11 +121,11 @@ pub type Aggregate<'a> = &'a (dyn Fn(&[Work]) -> Vec<Status> + Send + Sync);
 pub enum EnvironmentChange {
     /// It stays as it is: nothing was applied.
     None,
-    /// It is replaced.
+    /// It is replaced by this record.
     Save(Box<EnvironmentRecord>),
     /// It is replaced, and the memory of the name that the environment had before is forgotten.
     Rename {
-        /// The former name.
+        /// The name under which it was remembered before.
         from: EnvironmentName,
         /// What is remembered from now on.
         record: Box<EnvironmentRecord>,
@@ -137,11 +137,11 @@ pub enum EnvironmentChange {
 /// How a work item ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// How.
+    /// How it ended, as the journal keeps it.
     pub end: RunEnd,
     /// A sentence for people.
     pub summary: String,
-    /// When.
+    /// When, by the clock of this machine.
     pub now: Timestamp,
     /// What the forge is to be told of the item itself.
     pub statuses: Vec<Status>,

@@ -13,7 +13,7 @@ pub enum Writability {
     Writable,
     /// It cannot. It is tried again every few seconds, also when nobody writes.
     Unwritable {
-        /// Since when.
+        /// Since when, by the clock that the type names.
         since: Timestamp,
         /// Why, and what to do about it: one sentence that names the file.
         why: String,
@@ -44,7 +44,6 @@ impl Health {
         self.state.subscribe()
     }
 
-    /// Something was written.
     pub(super) fn well(&self) {
         let was = self.state.send_replace(Writability::Writable);
         if let Writability::Unwritable { since, .. } = was {

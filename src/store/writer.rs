@@ -43,7 +43,6 @@ type Change = Box<dyn for<'w> FnOnce(&'w mut Writer) -> BoxFuture<'w, ()> + Send
 
 /// What the writer is asked to do.
 pub(super) enum Job {
-    /// To change something.
     Change(Change),
     /// To let go of the file, and say so.
     Close(oneshot::Sender<()>),
@@ -63,7 +62,7 @@ pub(super) enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
     Yes,
-    /// It only reads.
+    /// It only reads, and commits nothing.
     No,
 }
 

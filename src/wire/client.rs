@@ -83,13 +83,13 @@ pub enum WireError {
     /// A stream stayed silent for too long.
     #[error("{host} sent nothing for {} s", STREAM_SILENCE.as_secs())]
     Silent {
-        /// Host and port.
+        /// Host and port, as the URL has them.
         host: String,
     },
     /// The answer is larger than what is accepted.
     #[error("the answer of {host} is larger than {limit_bytes} bytes")]
     TooLarge {
-        /// Host and port.
+        /// Host and port, as the URL has them.
         host: String,
         /// The limit that was passed.
         limit_bytes: usize,
@@ -97,7 +97,7 @@ pub enum WireError {
     /// The request itself could not be formed.
     #[error("the request to {host} is not valid HTTP")]
     Invalid {
-        /// Host and port.
+        /// Host and port, as the URL has them.
         host: String,
         /// What the transport said.
         #[source]
@@ -228,13 +228,13 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The status code.
+    /// The status code of the answer that counts, after redirects.
     #[must_use]
     pub fn status(&self) -> http::StatusCode {
         self.head.status()
     }
 
-    /// The header fields.
+    /// The header fields of the answer; trailers are not read.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.head.headers()

@@ -17,7 +17,7 @@ pub enum Renewal {
     WhenRefused(String),
     /// By a restart; what it is: a copy that the service manager made at the start, or a variable.
     ByRestart(String),
-    /// It does not.
+    /// It is what it was at the start, as long as the process lives.
     Never,
 }
 

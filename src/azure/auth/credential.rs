@@ -21,16 +21,16 @@ pub enum Credential {
         /// The file with the federated token; read again for every token.
         token_file: PathBuf,
     },
-    /// An application's secret.
+    /// An application that signs in with a secret.
     ClientSecret {
         /// The directory (tenant) id.
         tenant: String,
         /// The application's client id.
         client_id: String,
-        /// The secret's value.
+        /// The value, read again when the issuer refuses it.
         secret: Renewable,
     },
-    /// An application's certificate.
+    /// An application that signs in with a certificate.
     ClientCertificate {
         /// The directory (tenant) id.
         tenant: String,

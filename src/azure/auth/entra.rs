@@ -33,7 +33,6 @@ const TIME_LIMIT: Duration = Duration::from_secs(120);
 /// The longest life of a token that is believed; a managed identity's lives a day.
 const LONGEST_LIFE: Duration = Duration::from_secs(48 * 60 * 60);
 
-/// A fresh token.
 pub(super) struct Fresh {
     pub(super) token: SecretString,
     /// When it was asked for: its life began later.

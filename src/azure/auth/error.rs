@@ -19,12 +19,12 @@ pub enum TokenError {
         /// What is wrong with it.
         message: String,
     },
-    /// The issuer refused.
+    /// The issuer refused the credential itself.
     #[error("{message} (no token for `{credential}`, HTTP {status})")]
     Refused {
         /// The credential's name in the configuration.
         credential: &'static str,
-        /// The HTTP status.
+        /// The HTTP status of the refusal.
         status: u16,
         /// What the issuer said, without its request's secrets.
         message: String,
@@ -53,7 +53,7 @@ pub enum TokenError {
     Undescribed {
         /// The cloud's name in the configuration.
         cloud: String,
-        /// What came instead.
+        /// What came instead of a token, cut to what fits a line.
         message: String,
     },
 }

@@ -47,14 +47,14 @@ pub enum Polled {
         /// Azure's word for the state, for example `InProgress`, `Creating`.
         state: String,
     },
-    /// It ended well.
+    /// It ended well, and its effect can be read.
     Done {
         /// The final resource, where the look itself gave it ([`Style::Location`], [`Style::Resource`]).
         body: Option<Value>,
     },
     /// It failed or was cancelled; the resource may exist nevertheless.
     Failed {
-        /// Why.
+        /// Why it ended badly, in Azure's words.
         error: AzureProblem,
     },
 }

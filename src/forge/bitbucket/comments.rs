@@ -22,7 +22,6 @@ struct Listed {
     id: u64,
     #[serde(default)]
     deleted: bool,
-    /// Not published yet.
     #[serde(default)]
     pending: bool,
     created_on: Option<String>,

@@ -26,7 +26,6 @@ struct Push {
 
 #[derive(Deserialize)]
 struct Delete {
-    /// The short name.
     #[serde(rename = "ref")]
     reference: String,
     ref_type: String,

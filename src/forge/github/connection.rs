@@ -33,13 +33,13 @@ pub struct Options {
     /// The root of the REST API: `https://api.github.com`, or `https://<host>/api/v3` of an Enterprise
     /// Server. Plain http is accepted for this machine only.
     pub api: String,
-    /// The repository.
+    /// The repository on its forge.
     pub repository: Repository,
-    /// Who asks.
+    /// As whom the forge is asked: a token, or an App.
     pub access: Access,
 }
 
-/// Who asks.
+/// As whom the forge is asked: a token, or an App.
 #[derive(Clone, Debug)]
 pub enum Access {
     /// Whoever has this token: a fine-grained or classic personal access token.

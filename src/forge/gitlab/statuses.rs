@@ -59,11 +59,10 @@ struct Job {
 /// The state of a job that GitLab refused to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// `pending`
+    /// GitLab's `pending`: nothing has begun.
     Pending,
-    /// `running`
+    /// GitLab's `running`: it is under way.
     Running,
-    /// Another one.
     Other,
 }
 

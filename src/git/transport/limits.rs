@@ -85,7 +85,6 @@ impl Limits {
         self.wait_at_most(self.patience.silence, "it sent nothing", work)
     }
 
-    /// Counts what arrived.
     pub(super) fn count(&mut self, bytes: usize) -> Result<(), Failure> {
         self.received_bytes = self.received_bytes.saturating_add(bytes as u64);
         if self.received_bytes > self.limit_bytes {

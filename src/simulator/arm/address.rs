@@ -70,7 +70,6 @@ impl Typed {
     }
 }
 
-/// Reads a path.
 pub(super) fn parse(path: &str) -> Result<Address, ArmError> {
     let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
     if segments.len() > MAX_SEGMENTS {

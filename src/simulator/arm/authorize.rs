@@ -24,7 +24,6 @@ pub(super) struct Needed {
 /// Which entries of a list the caller sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sight {
-    /// All of them.
     All,
     /// Those that the caller may read: ARM filters what it lists over a whole subscription.
     Permitted,

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use crate::http::Reply;
 
-/// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ArmError {
     pub(crate) status: u16,
@@ -21,7 +20,6 @@ struct More {
     challenge: Option<String>,
 }
 
-/// A further cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Detail {
     code: String,

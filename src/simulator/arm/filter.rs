@@ -2,7 +2,6 @@
 
 use super::ArmError;
 
-/// A conjunction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     clauses: Vec<Clause>,

@@ -14,7 +14,6 @@ use crate::state::State;
 use crate::times::Deed;
 use beamline_base::id::ResourceId;
 
-/// What begins.
 pub(crate) struct Start<'a> {
     pub(crate) id: &'a ResourceId,
     pub(crate) style: &'a Style,

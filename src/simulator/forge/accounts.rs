@@ -9,11 +9,11 @@ use fastrand::Rng;
 pub enum Permission {
     /// Nothing: the repository is private.
     None,
-    /// Look, and comment.
+    /// May look and comment, and not push.
     Read,
     /// Push, and set statuses.
     Write,
-    /// Everything.
+    /// May do everything, also change rights and settings.
     Admin,
 }
 

@@ -5,20 +5,42 @@
 pub(super) enum Change {
     /// The webhook was set up.
     Ping,
-    /// A branch moved.
-    Push { branch: String, before: Option<String>, after: Option<String>, by: String },
+    Push {
+        branch: String,
+        before: Option<String>,
+        after: Option<String>,
+        by: String,
+    },
     /// Something happened to a pull request.
-    PullRequest { number: u64, deed: PullDeed, by: String },
+    PullRequest {
+        number: u64,
+        deed: PullDeed,
+        by: String,
+    },
     /// Something happened to a comment.
-    Comment { id: u64, deed: Deed },
+    Comment {
+        id: u64,
+        deed: Deed,
+    },
     /// A review was submitted.
-    Review { id: u64 },
+    Review {
+        id: u64,
+    },
     /// A status was accepted.
-    Status { id: u64 },
+    Status {
+        id: u64,
+    },
     /// Something happened to a check run.
-    CheckRun { id: u64, deed: Deed },
+    CheckRun {
+        id: u64,
+        deed: Deed,
+    },
     /// A merge queue asks for checks of what it would merge.
-    MergeGroup { branch: String, head: String, base: String },
+    MergeGroup {
+        branch: String,
+        head: String,
+        base: String,
+    },
 }
 
 /// What happened to a comment or a check run.

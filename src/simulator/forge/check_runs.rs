@@ -9,15 +9,15 @@ use super::state::State;
 /// A remark on lines of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotation {
-    /// The file.
+    /// The file, relative to the repository.
     pub path: String,
     /// The first line, from 1.
     pub start_line: u64,
-    /// The last line.
+    /// The last line that is meant, counted from 1.
     pub end_line: u64,
     /// `notice`, `warning` or `failure`.
     pub level: String,
-    /// What is said.
+    /// What is said about these lines, in plain text.
     pub message: String,
 }
 

@@ -20,7 +20,6 @@ pub(super) type Handler = fn(&mut State, &Call) -> Result<Answer, Answer>;
 /// What an endpoint asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// Nothing at all.
     Nothing,
     /// The JWT of a GitHub App.
     App,
@@ -30,7 +29,6 @@ pub(super) enum Needs {
     Repository(Permission),
 }
 
-/// One endpoint.
 pub(super) struct Route {
     pub(super) method: Method,
     /// With `{name}` for a segment.
@@ -52,13 +50,13 @@ pub(super) const fn route(
 /// How a credential may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scheme {
-    /// `Authorization: Bearer …`
+    /// The token in `Authorization: Bearer …`
     Bearer,
-    /// `Authorization: token …`
+    /// The token in `Authorization: token …`
     Token,
     /// `Authorization: Basic …`, the token as the password.
     Basic,
-    /// `PRIVATE-TOKEN: …`
+    /// The token in a header of its own, `PRIVATE-TOKEN: …`
     PrivateToken,
 }
 
@@ -70,7 +68,6 @@ pub(super) enum Refused {
     RevokedToken,
     /// The repository, as the path names it, is not there (or not for the caller).
     NoRepository,
-    /// No such endpoint.
     NoEndpoint,
     Forbidden,
     /// The repository is archived, and this is a write.
@@ -122,7 +119,6 @@ pub(super) enum Validators {
     Free,
     /// It does; a 304 counts as a request.
     Counted,
-    /// It does not.
     None,
 }
 
@@ -171,7 +167,6 @@ pub(super) fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Caller {
     pub(super) login: String,

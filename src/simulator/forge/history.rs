@@ -11,9 +11,9 @@ use super::check_runs::Annotation;
 pub enum Shown {
     /// Not finished: pending, queued, running.
     Unfinished,
-    /// Green.
+    /// Green: it may be merged.
     Success,
-    /// Red.
+    /// Red: required checks keep it from being merged.
     Failure,
     /// Finished, neither green nor red.
     Neutral,
@@ -24,59 +24,59 @@ pub enum Shown {
 pub enum Seen {
     /// A status was accepted.
     Status {
-        /// The commit.
+        /// The commit that this is about.
         commit: String,
         /// The context (Bitbucket: the name; Azure DevOps: `genre/name`).
         context: String,
-        /// The forge's word.
+        /// The forge's own word for how it stands.
         state: String,
-        /// What it means.
+        /// What that means to people: green, red, or yellow.
         shown: Shown,
-        /// The text.
+        /// The text that people see beside it.
         description: String,
-        /// The link.
+        /// Where the status leads; `None` without a link.
         target: Option<String>,
         /// Azure DevOps: the pull request, when the status is on it and not on the commit.
         pull_request: Option<u64>,
     },
     /// A comment was written, or written anew.
     Comment {
-        /// The pull request.
+        /// The pull request on which it stands.
         pull_request: u64,
-        /// The comment.
+        /// The comment, by the forge's id.
         id: u64,
-        /// Who wrote it.
+        /// Who wrote it, by the forge's account.
         author: String,
-        /// The whole text.
+        /// The whole text, in the forge's markup.
         body: String,
     },
     /// A comment was deleted.
     CommentDeleted {
-        /// The pull request.
+        /// The pull request on which it stands.
         pull_request: u64,
-        /// The comment.
+        /// The comment, by the forge's id.
         id: u64,
     },
     /// A check run was made or changed.
     CheckRun {
-        /// The commit.
+        /// The commit that this is about.
         commit: String,
-        /// Its name.
+        /// The name by which branch protection requires it.
         name: String,
-        /// What it means.
+        /// What that means to people: green, red, or yellow.
         shown: Shown,
-        /// The heading.
+        /// The heading of the run's page.
         title: String,
-        /// The text.
+        /// The text that people see beside it.
         summary: String,
         /// All annotations so far.
         annotations: Vec<Annotation>,
     },
     /// Somebody reacted to a comment.
     Reaction {
-        /// The comment.
+        /// The comment, by the forge's id.
         comment: u64,
-        /// Who.
+        /// The login of the account.
         author: String,
         /// The forge's word for the emoji.
         content: String,
@@ -86,9 +86,9 @@ pub enum Seen {
 /// Something that could be seen from a moment on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sight {
-    /// The moment.
+    /// When people could see it, by the clock of the world.
     pub at: Timestamp,
-    /// What.
+    /// What people saw from then on.
     pub seen: Seen,
 }
 
@@ -97,7 +97,7 @@ pub struct Sight {
 pub enum Problem {
     /// The last that was said of a commit in a context is that it is not finished.
     EndsUnfinished {
-        /// The commit.
+        /// The commit that this is about.
         commit: String,
         /// The context, or the name of the check run.
         context: String,
@@ -105,18 +105,18 @@ pub enum Problem {
     /// After a final status came an unfinished one that is older: its text and link were seen before the
     /// final one, or its link is the final one's.
     FinalOvertaken {
-        /// The commit.
+        /// The commit that this is about.
         commit: String,
-        /// The context.
+        /// The context under which the status stands.
         context: String,
         /// The text of the older one.
         description: String,
     },
     /// More contexts of environments than a commit should have.
     TooManyContexts {
-        /// The commit.
+        /// The commit that this is about.
         commit: String,
-        /// How many.
+        /// How many statuses stand on the commit.
         count: usize,
     },
     /// More was written in one hour than should be.
@@ -145,7 +145,7 @@ impl History {
         self.sights.push(Sight { at, seen });
     }
 
-    /// All of it.
+    /// Everything that was ever seen, oldest first.
     #[must_use]
     pub fn sights(&self) -> &[Sight] {
         &self.sights

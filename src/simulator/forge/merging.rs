@@ -42,7 +42,6 @@ pub(super) enum Unmergeable {
     /// The world has no objects.
     #[error("this world has no Git objects to merge")]
     NoObjects,
-    /// Git refused.
     #[error("Git says: {0}")]
     Git(#[from] git2::Error),
 }
@@ -56,7 +55,6 @@ pub(super) struct Merge<'a> {
     pub(super) style: MergeStyle,
     /// Of the commit that is made, where one is.
     pub(super) message: &'a str,
-    /// Who merges.
     pub(super) login: &'a str,
     /// When, in seconds since 1970.
     pub(super) at: i64,

@@ -66,7 +66,6 @@ impl Objects {
         Some(self.root.join(format!("fork-{at}.git")))
     }
 
-    /// The forks' names.
     pub(super) fn forks(&self) -> &[String] {
         &self.forks
     }

@@ -23,7 +23,7 @@ pub enum ForgeKind {
 }
 
 impl ForgeKind {
-    /// All of them.
+    /// All forges, in the order in which documents name them.
     pub const ALL: [Self; 6] =
         [Self::GitHub, Self::GitLab, Self::Gitea, Self::Forgejo, Self::AzureDevOps, Self::Bitbucket];
 
@@ -44,7 +44,7 @@ impl ForgeKind {
 /// How a world is made. [`ForgeOptions::new`] gives the defaults; the `with_…` methods change one thing.
 #[derive(Clone, Debug)]
 pub struct ForgeOptions {
-    /// Time, passed in.
+    /// The clock that everything goes by, so that tests own time.
     pub clock: Clock,
     /// From which every token, id and disorder is drawn.
     pub seed: u64,
@@ -53,7 +53,7 @@ pub struct ForgeOptions {
     /// The repository's name as the forge writes it: `owner/name`, `group/sub/name` (GitLab),
     /// `organization/project/repository` (Azure DevOps), `workspace/slug` (Bitbucket).
     pub repository: String,
-    /// The main branch.
+    /// The branch that clones get and pull requests go into.
     pub default_branch: String,
     /// With which webhooks are signed. For Azure DevOps `user:password` of the basic authentication.
     pub webhook_secret: SecretString,
@@ -82,7 +82,7 @@ impl ForgeOptions {
         }
     }
 
-    /// With another seed.
+    /// The same with another seed, from which everything drawn follows.
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }

@@ -6,7 +6,7 @@ use super::state::State;
 /// Which part of a list is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Page {
-    /// From 1.
+    /// Counted from 1.
     pub(super) number: usize,
     pub(super) size: usize,
 }

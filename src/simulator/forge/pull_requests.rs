@@ -5,11 +5,11 @@ use jiff::Timestamp;
 /// What happened to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileChange {
-    /// It is new.
+    /// The file was not there before.
     Added,
     /// It has other content.
     Modified,
-    /// It is gone.
+    /// The file is there no more.
     Removed,
     /// It had another path before.
     RenamedFrom(String),
@@ -52,9 +52,9 @@ impl ChangedFile {
 /// Whether its author calls it finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Not yet.
+    /// Its author does not want it merged yet.
     Draft,
-    /// It is.
+    /// It can be merged as far as its author is concerned.
     Ready,
 }
 
@@ -69,13 +69,13 @@ pub struct PullRequest {
     pub head: String,
     /// The branch that it is proposed to.
     pub target: String,
-    /// Its title.
+    /// The title, as people see it.
     pub title: String,
     /// The repository of `branch`, when that is a fork.
     pub fork: Option<String>,
     /// Whether it is a draft.
     pub stage: Stage,
-    /// What it changes.
+    /// The files that it changes against its base.
     pub files: Vec<ChangedFile>,
 }
 
@@ -95,19 +95,19 @@ impl PullRequest {
         }
     }
 
-    /// Into another branch.
+    /// The same, to be merged into another branch than the default one.
     #[must_use]
     pub fn into_branch(self, target: &str) -> Self {
         Self { target: target.to_owned(), ..self }
     }
 
-    /// From a fork.
+    /// The same, proposed from a fork of this name.
     #[must_use]
     pub fn from_fork(self, repository: &str) -> Self {
         Self { fork: Some(repository.to_owned()), ..self }
     }
 
-    /// As a draft.
+    /// The same, as a draft that nobody is to merge yet.
     #[must_use]
     pub fn as_draft(self) -> Self {
         Self { stage: Stage::Draft, ..self }

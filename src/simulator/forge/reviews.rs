@@ -45,7 +45,7 @@ pub(super) struct Writing<'a> {
     pub(super) author: &'a str,
     pub(super) body: &'a str,
     pub(super) verdict: Verdict,
-    /// Path, line, text.
+    /// Comments on lines: path, line counted from 1, and text.
     pub(super) on_lines: Vec<(String, u64, String)>,
 }
 

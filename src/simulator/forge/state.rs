@@ -127,7 +127,6 @@ impl State {
         self.options.clock.now()
     }
 
-    /// A fresh number.
     pub(super) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id

@@ -13,7 +13,7 @@ pub(super) struct Status {
     pub(super) context: String,
     /// Bitbucket: what tells statuses of a commit apart. Elsewhere the context.
     pub(super) key: String,
-    /// The forge's word.
+    /// The forge's own word for how it stands.
     pub(super) state: String,
     pub(super) description: Option<String>,
     pub(super) target: Option<String>,

@@ -11,7 +11,7 @@ use super::state::State;
 /// A webhook as it arrives: post it to the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Always `POST`.
+    /// The method, which is always `POST`.
     pub method: &'static str,
     /// Below the daemon's root: [`super::ForgeKind::webhook_path`].
     pub path: &'static str,

@@ -10,7 +10,6 @@ use crate::providers::{Kind, Style};
 use crate::state::State;
 use beamline_base::id::ResourceId;
 
-/// A budget.
 pub(super) struct Budget;
 
 static STYLE: Style =

@@ -11,7 +11,6 @@ use crate::providers::names::{self, alphanumeric, fits};
 use crate::providers::{Answer, Kind, Removal, Style};
 use crate::state::{State, Stored};
 
-/// A registry.
 pub(super) struct Registry;
 
 static STYLE: Style = Style {

@@ -107,11 +107,11 @@ pub(crate) enum Answer {
 /// How a type answers a DELETE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removal {
-    /// 200 at once.
+    /// It is made at once: 200 or 201, nothing to wait for.
     Sync,
     /// 200 at once, with the body of what was deleted.
     SyncWithBody,
-    /// 202 with `Location`.
+    /// Answered by 202 with a `Location` to ask.
     Location,
     /// 202 with `Location` and `Azure-AsyncOperation`.
     LocationAndStatus,
@@ -124,7 +124,6 @@ pub(crate) enum Placement {
     Regional,
     /// It has, and it comes back as a display name (`East US`).
     Display,
-    /// It has none.
     Nowhere,
 }
 
@@ -204,7 +203,6 @@ impl Style {
 
 /// What differs from one resource type to another.
 pub(crate) trait Kind: Sync {
-    /// The outward manners.
     fn style(&self) -> &'static Style;
 
     /// Where a resource of this type is kept, whatever scope it is asked at.

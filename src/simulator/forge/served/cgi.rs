@@ -18,7 +18,6 @@ pub(super) struct Asked<'a> {
     pub(super) method: &'a Method,
     pub(super) query: &'a str,
     pub(super) headers: &'a HeaderMap,
-    /// Who asks.
     pub(super) login: &'a str,
 }
 

@@ -12,37 +12,37 @@ use super::ServedForge;
 pub enum Deed<'a> {
     /// Opens a pull request of this branch into the main branch.
     Open {
-        /// The branch.
+        /// The branch, without `refs/heads/`.
         branch: &'a str,
-        /// Its title.
+        /// The title, as people see it.
         title: &'a str,
     },
     /// Opens one of a branch of the contributor's fork.
     OpenFromFork {
-        /// The branch.
+        /// The branch, without `refs/heads/`.
         branch: &'a str,
-        /// Its title.
+        /// The title, as people see it.
         title: &'a str,
     },
     /// Comments on a pull request.
     Comment {
-        /// Its number.
+        /// The number that the forge gave it, from 1.
         number: &'a str,
-        /// The text.
+        /// The text of the comment.
         text: &'a str,
     },
     /// Merges a pull request.
     Merge {
-        /// Its number.
+        /// The number that the forge gave it, from 1.
         number: &'a str,
         /// The head that was looked at: Azure DevOps wants it named.
         head: &'a str,
-        /// How.
+        /// In which of the three ways it is merged.
         how: Merging,
     },
     /// Closes a pull request without merging it.
     Close {
-        /// Its number.
+        /// The number that the forge gave it, from 1.
         number: &'a str,
     },
 }
@@ -56,14 +56,14 @@ pub enum Merging {
     Squash,
 }
 
-/// A request.
+/// A request that does what the button on a real forge does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// Its method.
+    /// The method that the forge's API asks for.
     pub method: Method,
-    /// Its whole URL.
+    /// The whole URL, with host and port.
     pub url: String,
-    /// Its JSON body.
+    /// The JSON body; null where the forge takes none.
     pub body: Value,
 }
 

@@ -33,7 +33,7 @@ pub use sending::Target;
 /// An account of a served forge.
 #[derive(Clone)]
 pub struct ServedAccount {
-    /// Its login.
+    /// The login by which the forge knows the account.
     pub login: String,
     /// What it may do.
     pub permission: Permission,
@@ -64,7 +64,6 @@ const MAINTAINER: &str = "ada";
 /// The login of who may look only, and proposes from a fork.
 const CONTRIBUTOR: &str = "carl";
 
-/// beamline's own.
 const BOT: &str = "beamline-bot";
 
 impl ServedForge {
@@ -108,13 +107,13 @@ impl ServedForge {
         Ok(Self { world, server, accounts, fork, _sending, _folder: folder })
     }
 
-    /// The forge itself.
+    /// The forge itself, to look at what people would see.
     #[must_use]
     pub fn world(&self) -> &ForgeWorld {
         &self.world
     }
 
-    /// `https://localhost:PORT`.
+    /// The address without a path: `https://localhost:PORT`.
     #[must_use]
     pub fn base_url(&self) -> String {
         self.server.base_url()

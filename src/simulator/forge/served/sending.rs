@@ -27,7 +27,7 @@ const PACE: Duration = Duration::from_millis(20);
 
 const MAX_REMEMBERED: usize = 1_000;
 
-/// Where webhooks go.
+/// Where webhooks go, and how they are signed.
 #[derive(Clone, Debug)]
 pub struct Target {
     url: http::Uri,

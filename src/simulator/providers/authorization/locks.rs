@@ -11,7 +11,6 @@ use crate::providers::{Answer, Kind, Style};
 use crate::state::{State, Stored};
 use beamline_base::id::ResourceId;
 
-/// A lock.
 pub(in crate::providers) struct Lock;
 
 /// The type of locks.

@@ -15,7 +15,6 @@ use crate::providers::{
 use crate::state::{State, Stored, parse_uuid};
 use beamline_base::id::ResourceId;
 
-/// A role assignment.
 pub(in crate::providers) struct RoleAssignment;
 
 /// The type of role assignments.
@@ -29,7 +28,6 @@ static STYLE: Style = Style {
     ..Style::SYNC
 };
 
-/// The role Owner.
 const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 
 const PRINCIPAL_TYPES: [&str; 7] =

@@ -356,7 +356,6 @@ pub(in crate::providers) fn by_name(name: &str) -> Option<&'static Role> {
     all().find(|role| role.name.eq_ignore_ascii_case(name))
 }
 
-/// All of them.
 pub(in crate::providers) fn all() -> impl Iterator<Item = &'static Role> {
     ROLES.iter().chain(OTHERS.iter())
 }

@@ -10,7 +10,6 @@ use crate::providers::names::{alphanumeric_or_hyphen, fits};
 use crate::providers::{Kind, Style};
 use crate::state::{State, Stored};
 
-/// A secret.
 pub(in crate::providers) struct Secret;
 
 static STYLE: Style =

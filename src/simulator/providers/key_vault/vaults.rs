@@ -11,7 +11,6 @@ use crate::providers::{Answer, Kind, Style, resources::subscriptions};
 use crate::state::{Grave, State, Stored};
 use beamline_base::id::ResourceId;
 
-/// A vault.
 pub(in crate::providers) struct Vault;
 
 /// From this version on, a vault that says nothing gets RBAC (Key Vault access-control-default).

@@ -19,7 +19,6 @@ use crate::state::{State, Stored};
 use crate::times::Deed;
 use beamline_base::id::ResourceId;
 
-/// A compute.
 pub(in crate::providers) struct Compute;
 
 /// The type of computes.

@@ -12,7 +12,6 @@ use crate::providers::{Answer, Kind, Style};
 use crate::state::{State, Stored};
 use beamline_base::id::ResourceId;
 
-/// A datastore.
 pub(in crate::providers) struct Datastore;
 
 static STYLE: Style = Style {

@@ -12,7 +12,6 @@ use crate::providers::names::word;
 use crate::providers::{Answer, Kind, Removal, Style};
 use crate::state::{State, Stored};
 
-/// A registry.
 pub(in crate::providers) struct Registry;
 
 /// A rule of what a managed network lets out.

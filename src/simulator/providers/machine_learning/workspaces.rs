@@ -17,7 +17,6 @@ use crate::providers::{
 use crate::state::{Grave, State, Stored};
 use beamline_base::id::ResourceId;
 
-/// A workspace.
 pub(in crate::providers) struct Workspace;
 
 /// How long the name of a deleted workspace stays taken.

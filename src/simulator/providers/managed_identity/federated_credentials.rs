@@ -9,7 +9,6 @@ use crate::providers::names::word;
 use crate::providers::{Kind, Style};
 use crate::state::{State, Stored};
 
-/// A federated credential.
 pub(in crate::providers) struct FederatedCredential;
 
 static STYLE: Style = Style {

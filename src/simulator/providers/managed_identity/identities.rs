@@ -9,7 +9,6 @@ use crate::providers::names::word;
 use crate::providers::{Kind, Style};
 use crate::state::{State, Stored, parse_uuid};
 
-/// A user-assigned identity.
 pub(in crate::providers) struct Identity;
 
 static STYLE: Style = Style {

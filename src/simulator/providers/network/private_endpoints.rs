@@ -14,7 +14,6 @@ use crate::providers::{Kind, Style};
 use crate::state::{State, Stored};
 use beamline_base::id::ResourceId;
 
-/// A private endpoint.
 pub(in crate::providers) struct PrivateEndpoint;
 
 /// The type of private endpoints.

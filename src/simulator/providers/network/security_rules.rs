@@ -9,7 +9,6 @@ use crate::providers::{Kind, Placement, Style, Tracking};
 use crate::state::{State, Stored};
 use beamline_base::id::ResourceId;
 
-/// A security rule.
 pub(in crate::providers) struct SecurityRule;
 
 static STYLE: Style = Style {

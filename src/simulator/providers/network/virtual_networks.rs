@@ -20,7 +20,6 @@ use beamline_base::id::ResourceId;
 /// A virtual network. Its subnets are resources of their own, shown inside it.
 pub(in crate::providers) struct VirtualNetwork;
 
-/// A subnet.
 pub(in crate::providers) struct Subnet;
 
 /// Versions after this one make new subnets private (`facts.md` 22).

@@ -11,7 +11,7 @@ pub(in crate::providers) struct KqlError(pub(in crate::providers) String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::providers) enum Table {
     Resources,
-    /// `resourcecontainers`: resource groups.
+    /// `resourcecontainers`, of which only resource groups are here.
     Containers,
 }
 
@@ -64,7 +64,6 @@ pub(in crate::providers) struct Condition {
     pub(in crate::providers) negated: bool,
 }
 
-/// A query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::providers) struct Query {
     pub(in crate::providers) table: Table,

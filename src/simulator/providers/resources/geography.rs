@@ -4,7 +4,6 @@
 
 use serde_json::{Value, json};
 
-/// A region.
 struct Place {
     name: &'static str,
     group: &'static str,

@@ -9,7 +9,6 @@ use crate::providers::{Kind, Removal, Style, Tracking};
 use crate::state::{State, Stored};
 use beamline_base::id::{ResourceId, SubscriptionId};
 
-/// A resource group.
 pub(crate) struct Group;
 
 static STYLE: Style = Style {

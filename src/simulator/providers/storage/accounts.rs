@@ -13,7 +13,6 @@ use crate::providers::{Answer, Kind, Style};
 use crate::state::{Grave, State, Stored};
 use beamline_base::id::ResourceId;
 
-/// A storage account.
 pub(in crate::providers) struct Account;
 
 /// How long a deleted account is listed (documented as best effort within 14 days).

@@ -9,7 +9,6 @@ use crate::providers::{Kind, Style};
 use crate::state::State;
 use beamline_base::id::ResourceId;
 
-/// A blob container.
 pub(in crate::providers) struct Container;
 
 static STYLE: Style = Style {
