@@ -396,6 +396,12 @@ pub trait ResourceType: Sync {
         false
     }
 
+    /// Of a type that is known by its content: whether `resource` says nearly what `observed` says, so that it is
+    /// probably written in its place.
+    fn succeeds(&self, _resource: &Resource, _observed: &Value, _context: &Context<'_>) -> bool {
+        false
+    }
+
     /// The resource that must have been read before [`ResourceType::is_same`] and the id can be told.
     fn known_through(&self, _resource: &Resource, _context: &Context<'_>) -> Option<Address> {
         None

@@ -233,6 +233,23 @@ impl ResourceType for RoleAssignment {
         matches(resource, observed, context)
     }
 
+    /// Two of scope, role and principal are the same.
+    fn succeeds(&self, resource: &Resource, observed: &Value, context: &Context<'_>) -> bool {
+        let role = text(observed, ROLE).and_then(role::of_id);
+        let is_for = match principal(resource, context) {
+            Some(Principal::Known(principal)) => {
+                text(observed, PRINCIPAL).is_some_and(|found| found.eq_ignore_ascii_case(&principal))
+            }
+            Some(Principal::Later(_)) | None => false,
+        };
+        let same = [
+            is_for,
+            role.is_some() && role == declared_role(resource),
+            scope_in(observed).is_some_and(|found| found == scope(resource, context)),
+        ];
+        same.into_iter().filter(|same| *same).count() >= 2
+    }
+
     /// Who wrote another grant took the old one back. But a workspace or a compute that has lost its own rights is
     /// broken until the new ones are there.
     fn ends_anyway(&self, going: &Value, others: &[&Value]) -> bool {

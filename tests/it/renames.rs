@@ -4,11 +4,12 @@
 use beamline::reconcile::apply::RunEnd;
 use beamline::reconcile::deeds::Deeds;
 use beamline::reconcile::plan::{Action, Part, Plan, Style, render};
+use beamline::resources;
 use beamline::resources::id::ResourceId;
 use beamline_simulator::{Application, Fault, FaultEffect};
 use serde_json::{Value, json};
 
-use crate::support::{AzureWorld, Definition, id};
+use crate::support::{AzureWorld, Definition, address, id};
 
 /// What a plan does, a line each: the action, where it is one half of a replacement which one, the address.
 fn steps(plan: &Plan) -> Vec<String> {
@@ -346,4 +347,65 @@ async fn a_rename_is_one_replacement_and_leaves_nothing_dangling() {
             deeds.counts()
         );
     }
+}
+
+/// Fields that define a resource, with other values; `name` where Azure has two beside each other.
+fn defining() -> Vec<(&'static str, &'static str, Value)> {
+    let names = NAMES.into_iter().filter(|(path, _)| path.contains("/spare"));
+    let names = names.map(|(path, name)| (path.trim_end_matches("/name"), "name", json!(name)));
+    let others = [
+        ("role_assignments/spare", "role", json!("Contributor")),
+        ("role_assignments/spare", "scope", json!("workspace")),
+        ("role_assignments/spare", "principal", json!("workspace")),
+        ("virtual_networks/main/subnets/spare", "address_prefixes", json!(["10.1.8.0/24"])),
+        ("compute_clusters/spare", "vm_size", json!("Standard_D8s_v3")),
+        ("compute_instances/spare-ci", "virtual_machine_size", json!("Standard_D4s_v3")),
+        ("container_registries/spare", "location", json!("westus")),
+        ("application_insights/spare", "application_type", json!("other")),
+    ];
+    names.chain(others).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_name_and_what_defines_it_change_together() {
+    for (path, field, value) in defining() {
+        for keeps_its_name in [true, false] {
+            let mut world = AzureWorld::new();
+            let before = Definition::with_spares();
+            world.apply(&before.text()).await;
+            let there = |world: &AzureWorld| {
+                let kind = address(path).kind();
+                let arm_type = resources::of(kind).spec().arm_type;
+                world.azure.ids().iter().filter(|id| id.arm_type().eq_ignore_ascii_case(arm_type)).count()
+            };
+            let count = there(&world);
+            let mut node = before.0.pointer(&format!("/{path}")).unwrap().clone();
+            let resources = before.environment().resources;
+            let called = &resources.values().find(|one| one.address.local() == path).unwrap().name;
+            if keeps_its_name && !path.starts_with("role_assignments/") {
+                node["name"] = json!(called);
+            }
+            node[field] = value.clone();
+            let (outer, _) = path.rsplit_once('/').unwrap();
+            let after = before.without(path).with(&format!("{outer}/anew"), node);
+            world.consent("*");
+            world.apply(&after.text()).await;
+            assert_eq!(there(&world), count, "{path} {field}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_of_another_short_name_is_made_before_the_old_one_goes() {
+    let world = AzureWorld::new();
+    let principal = somebody(&world);
+    let before = grant(&principal, "Contributor");
+    let mut after = grant(&principal, "Reader");
+    let node = after.0["role_assignments"]["somebody"].clone();
+    after = after.without("role_assignments/somebody").with("role_assignments/anew", node);
+    world.apply(&before.text()).await;
+    let plan = world.plan(&after.text()).await;
+    let [made, goes] = &plan.steps[..] else { panic!("{:#?}", steps(&plan)) };
+    assert_eq!((&goes.after, &goes.also_after_failure), (&vec![made.ordinal], &vec![made.ordinal]));
+    assert_eq!(refused(&before, &after, &world, &principal).await, (1, 0), "the wider grant is gone");
 }

@@ -11,11 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::planner::{Input, is_deletion, predecessor, shares_name};
+use super::action::Action;
+use super::planner::{Input, is_deletion, shares_name};
 use super::step::{Part, ReadBack, Step};
 use crate::resources::behaviour::Carried;
 use crate::resources::id::ResourceId;
-use crate::resources::{self, Address, Field, Kind, Listing, Reference, Resource, Resources, Shape, Target};
+use crate::resources::{
+    self, Address, Context, Field, Kind, Listing, Reference, Resource, Resources, Shape, Target,
+};
 
 /// The declared resource that contains `resource` in Azure.
 pub(super) fn parent_of(resource: &Resource, all: &Resources) -> Option<Address> {
@@ -75,26 +78,32 @@ pub(super) fn arrange(steps: Vec<Step>, input: &Input<'_>) -> Vec<Step> {
     let firm = firm_edges(&steps, &carriers, input);
     // What another step carries out cannot wait by itself: its carrier does.
     let acting = |at: usize| root_of(&carriers, at);
+    let succeeded = successors(&steps, input);
     let soft: Vec<(usize, usize)> = former_selves(&steps)
         .into_iter()
+        .chain(succeeded.iter().copied())
         .chain(dropped_references(&steps, input))
         .map(|(later, earlier)| (acting(later), acting(earlier)))
         .filter(|(later, earlier)| later != earlier)
         .collect();
     let edges = with_as_many_as_fit(steps.len(), firm, &soft);
     let order = sorted(steps.len(), &edges).unwrap_or_else(|| (0..steps.len()).collect());
+    let place = |at: usize| order.iter().position(|one| *one == at).and_then(|at| u32::try_from(at).ok());
+    let mut waits: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    for (later, earlier) in former_selves(&steps).into_iter().chain(succeeded) {
+        if let Some((later, earlier)) = place(later).zip(place(earlier)) {
+            waits.entry(later).or_default().insert(earlier);
+        }
+    }
     let mut steps = number(steps, &order, &edges, &carriers);
-    let made: BTreeMap<Address, u32> = (steps.iter().filter(|step| step.part == Part::Creation))
-        .map(|step| (step.address.clone(), step.ordinal))
-        .collect();
     let present = input.observed.present.values().map(|found| &found.body);
     let bodies: Vec<&Value> = present.chain(input.observed.going().map(|orphan| &orphan.body)).collect();
-    for step in steps.iter_mut().filter(|step| step.part == Part::Removal) {
-        let kind = resources::of(step.address.kind());
-        let goes_anyway =
-            predecessor(input, &step.address).is_some_and(|going| kind.ends_anyway(going.body, &bodies));
-        let made = made.get(&step.address).filter(|made| goes_anyway && step.after.contains(made));
-        step.also_after_failure = made.copied().into_iter().collect();
+    for (at, waits) in waits {
+        let Some(step) = steps.iter_mut().find(|step| step.ordinal == at) else { continue };
+        let going = observed_body(step, input);
+        if going.is_some_and(|going| resources::of(step.address.kind()).ends_anyway(going, &bodies)) {
+            step.also_after_failure = waits.into_iter().filter(|made| step.after.contains(made)).collect();
+        }
     }
     steps
 }
@@ -273,6 +282,30 @@ fn former_selves(steps: &[Step]) -> Vec<(usize, usize)> {
     goes.filter_map(|(at, step)| Some((at, *made.get(&step.address)?)))
         .filter(|(at, made)| !frees_the_name(&steps[*made], &steps[*at]))
         .collect()
+}
+
+/// Edges (deletion, creation): what goes and is declared under another short name, with something else in it, goes as a
+/// former self does.
+fn successors(steps: &[Step], input: &Input<'_>) -> Vec<(usize, usize)> {
+    let observed = input.observed.bodies();
+    let resources = &input.environment.resources;
+    let context = Context { site: input.site, resources, observed: &observed };
+    let mut edges = Vec::new();
+    for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.action == Action::Delete) {
+        let kind = step.address.kind();
+        let Some(going) =
+            observed_body(step, input).filter(|_| resources::of(kind).spec().is_known_by_content())
+        else {
+            continue;
+        };
+        for (made_at, made) in steps.iter().enumerate().filter(|(_, made)| made.action == Action::Create) {
+            let declared = resources.get(&made.address).filter(|one| one.address.kind() == kind);
+            if declared.is_some_and(|declared| resources::of(kind).succeeds(declared, going, &context)) {
+                edges.push((at, made_at));
+            }
+        }
+    }
+    edges
 }
 
 /// Edges (deletion, change) where the living resource that is changed mentions the one that goes.
