@@ -54,7 +54,7 @@ fn read(snapshot: &Snapshot<'_>, path: &str) -> Result<Option<Read>, GitError> {
         Some(Found::File(blob)) => blob,
         Some(Found::Obstacle { path, kind }) => {
             let identity = format!("{kind:?}");
-            return Ok(unreadable(kind).map(|why| Read { file: SourceFile::refused(path, why), identity }));
+            return Ok(Some(Read { file: SourceFile::refused(path, in_the_way(kind)), identity }));
         }
         Some(Found::Folder) | None => return Ok(None),
     };
@@ -74,6 +74,12 @@ pub fn unreadable(kind: EntryKind) -> Option<Unreadable> {
         EntryKind::Symlink => Some(Unreadable::SymbolicLink),
         EntryKind::Submodule => Some(Unreadable::Submodule),
     }
+}
+
+/// Why nothing is read below an entry of this kind that stands where a folder should be.
+#[must_use]
+pub fn in_the_way(kind: EntryKind) -> Unreadable {
+    unreadable(kind).unwrap_or(Unreadable::NoFolder)
 }
 
 /// The paths of all environment files in `folder` and below it, and of the links and submodules there

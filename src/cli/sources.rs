@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::error::CliError;
-use crate::attempt::source::unreadable;
+use crate::attempt::source::{in_the_way, unreadable};
 use crate::definitions::{
     Estate, InputDigest, MAX_FILE_BYTES, Role, SourceFile, Unreadable, defaults_for, load_all, overlooked,
     role,
@@ -120,7 +120,7 @@ fn at_commit(dir: &Path, root: &str, revision: &str) -> Result<Sources, CliError
     let mut files = Vec::new();
     let mut blobs = BTreeMap::new();
     if let Some((path, kind)) = reader.obstacle(&commit, folder.as_str())? {
-        files.extend(unreadable(kind).map(|why| SourceFile::refused(path, why)));
+        files.push(SourceFile::refused(path, in_the_way(kind)));
     }
     let is_overlooked = |path: &str| overlooked(path, root).is_some();
     for entry in reader.tree_with(&commit, &folder, &is_overlooked)? {

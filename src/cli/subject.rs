@@ -49,7 +49,11 @@ pub(super) fn select(
                 format!("name `{heir}` instead"),
             ));
         } else if let Some(record) = remembered.iter().find(|record| record.environment.as_str() == name) {
-            selection.environments.push(removed_environment(record));
+            // What stands in the place of its folder hides it: it is not gone.
+            match estate.failed.iter().find(|path| record.path.starts_with(&format!("{path}/"))) {
+                Some(path) => selection.errors.extend(errors_of(sources, path)),
+                None => selection.environments.push(removed_environment(record)),
+            }
         } else {
             return Err(unknown(sources, name));
         }
@@ -255,4 +259,30 @@ pub(super) fn outputs_of<'a>(
         }
     }
     outputs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::sources::Place;
+    use crate::clock::Clock;
+
+    #[tokio::test]
+    async fn an_environment_whose_folder_is_hidden_is_not_removed() {
+        let here = tempfile::tempdir().unwrap();
+        std::fs::create_dir(here.path().join("environments")).unwrap();
+        std::os::unix::fs::symlink("/", here.path().join("environments/eu")).unwrap();
+        let place = Place { dir: here.path().to_owned(), root: "environments".to_owned(), revision: None };
+        let sources = place.read().await.unwrap();
+        let now = Clock::system().now();
+        for (path, errors) in [("environments/eu/b.yaml", 1), ("environments/b.yaml", 0)] {
+            let record = EnvironmentRecord::new(&"b".parse().unwrap(), path, now);
+            let selection = select(&sources, &["b".to_owned()], &[record]).unwrap();
+            assert_eq!(
+                (selection.errors.len(), selection.environments.len()),
+                (errors, 1 - errors),
+                "{path}"
+            );
+        }
+    }
 }

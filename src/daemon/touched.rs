@@ -53,7 +53,8 @@ pub(super) struct Candidate {
 /// of the pen must not look like a removal. Blocking.
 ///
 /// # Errors
-/// [`GitError::Limit`] above [`MAX_ENVIRONMENTS`], before any definition is read.
+/// [`GitError::NoFolder`] when something else stands in the place of the definitions folder: nobody removes all
+/// environments that way. [`GitError::Limit`] above [`MAX_ENVIRONMENTS`], before any definition is read.
 pub(super) fn touched(
     reader: &Reader,
     from: Option<&CommitId>,
@@ -61,6 +62,7 @@ pub(super) fn touched(
     root: &RepoPath,
 ) -> Result<Found, GitError> {
     let ends = Ends::of(reader, from, to)?;
+    check_root(reader, to, root)?;
     let (files, ends) = match ends.from.as_ref().map(|from| changed_files(reader, from, &ends.to, root)) {
         Some(Ok(files)) => (files, ends),
         // What is wrong with the former commit must not be held against the one that may mend it.
@@ -151,6 +153,13 @@ struct Files {
     overlooked: Vec<String>,
 }
 
+fn check_root(reader: &Reader, to: &CommitId, root: &RepoPath) -> Result<(), GitError> {
+    match reader.obstacle(to, root.as_str())? {
+        Some((path, kind)) => Err(GitError::NoFolder { path, kind, root: root.to_string() }),
+        None => Ok(()),
+    }
+}
+
 fn check_number(files: &Files) -> Result<(), GitError> {
     let number = files.present.union(&files.before).count();
     if number > MAX_ENVIRONMENTS {
@@ -173,9 +182,6 @@ fn changed_files(
     root: &RepoPath,
 ) -> Result<Files, GitError> {
     let mut files = Files::default();
-    if let Some(git::Found::Obstacle { path, .. }) = snapshot.at(root.as_str())? {
-        files.present.insert(path);
-    }
     for change in reader.changes(from, to, root)? {
         match touched_by(&change.path, root.as_str()) {
             Touched::Environment(path) => {

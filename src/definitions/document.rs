@@ -176,6 +176,9 @@ fn refused(id: FileId, unreadable: Unreadable) -> Problem {
         Unreadable::Submodule => Problem::error(Code::Unreadable, at, "this is a submodule")
             .rule("Definitions are in the repository itself: other repositories are not read.")
             .remedy("Commit the files here, or move the submodule out of the definitions folder."),
+        Unreadable::NoFolder => Problem::error(Code::Unreadable, at, "this is a file, not a folder")
+            .rule("Definitions are files in folders: where one of these is a file, nothing below it is read, and nothing of it counts as removed.")
+            .remedy("Rename this file and bring the folder back; what is to go is removed from a folder that is there."),
         Unreadable::LfsPointer => Problem::error(Code::Unreadable, at, "this is a Git LFS pointer")
             .rule("Definitions are in the repository itself: what LFS keeps elsewhere is not read.")
             .remedy("Run `git lfs untrack` for the file, then commit it again."),

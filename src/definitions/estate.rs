@@ -77,7 +77,9 @@ enum Place {
 
 fn place(file: &SourceFile, root: &str) -> Place {
     let hides = match file.unreadable() {
-        Some(Unreadable::SymbolicLink | Unreadable::Submodule) => hides_definitions(file.path(), root),
+        Some(Unreadable::SymbolicLink | Unreadable::Submodule | Unreadable::NoFolder) => {
+            hides_definitions(file.path(), root)
+        }
         Some(Unreadable::TooLarge(_) | Unreadable::NotUtf8(_) | Unreadable::LfsPointer) | None => false,
     };
     match role(file.path(), root) {

@@ -24,6 +24,8 @@ pub enum Unreadable {
     SymbolicLink,
     /// It is another repository.
     Submodule,
+    /// It is a file where a folder should be.
+    NoFolder,
     /// The content is elsewhere: the repository has only a Git LFS pointer.
     LfsPointer,
 }

@@ -9,6 +9,7 @@ use crate::plight::Plight;
 use crate::wire::WireError;
 
 use super::id::CommitId;
+use super::listing::EntryKind;
 
 /// Why a Git operation did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +126,18 @@ pub enum GitError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// Something else stands where the folder of the definitions should be.
+    #[error(
+        "{path} {kind}, and {root} must be a folder of definitions: bring it back. Nothing counts as removed"
+    )]
+    NoFolder {
+        /// What stands there.
+        path: String,
+        /// What it is.
+        kind: EntryKind,
+        /// The folder of the definitions.
+        root: String,
     },
     /// The remote does not accept the change of a reference.
     #[error(
@@ -292,7 +305,10 @@ impl GitError {
     #[must_use]
     pub fn lasting(&self) -> Lasting {
         match self {
-            Self::Limit { .. } | Self::Malformed { .. } | Self::RemoteDamaged { .. } => Lasting::OfTheCommit,
+            Self::Limit { .. }
+            | Self::Malformed { .. }
+            | Self::RemoteDamaged { .. }
+            | Self::NoFolder { .. } => Lasting::OfTheCommit,
             // A mirror is made anew from its remote, which then tells whose damage it is.
             Self::Damaged { .. }
             | Self::Address { .. }
@@ -360,6 +376,7 @@ impl GitError {
             | Self::RemoteDamaged { .. }
             | Self::Create { .. }
             | Self::Limit { .. }
+            | Self::NoFolder { .. }
             | Self::NoteLine { .. } => false,
         }
     }

@@ -81,8 +81,8 @@ impl Reader {
         })
     }
 
-    /// The symbolic link or submodule at `path`, or where a folder on the way to it should be, with its
-    /// path; `None` when there is nothing but folders up to there.
+    /// What is no folder at `path`, or where a folder on the way to it should be, with its path; `None` when there
+    /// are nothing but folders up to there, or nothing at all.
     ///
     /// # Errors
     /// [`GitError::UnknownCommit`]; [`GitError::Repository`] when the repository is damaged.
@@ -94,10 +94,8 @@ impl Reader {
                 match opened.entry(&root, reached)?.as_ref().map(kind_of) {
                     // A folder.
                     Some(None) => {}
-                    Some(Some(kind @ (EntryKind::Symlink | EntryKind::Submodule))) => {
-                        return Ok(Some((reached.to_owned(), kind)));
-                    }
-                    Some(Some(EntryKind::File)) | None => return Ok(None),
+                    Some(Some(kind)) => return Ok(Some((reached.to_owned(), kind))),
+                    None => return Ok(None),
                 }
             }
             Ok(None)
@@ -182,6 +180,16 @@ pub(super) fn kind_of(entry: &git2::TreeEntry<'_>) -> Option<EntryKind> {
         Some(git2::ObjectType::Blob) if entry.filemode() & TYPE == LINK => Some(EntryKind::Symlink),
         Some(git2::ObjectType::Blob) => Some(EntryKind::File),
         Some(git2::ObjectType::Tree | git2::ObjectType::Tag | git2::ObjectType::Any) | None => None,
+    }
+}
+
+impl std::fmt::Display for EntryKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::File => "is a file",
+            Self::Symlink => "is a symbolic link",
+            Self::Submodule => "is a submodule",
+        })
     }
 }
 
@@ -280,8 +288,8 @@ mod tests {
             ("environments/more/x/y.yaml", Some(("environments/more", EntryKind::Symlink))),
             ("environments/link.yaml", Some(("environments/link.yaml", EntryKind::Symlink))),
             ("environments/sub/x.yaml", Some(("environments/sub", EntryKind::Submodule))),
-            ("environments/b.TOML", None),
-            ("environments/b.TOML/x", None),
+            ("environments/b.TOML", Some(("environments/b.TOML", EntryKind::File))),
+            ("environments/b.TOML/x", Some(("environments/b.TOML", EntryKind::File))),
             ("environments/prod", None),
             ("environments/absent/x.yaml", None),
             ("", None),

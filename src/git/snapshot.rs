@@ -20,11 +20,12 @@ use super::reader::Reader;
 pub enum Found {
     /// A regular file, whether it may be executed or not.
     File(BlobId),
-    /// A symbolic link or a submodule, there or where a folder on the way should be.
+    /// A symbolic link or a submodule, there or where a folder on the way should be; or a file where such a
+    /// folder should be.
     Obstacle {
         /// Its path, relative to the repository.
         path: String,
-        /// What it is; never a regular file.
+        /// What it is.
         kind: EntryKind,
     },
     /// A folder, which holds what lies below its path.
@@ -82,10 +83,10 @@ impl Snapshot<'_> {
             match level.get(name) {
                 None => return Ok(None),
                 Some(Node::Folder(_)) => folder = reached,
-                Some(Node::Entry { id, kind: EntryKind::File, .. }) => {
-                    return Ok((reached == path).then(|| Found::File(BlobId::from_oid(*id))));
+                Some(Node::Entry { id, kind: EntryKind::File, .. }) if reached == path => {
+                    return Ok(Some(Found::File(BlobId::from_oid(*id))));
                 }
-                Some(Node::Entry { kind: kind @ (EntryKind::Symlink | EntryKind::Submodule), .. }) => {
+                Some(Node::Entry { kind, .. }) => {
                     return Ok(Some(Found::Obstacle { path: reached.to_owned(), kind: *kind }));
                 }
             }
@@ -141,7 +142,7 @@ mod tests {
             ("env/sub/x.yaml", obstacle("env/sub", EntryKind::Submodule)),
             ("env/prod", Some(Found::Folder)),
             ("", Some(Found::Folder)),
-            ("env/b.yaml/x", None),
+            ("env/b.yaml/x", obstacle("env/b.yaml", EntryKind::File)),
             ("env/absent/x.yaml", None),
             ("/", None),
             ("../x", None),

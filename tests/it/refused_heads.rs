@@ -1,6 +1,6 @@
 //! A head that cannot be looked into says why, holds up nobody, and what it changed is not forgotten.
 
-use crate::support::{DaemonWorld, small};
+use crate::support::{DaemonWorld, consent_to_remove, small};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_wrong_with_a_head_for_good_is_its_last_word_and_the_next_one_is_applied() {
@@ -71,5 +71,59 @@ async fn what_the_remote_has_lost_is_said_on_the_commit_and_applied_when_it_is_b
     let note = world.repository.note(&commit);
     assert!(note.contains("beamline/apply: other: success: Applied: 7 created"), "{note}");
     assert!(!note.contains("is damaged") && !note.contains("pending"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_in_the_place_of_the_definitions_folder_is_one_error_and_removes_nothing() {
+    let files = [("environments/dev.yaml", small(1)), ("environments/eu/b.yaml", small(1))];
+    for kind in ["is a file", "is a symbolic link", "is a submodule"] {
+        let world = DaemonWorld::running(&files.each_ref().map(|(path, text)| (*path, text.as_str()))).await;
+        world.take_writes();
+        let groups = world.groups();
+        let consent = ["dev", "b"].map(consent_to_remove).join("\n");
+        files.iter().for_each(|(path, _)| world.repository.remove(path));
+        let folder = world.repository.folder().join("clone/environments");
+        std::fs::remove_dir_all(&folder).unwrap();
+        match kind {
+            "is a file" => world.repository.write("environments", "elsewhere\n"),
+            "is a symbolic link" => world.repository.link("environments", "elsewhere"),
+            _ => world.repository.pin("environments", "other"),
+        }
+        let said = format!(
+            "failure: environments {kind}, and environments must be a folder of definitions: bring it back. \
+             Nothing counts as removed"
+        );
+        let note = world.push_branch("topic", &format!("no folder\n\n{consent}")).await;
+        assert_eq!(note, format!("beamline/plan: {said}"));
+        let note = world.push(&format!("no folder on main\n\n{consent}")).await;
+        assert_eq!(note, format!("beamline/apply: {said}"));
+        world.sweep().await;
+        assert!(world.take_writes().is_empty());
+        assert_eq!(world.groups(), groups);
+        world.repository.clear("environments");
+        files.iter().for_each(|(path, text)| world.repository.write(path, text));
+        let note = world.push("mended").await;
+        assert!(note.contains("beamline/apply: success: "), "{note}");
+        world.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_in_the_place_of_a_folder_of_definitions_removes_nothing() {
+    let world = DaemonWorld::running(&[("environments/eu/b.yaml", &small(1))]).await;
+    world.take_writes();
+    world.repository.remove("environments/eu/b.yaml");
+    std::fs::remove_dir(world.repository.folder().join("clone/environments/eu")).unwrap();
+    world.repository.write("environments/eu", "../elsewhere\n");
+    let note =
+        world.push(&format!("a link that Windows has made a file\n\n{}", consent_to_remove("b"))).await;
+    let said = "beamline/apply: b: failure: environments/eu:1:1: this is a file, not a folder";
+    assert!(note.contains(said), "{note}");
+    assert!(world.take_writes().is_empty());
+    world.repository.remove("environments/eu");
+    world.repository.write("environments/eu/b.yaml", &small(1));
+    let note = world.push("mended").await;
+    assert!(note.contains("beamline/apply: b: success: As declared"), "{note}");
     world.finish().await;
 }

@@ -74,8 +74,11 @@ impl Repository {
     pub(crate) fn clear(&self, path: &str) {
         self.git(&["rm", "-r", "-q", "--cached", path]);
         let path = self.folder.path().join("clone").join(path);
-        let removed =
-            if path.is_symlink() { std::fs::remove_file(path) } else { std::fs::remove_dir_all(path) };
+        let removed = if path.is_symlink() || path.is_file() {
+            std::fs::remove_file(path)
+        } else {
+            std::fs::remove_dir_all(path)
+        };
         removed.unwrap();
     }
 
