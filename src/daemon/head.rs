@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::happening::Happening;
 use super::log;
 use super::look::LookError;
+use super::nameless::names_of_new;
 use super::orphans::orphans;
 use super::service::Shared;
 use super::touched::{Candidate, Extent, Found, touched};
@@ -87,7 +88,7 @@ pub(super) async fn accept(
             unheeded.leave_to(&work);
             unheeded.log(branch.as_str(), &commit);
             remark(&mut work, &unheeded);
-            let names: Vec<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
+            let names = names_of_new(&work);
             let statuses = match names.as_slice() {
                 [] => vec![wording::none_changed(&about, &unheeded)],
                 names => wording::first(&about, names),

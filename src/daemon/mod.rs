@@ -36,6 +36,7 @@ mod http;
 mod log;
 mod look;
 mod messenger;
+mod nameless;
 mod neighbours;
 mod notes;
 mod orphans;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::nameless::hidden_name;
 use crate::attempt::source::{environment_files, is_environment, load_at};
 use crate::definitions::{InputDigest, Role, Touched, misnamed, overlooked, role, touched_by};
 use crate::git::{self, CommitId, GitError, Lasting, Reader, RepoPath, Snapshot};
@@ -237,29 +238,6 @@ fn name_of_file(snapshot: &Snapshot<'_>, root: &RepoPath, path: &str) -> Result<
         }
     }
     Ok(name)
-}
-
-/// A name for what cannot have one (a link or submodule that hides definitions, a file whose name no
-/// environment may have), so that it can be spoken of. Not that of an environment which somebody could
-/// have, and another one for another path.
-fn hidden_name(path: &str) -> EnvironmentName {
-    let segment = path.rsplit('/').next().unwrap_or(path);
-    let stem = match role(segment, "") {
-        Role::Environment { stem } => stem,
-        Role::Defaults { .. } | Role::Other => segment.to_owned(),
-    };
-    let legal = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    let word: String = stem.chars().map(legal).take(40).collect();
-    let plain = format!("unreadable-{}", word.trim_matches('-'));
-    let name = if word == stem { plain } else { format!("{plain}-{:04x}", sum(path)) };
-    name.parse().expect("letters, digits and dashes after a letter, 60 at most")
-}
-
-/// A short number that tells paths apart which look alike once their letters are replaced (FNV-1a, folded).
-fn sum(path: &str) -> u16 {
-    let hash =
-        path.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    u16::try_from((hash >> 16) ^ (hash & 0xffff)).unwrap_or(0)
 }
 
 #[cfg(test)]

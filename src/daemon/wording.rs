@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::nameless::{apart, called};
 use super::sentences;
 use super::unheeded::Unheeded;
 use crate::forge::{Context, Description, MAX_DESCRIPTION_CHARS, PullRequestNumber, State, Status};
@@ -282,7 +283,7 @@ fn ended(kind: RunKind, work: &[Work]) -> (State, String) {
     match (failed.as_slice(), errors.as_slice(), work) {
         ([], [], [only]) => (State::Success, format!("{}: {}", only.environment, summary(only))),
         ([], [], _) => (State::Success, well(kind, work)),
-        ([only], [], _) => (State::Failure, format!("{}: {}", only.environment, summary(only))),
+        ([only], [], _) => (State::Failure, format!("{}: {}", called(only), summary(only))),
         ([], [only], _) => (State::Error, format!("{}: {}", only.environment, summary(only))),
         ([], errors, _) => {
             let same = errors.iter().all(|work| summary(work) == summary(errors[0]));
@@ -293,9 +294,20 @@ fn ended(kind: RunKind, work: &[Work]) -> (State, String) {
             };
             (State::Error, text)
         }
-        (failed, _, _) => {
-            let text = format!("{} of {} failed: {}", failed.len(), work.len(), names_of(failed));
-            (State::Failure, text)
+        (failed, _, _) => (State::Failure, how_many_failed(failed, work)),
+    }
+}
+
+/// Work some of which failed. What only carries an error is no environment.
+fn how_many_failed(failed: &[&Work], work: &[Work]) -> String {
+    let (failed, unread) = apart(failed.iter().copied());
+    let unread = unread.into_iter().map(called).collect::<Vec<_>>().join(", ");
+    let known = apart(work).0.len();
+    match (failed.as_slice(), unread.as_str()) {
+        (failed, "") => format!("{} of {known} failed: {}", failed.len(), names_of(failed)),
+        ([], unread) => format!("Cannot be read: {unread}"),
+        (failed, unread) => {
+            format!("{} of {known} failed: {}; cannot be read: {unread}", failed.len(), names_of(failed))
         }
     }
 }
@@ -322,12 +334,14 @@ fn remarked(state: State, text: String, work: &[Work]) -> String {
 /// done.
 fn how_many_done(work: &[Work]) -> String {
     let is_failed = |work: &&Work| matches!(&work.state, WorkState::Ended { end, .. } if state_of(*end) == State::Failure);
-    let done = work.iter().filter(|work| work.state.is_ended()).count();
-    let failed = match work.iter().filter(is_failed).count() {
+    let (known, unread) = apart(work);
+    let counted = if known.is_empty() { &unread } else { &known };
+    let done = counted.iter().filter(|work| work.state.is_ended()).count();
+    let failed = match counted.iter().copied().filter(is_failed).count() {
         0 => String::new(),
         failed => format!(" ({failed} failed)"),
     };
-    format!("{done} of {} done{failed}", count_of(work.len()))
+    format!("{done} of {} done{failed}", count_of(counted.len()))
 }
 
 /// Work all of which ended well. What is no environment any more was not applied.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::daemon::happening::Happening;
 use crate::daemon::head::{remark, work_for};
 use crate::daemon::look::LookError;
+use crate::daemon::nameless::names_of_new;
 use crate::daemon::service::Shared;
 use crate::daemon::wording::{self, Head};
 use crate::forge::{Context, Fate, Origin, PullRequest, PullRequestNumber};
@@ -288,7 +289,7 @@ pub(super) async fn accept(
             let mut work: Vec<NewWork> =
                 candidates.into_iter().map(|candidate| work_for(RunKind::Plan, candidate)).collect();
             remark(&mut work, &unheeded);
-            let names: Vec<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
+            let names = names_of_new(&work);
             let statuses = match names.as_slice() {
                 [] => vec![wording::none_changed(&head, &unheeded)],
                 names => wording::first(&head, names),

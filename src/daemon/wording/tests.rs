@@ -42,6 +42,30 @@ fn the_aggregate_tells_the_truth_about_all_of_it() {
 }
 
 #[test]
+fn what_only_carries_an_error_is_no_environment_that_failed() {
+    let done = ended(1, "dev", RunEnd::Complete, "Applied: 1 changed");
+    let failed = |id, name, path: &str| {
+        let work = ended(id, name, RunEnd::Invalid, "environments/eu:1:1: this is a submodule");
+        Work { path: path.to_owned(), ..work }
+    };
+    let (eu, us) =
+        (failed(2, "unreadable-eu", "environments/eu"), failed(3, "unreadable-us", "environments/us"));
+    let said = "failure: environments/eu: environments/eu:1:1: this is a submodule";
+    assert_eq!(line(&[done.clone(), eu.clone()]), said);
+    let both = "failure: Cannot be read: environments/eu, environments/us";
+    assert_eq!(line(&[done.clone(), eu.clone(), us.clone()]), both);
+    let b = failed(4, "b", "environments/b.yaml");
+    assert_eq!(
+        line(&[done.clone(), eu.clone(), b.clone()]),
+        "failure: 1 of 2 failed: b; cannot be read: environments/eu"
+    );
+    // Whoever really has such a name is counted.
+    let named = failed(5, "unreadable-eu", "environments/unreadable-eu.yaml");
+    assert_eq!(line(&[done.clone(), named, b]), "failure: 2 of 3 failed: unreadable-eu, b");
+    assert_eq!(line(&[done, eu, work(6, "c", RunKind::Apply)]), "pending: 1 of 2 environments done, open: c");
+}
+
+#[test]
 fn the_aggregate_names_what_stands_still_and_not_what_only_waits_for_its_turn() {
     let open = |id, name| work(id, name, RunKind::Apply);
     let held = |id, text: &str, is_queued| (WorkId(id), Held { text: text.to_owned(), is_queued });
