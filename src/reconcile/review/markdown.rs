@@ -221,10 +221,40 @@ fn fenced(language: &str, content: &str) -> String {
     format!("{fence}{language}\n{}\n{fence}\n\n", content.trim_end_matches('\n'))
 }
 
-/// Text that is only text: no markup, no mention, no link, one line.
+/// Text that is only text: no markup, no mention, no link, one line. What stands between two backticks stays
+/// code, where a backslash would be shown.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('`') {
+        let (before, from) = rest.split_at(at);
+        escape_words(before, &mut escaped);
+        if let Some(code) = code_at(from) {
+            escaped.push('`');
+            escaped.push_str(code);
+            escaped.push('`');
+            rest = &from[code.len() + 2..];
+        } else {
+            // A longer run of backticks opens nothing, nor does its last one.
+            let run = from.len() - from.trim_start_matches('`').len();
+            escape_words(&from[..run], &mut escaped);
+            rest = &from[run..];
+        }
+    }
+    escape_words(rest, &mut escaped);
+    escaped
+}
+
+/// The code between the backtick that `text` begins with and the next one, where every forge shows it as it is: a
+/// single backtick at both ends, and nothing that ends a line or a table's cell.
+fn code_at(text: &str) -> Option<&str> {
+    let (code, after) = text.strip_prefix('`')?.split_once('`')?;
+    let is_plain = !code.contains(|c: char| c == '|' || c.is_control()) && !code.trim().is_empty();
+    (is_plain && !after.starts_with('`')).then_some(code)
+}
+
+fn escape_words(text: &str, escaped: &mut String) {
     for c in text.chars() {
         match c {
             '&' => escaped.push_str("&amp;"),
@@ -241,7 +271,6 @@ pub fn escape(text: &str) -> String {
             c => escaped.push(c),
         }
     }
-    escaped
 }
 
 /// At most `limit` characters of `text`: whole lines from its beginning and its end, and between them
@@ -334,7 +363,7 @@ mod tests {
         let mut section = section("dev", vec![change(Danger::Keeps, "+ x\n``` @ada <b>")]);
         section.notes = vec!["see @ada | <img> [x](y) #7 `c`".to_owned()];
         let text = comment(&heading(), &[section], &[], 65_536);
-        assert!(text.contains("see &#64;ada &#124; &lt;img&gt; \\[x\\](y) &#35;7 \\`c\\`"), "{text}");
+        assert!(text.contains("see &#64;ada &#124; &lt;img&gt; \\[x\\](y) &#35;7 `c`"), "{text}");
         assert!(text.contains("````diff\n+ x\n``` @ada <b>\n````"), "{text}");
     }
 
@@ -355,6 +384,19 @@ mod tests {
                 prop_assert!(comment.contains(&row));
             }
             prop_assert_eq!(comment.matches("<details>").count(), comment.matches("</details>").count());
+        }
+    }
+
+    #[test]
+    fn code_is_shown_as_it_is_and_opens_nothing_else() {
+        for (text, expected) in [
+            ("`storage_accounts/data_lake` is my_lake", "`storage_accounts/data_lake` is my\\_lake"),
+            ("one ` alone_", "one \\` alone\\_"),
+            ("``a_b` c_d`", "\\`\\`a\\_b` c_d`"),
+            ("`a|b` @ada", "\\`a&#124;b\\` &#64;ada"),
+            ("`a\nb`", "\\`a b\\`"),
+        ] {
+            assert_eq!(escape(text), expected, "{text}");
         }
     }
 }
