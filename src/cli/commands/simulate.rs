@@ -273,6 +273,7 @@ fn instructions(base: &str, ca_file: &Path) -> String {
         r#"The simulator listens on {base} until Ctrl-C. Its certificate authority is in {ca}.
 
 # beamline (in a file for --config; export BEAMLINE_SECRET_ML={SECRET})
+state_dir = "simulator-state"
 [clouds.simulator]
 resource_manager = "{base}"
 ca_file = "{ca}"
@@ -298,4 +299,20 @@ az cloud set --name simulator
 az login --service-principal --username {CLIENT} --password {SECRET} --tenant {DEFAULT_TENANT}
 "#
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn the_printed_settings_are_settings_and_keep_their_journal_apart() {
+        let text = instructions("https://127.0.0.1:8443", Path::new("/tmp/ca.pem"));
+        let from = text.find("state_dir").unwrap();
+        let settings = text[from..].split("\n\n").next().unwrap();
+        let config = Config::over_default("simulator.toml", settings).unwrap();
+        assert_eq!(config.state_dir, Path::new("simulator-state"));
+        assert!(config.clouds.contains_key("simulator") && config.subscriptions.contains_key("ml"));
+    }
 }

@@ -209,6 +209,7 @@ api = "{api}"
 repository = "{repository}"
 [http]
 listen = "{listen}"
+public_url = "http://{listen}"
 [network]
 ca_file = "{ca}"
 "#,
