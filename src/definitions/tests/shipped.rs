@@ -18,6 +18,19 @@ fn every_shipped_environment_is_without_errors_and_advice() {
 }
 
 #[test]
+fn the_line_for_a_group_that_is_commented_out_is_right_as_it_stands() {
+    let (path, text) = SHIPPED[0];
+    let with_group = text.replace("  # scientists:", "  scientists:");
+    assert_ne!(with_group, text);
+    let estate = load_all(vec![file(path, &with_group)], "environments");
+    assert_eq!(said(&estate.diagnostics), Vec::<String>::new());
+    assert_eq!(
+        estate.environments[0].resources.len(),
+        load_all(vec![file(path, text)], "environments").environments[0].resources.len() + 1
+    );
+}
+
+#[test]
 fn the_schema_accepts_every_shipped_environment() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     for (path, text) in SHIPPED {
