@@ -8,6 +8,8 @@
 //! Guarantee: what somebody may have meant as a definition is never ignored without a word. It is an
 //! environment that is refused ([`misnamed`]), or it is named as left out ([`overlooked`]).
 
+use crate::resources::EnvironmentName;
+
 /// The extensions of definition files, in the order in which defaults files are looked for.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "toml"];
 
@@ -123,8 +125,19 @@ pub fn misnamed(path: &str) -> Option<Misnamed> {
     (lower != extension).then(|| Misnamed {
         message: format!("the extension is `.{extension}`, not `.{lower}`"),
         rule: "The extension of a definition is `.yaml`, `.yml` or `.toml`, in lower case.",
-        remedy: format!("Rename it to `{stem}.{lower}`."),
+        remedy: format!("Rename it to `{}.{lower}`.", nameable(stem)),
     })
+}
+
+/// A stem that an environment may be called by: this one, or one like it.
+fn nameable(stem: &str) -> String {
+    if stem.parse::<EnvironmentName>().is_ok() {
+        return stem.to_owned();
+    }
+    let legal = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let word: String = stem.chars().map(legal).take(40).collect();
+    let word = word.trim_matches('-');
+    if word.is_empty() { "environment".to_owned() } else { word.to_owned() }
 }
 
 /// Why a file that is ignored could still have been meant as a definition.
@@ -289,6 +302,8 @@ mod tests {
             ("environments/x.Yml", Some("Rename it to `x.yml`.")),
             ("environments/defaults.YAML", Some("Rename it to `defaults.yaml`.")),
             ("environments/Defaults.toml", Some("Rename it to `defaults.toml`.")),
+            ("environments/con fig.YML", Some("Rename it to `con-fig.yml`.")),
+            ("environments/é.YML", Some("Rename it to `environment.yml`.")),
             ("environments/caf\u{fffd}.yaml", Some("Rename it.")),
             ("environments/Prod West.yaml", None),
             ("environments/a.b.toml", None),
@@ -296,6 +311,13 @@ mod tests {
             assert!(matches!(role(path, root), Role::Environment { .. }), "{path}");
             assert_eq!(misnamed(path).map(|found| found.remedy).as_deref(), remedy, "{path}");
             assert_eq!(overlooked(path, root), None, "{path}");
+            // Whoever does as told is not told again.
+            if let Some(name) = remedy.and_then(|remedy| remedy.split('`').nth(1)) {
+                let path = format!("environments/{name}");
+                assert_eq!(misnamed(&path), None, "{path}");
+                let Role::Environment { stem } = role(&path, root) else { continue };
+                assert!(stem.parse::<EnvironmentName>().is_ok(), "{stem}");
+            }
         }
         for (path, why) in [
             ("environments/dev.yaml~", Some(Overlooked::Leftover)),
