@@ -375,7 +375,7 @@ pub(super) async fn run(
             let (shared, stop) = (shared.clone(), stop.clone());
             let beating = shared.beats.begin("a look at branches and pull requests".to_owned(), exchange);
             tasks.spawn(async move {
-                let looked = caught(beating.watch(look_beside(&shared, view)));
+                let looked = caught(beating.watch(Box::pin(look_beside(&shared, view))));
                 let looked = stop.run_until_cancelled(looked).await;
                 looked.map_or(Finished::Cut, |looked| Finished::Beside(looked.unwrap_or_else(panicked)))
             });
@@ -404,7 +404,8 @@ pub(super) async fn run(
                 let (shared, stop) = (shared.clone(), stop.clone());
                 let beating = shared.beats.begin("a look at the repository".to_owned(), exchange);
                 tasks.spawn(async move {
-                    let looked = stop.run_until_cancelled(caught(beating.watch(look(&shared)))).await;
+                    let looked =
+                        stop.run_until_cancelled(caught(beating.watch(Box::pin(look(&shared))))).await;
                     looked.map_or(Finished::Cut, |looked| {
                         let (looked, view) = looked.unwrap_or_else(|| (panicked(), None));
                         Finished::Look(looked, view)
@@ -415,7 +416,8 @@ pub(super) async fn run(
                 let (shared, stop) = (shared.clone(), stop.clone());
                 let beating = shared.beats.begin("a sweep".to_owned(), exchange);
                 tasks.spawn(async move {
-                    let swept = stop.run_until_cancelled(caught(beating.watch(sweep(&shared)))).await;
+                    let swept =
+                        stop.run_until_cancelled(caught(beating.watch(Box::pin(sweep(&shared))))).await;
                     swept.map_or(Finished::Cut, |swept| Finished::Sweep(swept.unwrap_or(Ok(Vec::new()))))
                 });
             }

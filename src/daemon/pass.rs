@@ -145,7 +145,7 @@ impl Pass<'_> {
         log::run_resumed(run, done);
         self.tell_begun(&sentences::resuming(&run.plan, done)).await;
         let arm = subject.account.arm.with_waits(self.waits.clone());
-        let Some(report) = self.watched(attempt.finish(run, Some((&subject, &arm)))).await? else {
+        let Some(report) = self.watched(Box::pin(attempt.finish(run, Some((&subject, &arm))))).await? else {
             return Ok(None);
         };
         self.done.store(0, Ordering::Relaxed);
@@ -160,7 +160,8 @@ impl Pass<'_> {
     async fn reconcile(&self, mut subject: Subject, neighbours: usize) -> Result<Passed, WorkError> {
         let Some(mut planned) = self.plan(&subject, neighbours).await? else { return Ok(Passed::Stopped) };
         if self.work.kind == RunKind::Apply {
-            match self.watched(spoken(self.shared, self.work, &planned.plan, subject.since)).await? {
+            match self.watched(Box::pin(spoken(self.shared, self.work, &planned.plan, subject.since))).await?
+            {
                 Spoken::Lines(lines) if lines.is_empty() => {}
                 Spoken::Lines(lines) => {
                     lines.into_iter().for_each(|(line, reach)| subject.consents.add(line, reach));
@@ -185,7 +186,7 @@ impl Pass<'_> {
             Some(_) | None => &subject.account.arm,
         };
         let arm = &arm.with_waits(self.waits.clone());
-        Ok(self.stop.run_until_cancelled(self.watched(subject.plan(arm))).await.transpose()?)
+        Ok(self.stop.run_until_cancelled(self.watched(Box::pin(subject.plan(arm)))).await.transpose()?)
     }
 
     /// Does what a plan comes to.
@@ -279,7 +280,7 @@ impl Pass<'_> {
         let _ = self.plan.set(planned.plan.clone());
         log::run_started(run);
         self.tell_begun(&sentences::applying(&planned.plan, 0)).await;
-        let report = self.watched(attempt.carry_out((subject, &arm), planned, run)).await?;
+        let report = self.watched(Box::pin(attempt.carry_out((subject, &arm), planned, run))).await?;
         log::run_ended(run, &report, &self.shared.clock);
         self.shared.tell(Happening::Reported(Box::new(report.clone())));
         if report.end == RunEnd::Interrupted {

@@ -101,7 +101,7 @@ pub(super) async fn work_on(
         Ok(None) => return Verdict::Ended,
         Err(error) => return unstored(shared, &work, tries, &error),
     }
-    let verdict = with_lease(shared, &work, tries, stop, beating).await;
+    let verdict = Box::pin(with_lease(shared, &work, tries, stop, beating)).await;
     match verdict {
         Verdict::Ended => Verdict::Ended,
         Verdict::Again(_) | Verdict::Busy(_) | Verdict::Stopped => {

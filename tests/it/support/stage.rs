@@ -157,6 +157,8 @@ impl Stage {
             .env("BEAMLINE_GIT_PASSWORD", &bot)
             .env("BEAMLINE_WEBHOOK_SECRET", self.text("/forge/webhook_secret"))
             .env("BEAMLINE_SECRET_ML", self.text("/client_secret"))
+            // Half of what its threads have otherwise: a path that grows is seen here, before it overflows there.
+            .env("RUST_MIN_STACK", "1048576")
             .env("NO_PROXY", "localhost,127.0.0.1");
         self.daemon = Some(Process::start(self.folder.path(), "daemon", &mut command));
     }
