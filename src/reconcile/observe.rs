@@ -4,6 +4,7 @@
 //! remembered between runs, so a deletion is found with an empty journal too: whatever carries our
 //! mark and is not declared is an orphan.
 
+mod elsewhere;
 mod gather;
 mod sort;
 

@@ -79,7 +79,8 @@ pub enum ReconcileError {
 /// [`ReconcileError::Observe`] when Azure cannot be read, [`ReconcileError::Defect`] when the checker
 /// finds fault with the plan.
 pub async fn make_plan(wanted: &Wanted<'_>, arm: &Arm) -> Result<Planned, ReconcileError> {
-    let mut observed = observe(wanted.environment, wanted.site, wanted.former_groups, arm).await?;
+    let mut observed =
+        observe(wanted.environment, wanted.site, wanted.former_groups, wanted.remembered, arm).await?;
     copied::unmark_declared(&mut observed, wanted.site, wanted.remembered);
     handover::settle(&mut observed, wanted.site, wanted.neighbours).await?;
     copied::spare_copies(&mut observed, wanted.remembered);
@@ -95,7 +96,7 @@ pub async fn make_plan(wanted: &Wanted<'_>, arm: &Arm) -> Result<Planned, Reconc
     let plan = preflight(plan, &observed, wanted.site.subscription, arm).await;
     if plan.blockers.is_empty() {
         let own = wanted.site.group_id();
-        let groups: Vec<ResourceId> = wanted.former_groups.iter().cloned().chain([own]).collect();
+        let groups: Vec<ResourceId> = observed.former_groups.iter().cloned().chain([own]).collect();
         if let Some(defect) = check(&plan, &groups, wanted.consents).into_iter().next() {
             return Err(defect.into());
         }

@@ -31,6 +31,12 @@ impl Remembered {
         Self { applied: applied.into_iter().collect(), tried: tried.into_iter().collect() }
     }
 
+    /// Whether a complete apply is remembered: nothing was left over when it ended.
+    #[must_use]
+    pub fn has_applied(&self) -> bool {
+        !self.applied.is_empty()
+    }
+
     /// Whether one of them names it.
     #[must_use]
     pub fn names(&self, id: &ResourceId) -> bool {

@@ -156,7 +156,7 @@ async fn consent_is_for_what_its_glob_matches_and_nothing_else() {
 /// No API lists deleted workspaces: only who remembers that there was one can say why Azure will refuse the name.
 #[tokio::test(start_paused = true)]
 async fn a_workspace_that_somebody_deleted_may_still_hold_its_name_and_the_plan_says_so() {
-    let world = AzureWorld::new();
+    let mut world = AzureWorld::new();
     let environment = Definition::production().environment();
     let hints = |planned: &beamline::reconcile::Planned| {
         let notes = planned.plan.notes.iter().filter(|note| note.code == "perhaps-soft-deleted");
@@ -165,7 +165,8 @@ async fn a_workspace_that_somebody_deleted_may_still_hold_its_name_and_the_plan_
     assert_eq!(hints(&world.planned(&environment).await), [""; 0], "it was never there");
     world.apply(&Definition::production().text()).await;
     assert!(world.azure.remove(&id("Microsoft.MachineLearningServices/workspaces/mlw-production")));
-    let planned = world.planned_after_it_was_applied(&environment).await;
+    world.remember_applied(&environment);
+    let planned = world.planned(&environment).await;
     assert!(planned.plan.blockers.is_empty());
     let hints = hints(&planned);
     assert!(hints.len() == 1 && hints[0].contains("Recently deleted"), "{hints:?}");

@@ -38,6 +38,7 @@ mod invalid_definitions;
 mod lost_journal;
 mod many_environments;
 mod many_webhooks;
+mod marks_elsewhere;
 mod names_of_files;
 mod night_log;
 mod old_journals;

@@ -7,16 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::try_join_all;
 use serde_json::Value;
 
+use super::elsewhere::elsewhere;
 use super::sort::{Lists, Observed, SoftDeleted, sort_out};
 use crate::azure::{Arm, ArmError};
 use crate::definitions::Environment;
+use crate::reconcile::Remembered;
 use crate::resources::contract::Remains;
 use crate::resources::id::ResourceId;
 use crate::resources::normalise;
 use crate::resources::{self, Context, Kind, Listing, Presence, Reference, Site, Target};
 
 /// The api-version of the generic resource list of a group (`facts.md` 1).
-const GROUP_CONTENTS: crate::resources::id::ApiVersion = crate::resources::id::ApiVersion("2025-04-01");
+pub(super) const GROUP_CONTENTS: crate::resources::id::ApiVersion =
+    crate::resources::id::ApiVersion("2025-04-01");
 
 /// Why Azure's state could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +32,8 @@ pub struct ObserveError {
     pub source: ArmError,
 }
 
-/// Reads everything that a plan for `environment` needs to know. `former_groups` are other groups
-/// that may hold resources with our mark (the environment used to live there).
+/// Reads everything that a plan for `environment` needs to know. `former_groups` are groups
+/// of which it is remembered that the environment lived there; others are found by the marks.
 ///
 /// # Errors
 /// [`ObserveError`] when a list or a resource cannot be read; a plan from half a picture would delete
@@ -39,16 +42,26 @@ pub async fn observe(
     environment: &Environment,
     site: &Site,
     former_groups: &[ResourceId],
+    remembered: &Remembered,
     arm: &Arm,
 ) -> Result<Observed, ObserveError> {
     let reader = Reader { environment, site, arm };
     let mut lists = reader.group(&site.group_id()).await?;
-    for group in former_groups.iter().filter(|group| **group != site.group_id()) {
+    let found = elsewhere(environment, site, &lists, remembered, arm);
+    let found = found.await.map_err(|source| failed(&"what carries the environment's mark", source))?;
+    let former_groups: BTreeSet<ResourceId> = former_groups
+        .iter()
+        .filter(|group| **group != site.group_id())
+        .cloned()
+        .chain(found.groups)
+        .collect();
+    for group in &former_groups {
         lists.extend(reader.group(group).await?);
     }
     let outside = reader.outside_the_group(&lists).await?;
     lists.extend(outside);
     let mut observed = sort_out(environment, site, &lists);
+    (observed.former_groups, observed.moved) = (former_groups, found.moved);
     reader.soft_deleted(&mut observed).await?;
     observed.group_contents = reader.contents_of_going_groups(&observed).await?;
     Ok(observed)

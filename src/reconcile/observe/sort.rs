@@ -138,6 +138,10 @@ pub struct Observed {
     pub perhaps_given: BTreeMap<ResourceId, String>,
     /// What comes from another environment.
     pub taken: BTreeMap<Address, Taken>,
+    /// Other groups in which something of ours was looked for.
+    pub former_groups: BTreeSet<ResourceId>,
+    /// Declared and not there, because somebody has moved it by hand: where it stands now.
+    pub moved: BTreeMap<Address, ResourceId>,
     /// What the groups hold that would be deleted.
     pub group_contents: Vec<ResourceId>,
 }

@@ -164,6 +164,15 @@ pub enum Blocker {
         /// The definition's path.
         path: String,
     },
+    /// Somebody has moved it by hand: made anew, there would be two, and its content would stay in the other place.
+    MovedByHand {
+        /// The declared resource.
+        address: Address,
+        /// Where it stands.
+        id: ResourceId,
+        /// Where it is declared.
+        declared: ResourceId,
+    },
     /// Azure is still working on it from an earlier write; planning on would fight with that.
     InProgress {
         /// The resource.
@@ -187,6 +196,7 @@ impl Blocker {
             | Self::NameStaysTaken { address, .. }
             | Self::CannotBeMade { address, .. }
             | Self::PerhapsDeclared { address, .. }
+            | Self::MovedByHand { address, .. }
             | Self::InProgress { address, .. } => address,
         }
     }
@@ -232,6 +242,15 @@ impl Blocker {
                  that definition first",
                 id.name()
             ),
+            Self::MovedByHand { address, id, declared } => {
+                let (now, before) =
+                    [id, declared].map(|id| id.resource_group_name().unwrap_or_default()).into();
+                format!(
+                    "{address} was moved by hand: it stands in the group {now}, and is declared in {before}. Move it back \
+                     (`az resource move --destination-group {before} --ids {id}`), or write `existing: true` and `id: {id}` \
+                     to only read it from now on. If that is a copy, take its tag `beamline` away"
+                )
+            }
             Self::CannotBeMade { address, why } => format!("{address} cannot be made: {why}"),
             Self::ExistingMissing { address, id } => format!(
                 "{address} says `existing: true`, but {id} does not exist. Correct its name or id, or remove \

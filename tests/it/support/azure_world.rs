@@ -28,6 +28,7 @@ pub(crate) struct AzureWorld {
     pub(crate) journal: Arc<MemoryJournal>,
     consents: Vec<String>,
     former_groups: Vec<ResourceId>,
+    remembered: Remembered,
 }
 
 impl AzureWorld {
@@ -56,7 +57,13 @@ impl AzureWorld {
             journal: Arc::new(MemoryJournal::default()),
             consents: Vec::new(),
             former_groups: Vec::new(),
+            remembered: Remembered::NOTHING,
         }
+    }
+
+    /// It is remembered that `environment` was applied.
+    pub(crate) fn remember_applied(&mut self, environment: &Environment) {
+        self.remembered = Remembered::new(environment.ids(&Self::site(environment)), []);
     }
 
     /// The environment is known to have lived in these groups.
@@ -98,6 +105,8 @@ impl AzureWorld {
     /// Nothing is remembered: the journal is deleted.
     pub(crate) fn forget(&mut self) {
         self.journal = Arc::new(MemoryJournal::default());
+        self.former_groups.clear();
+        self.remembered = Remembered::NOTHING;
     }
 
     /// The writes since the last call (or since the world began), as `PUT Microsoft.X/y/z`, without
@@ -133,15 +142,8 @@ impl AzureWorld {
     /// Plans `environment`.
     pub(crate) async fn planned(&self, environment: &Environment) -> Planned {
         let (site, consents) = (Self::site(environment), self.consents());
-        make_plan(&wanted(environment, &site, &consents, &self.former_groups), &self.arm).await.unwrap()
-    }
-
-    /// The same for whoever remembers that `environment` was applied.
-    pub(crate) async fn planned_after_it_was_applied(&self, environment: &Environment) -> Planned {
-        let (site, consents) = (Self::site(environment), self.consents());
-        let remembered = Remembered::new(environment.ids(&site), []);
         let wanted = wanted(environment, &site, &consents, &self.former_groups);
-        make_plan(&Wanted { remembered: &remembered, ..wanted }, &self.arm).await.unwrap()
+        make_plan(&Wanted { remembered: &self.remembered, ..wanted }, &self.arm).await.unwrap()
     }
 
     /// The plan of a definition text for the environment `production`.

@@ -55,6 +55,14 @@ impl Planner<'_> {
             return Decision::Replace { reasons, differences: Vec::new() };
         }
         let missing = Decision::Make { action: Action::Create, reasons: vec![Reason::Missing] };
+        if let Some(id) = self.input.observed.moved.get(&resource.address)
+            && let Target::Known(declared) =
+                resources::of(resource.address.kind()).target(resource, &self.context())
+        {
+            let (address, id) = (resource.address.clone(), id.clone());
+            self.blockers.push(Blocker::MovedByHand { address, id, declared });
+            return missing;
+        }
         self.suspect_a_held_name(resource);
         if let Some(why) = self.input.observed.unasked.get(&resource.address) {
             let message = format!(
