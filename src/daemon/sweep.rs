@@ -24,32 +24,47 @@ pub(super) async fn sweep(shared: &Shared) -> Result<Vec<Work>, StoreError> {
         return Ok(Vec::new());
     };
     let mut work = orphans(shared, &head, &open_environments(shared).await?).await?;
-    work.extend(failed(shared, None).await?);
+    work.extend(ended(shared, |_, end| end == RunEnd::Failed).await?);
     enqueue(shared, &head, work).await
 }
 
-/// Queues another attempt for what failed; of one environment, or of all.
-pub(super) async fn retry_failed(
+/// Queues another attempt for what failed or is blocked; of one environment, or of all. Whoever asks may have taken
+/// out of the way what was in it: no plan of what is blocked knows of that before the next one.
+pub(super) async fn retry_applies(
     shared: &Shared,
     environment: Option<&EnvironmentName>,
 ) -> Result<Vec<Work>, StoreError> {
     let Some(head) = shared.store.seen_heads().await?.get(&shared.branch).copied() else {
         return Ok(Vec::new());
     };
-    let work = failed(shared, environment).await?;
+    let is_meant = |record: &EnvironmentRecord| environment.is_none_or(|name| record.environment == *name);
+    let work = ended(shared, |record, end| is_meant(record) && is_retried(end)).await?;
     enqueue(shared, &head, work).await
 }
 
-/// Whether there is something to try again.
-pub(super) async fn has_failed_applies(shared: &Shared) -> Result<bool, StoreError> {
-    Ok(!failed(shared, None).await?.is_empty())
+/// Whether there is something to try again by command.
+pub(super) async fn has_applies_to_retry(shared: &Shared) -> Result<bool, StoreError> {
+    Ok(!ended(shared, |_, end| is_retried(end)).await?.is_empty())
 }
 
-async fn failed(shared: &Shared, environment: Option<&EnvironmentName>) -> Result<Vec<NewWork>, StoreError> {
+/// What is invalid needs a commit, not another attempt.
+fn is_retried(end: RunEnd) -> bool {
+    match end {
+        RunEnd::Failed | RunEnd::Blocked => true,
+        RunEnd::Complete | RunEnd::Interrupted | RunEnd::Planned | RunEnd::Invalid | RunEnd::Superseded => {
+            false
+        }
+    }
+}
+
+/// Another attempt for those whose last one ended so that it `is_meant`.
+async fn ended(
+    shared: &Shared,
+    is_meant: impl Fn(&EnvironmentRecord, RunEnd) -> bool,
+) -> Result<Vec<NewWork>, StoreError> {
     let touched = shared.store.touched_environments().await?;
     let is_meant = |record: &&EnvironmentRecord| {
-        environment.is_none_or(|name| record.environment == *name)
-            && record.last_attempt.as_ref().is_some_and(|attempt| attempt.end == RunEnd::Failed)
+        record.last_attempt.as_ref().is_some_and(|last| is_meant(record, last.end))
     };
     Ok(touched.iter().filter(is_meant).map(again).collect())
 }

@@ -9,9 +9,10 @@ use beamline_simulator::forge::{ForgeKind, Permission, Seen};
 use beamline_simulator::{Fault, FaultEffect};
 
 use crate::support::proposals::{BOT, Choices, Proposals};
-use crate::support::small;
+use crate::support::{DaemonWorld, small};
 
 const DEV: &str = "environments/dev.yaml";
+const LAB: &str = "environments/lab.yaml";
 
 /// A proposal that has been planned.
 async fn proposed(kind: ForgeKind) -> (Proposals, u64, beamline::git::CommitId) {
@@ -236,6 +237,27 @@ async fn a_webhook_makes_an_old_pull_request_heard() {
         story.at_rest().await;
         let answer = &answers(&story, number)[1];
         assert!(answer.starts_with("Nothing to do: no apply has failed"), "{kind:?}: {answer}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_every_forge_a_blocked_apply_is_planned_again_from_the_merged_pull_request() {
+    for kind in ForgeKind::ALL {
+        let story = Proposals::running(kind, &[(DEV, &small(2))]).await;
+        let theirs = DaemonWorld::id_of("rg-lab");
+        story.daemon.azure.put(&theirs, serde_json::json!({ "location": "westeurope" }));
+        let (number, head) = story.propose("lab", LAB, &small(1));
+        story.planned(number, &head).await;
+        let merged = story.merge(number, "lab").await;
+        let blocked = story.status(&merged, "beamline/apply");
+        assert!(blocked.contains("does not carry our mark"), "{kind:?}: {blocked}");
+        story.daemon.azure.remove(&theirs);
+        story.forge.comment(number, "ada", "/beamline retry");
+        story.at_rest().await;
+        assert_eq!(answers(&story, number), ["Applying again: `lab`."], "{kind:?}");
+        let applied = story.status(&merged, "beamline/apply");
+        assert!(applied.starts_with("success: lab: Applied: "), "{kind:?}: {applied}");
         story.finish().await;
     }
 }

@@ -155,6 +155,29 @@ async fn work_waits_a_minute_for_the_forge_and_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_lacked_consent_because_the_forge_was_late_is_applied_when_asked() {
+    for kind in ForgeKind::ALL {
+        let (story, number, _) = removal(kind).await;
+        story.forge.comment(number, "ada", &format!("/beamline consent destroy {ADDRESS}"));
+        story.at_rest().await;
+        let commit = bring(&story, Merge::Squash);
+        story.forge.pushed("main", &commit.to_string());
+        story.daemon.settled("main", &commit).await;
+        let applied = story.status(&commit, "beamline/apply");
+        assert!(applied.starts_with("failure: dev: Needs consent to delete"), "{kind:?}: {applied}");
+        story.forge.merge(number, &commit.to_string());
+        story.at_rest().await;
+        story.forge.comment(number, "ada", "/beamline retry");
+        story.at_rest().await;
+        assert_eq!(answers(&story, number).pop().unwrap(), "Applying again: `dev`.", "{kind:?}");
+        let applied = story.status(&commit, "beamline/apply");
+        assert!(applied.starts_with("success: dev: Applied: 1 deleted; consent: "), "{kind:?}: {applied}");
+        assert!(!story.daemon.exists(LAKE), "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_comment_that_was_taken_back_is_void() {
     type Deed = fn(&Proposals, u64, u64);
     let deeds: [(&str, Deed); 3] = [

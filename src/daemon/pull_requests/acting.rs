@@ -19,7 +19,7 @@ use super::{Forks, saying};
 use crate::daemon::delivery::complain;
 use crate::daemon::look::LookError;
 use crate::daemon::service::Shared;
-use crate::daemon::sweep::{has_failed_applies, retry_failed};
+use crate::daemon::sweep::{has_applies_to_retry, retry_applies};
 use crate::daemon::wording;
 use crate::forge::{Class, Comment, Fate, Origin, Permission, PullRequest, PullRequestNumber, State};
 use crate::git::{CommitPrefix, Heads};
@@ -37,7 +37,7 @@ const MAX_CLOSED: usize = 20;
 /// are read once more this long after a change.
 const SETTLES: Duration = Duration::from_secs(5);
 
-/// For how long after its end a pull request is listened to without a webhook, while an apply has failed.
+/// For how long after its end a pull request is listened to without a webhook, while an apply has failed or is blocked.
 const AFTERMATH: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Most pull requests that are listened to after their end.
@@ -155,7 +155,7 @@ fn next_note(noted: &str, activity: &str, now: Timestamp) -> Option<String> {
 }
 
 /// Pull requests that are not open and are listened to all the same: those that a webhook names, and while
-/// an apply has failed those that ended lately. Without webhooks that is how a retry is heard.
+/// an apply has failed or is blocked those that ended lately. Without webhooks that is how a retry is heard.
 async fn ended(
     shared: &Shared,
     listing: &Listing,
@@ -167,7 +167,7 @@ async fn ended(
     let is_closed = |number: &PullRequestNumber| !listing.open.contains_key(number);
     let named = named.iter().copied().filter(is_closed).take(MAX_CLOSED);
     let mut ended: BTreeSet<PullRequestNumber> = named.collect();
-    if has_failed_applies(shared).await? {
+    if has_applies_to_retry(shared).await? {
         let since = shared.clock.now().checked_sub(AFTERMATH).unwrap_or(Timestamp::MIN);
         let lately = shared.store.pull_requests_closed_since(since, MAX_AFTERMATH).await?;
         ended.extend(lately.into_iter().filter(is_closed));
@@ -412,11 +412,12 @@ pub(super) async fn again(
     Ok(Done::Handled { accepted: Accepted { work, superseded: Vec::new() }, reply: None })
 }
 
-/// Tries the failed applies of the main branch again.
+/// Tries the applies of the main branch again that failed or are blocked.
 async fn retry(shared: &Arc<Shared>, environment: Option<&EnvironmentName>) -> Result<Done, LookError> {
-    let work = retry_failed(shared, environment).await?;
+    let work = retry_applies(shared, environment).await?;
     let reply = if work.is_empty() {
-        "Nothing to do: no apply has failed that another try could change. What is blocked needs what its status says."
+        "Nothing to do: no apply has failed or is blocked that does not wait for its turn already. A definition with \
+         errors needs a commit."
             .to_owned()
     } else {
         let names: Vec<String> = work.iter().map(|work| format!("`{}`", work.environment)).collect();

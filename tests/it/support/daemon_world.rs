@@ -438,8 +438,12 @@ impl DaemonWorld {
 
     /// Whether a resource of this path below the subscription exists.
     pub(crate) fn exists(&self, path: &str) -> bool {
-        let id = format!("/subscriptions/{DEFAULT_SUBSCRIPTION}/resourceGroups/{path}");
-        self.azure.get(&id.parse::<ResourceId>().unwrap()).is_some()
+        self.azure.get(&Self::id_of(path)).is_some()
+    }
+
+    /// The id of what is at `path` below the resource groups.
+    pub(crate) fn id_of(path: &str) -> ResourceId {
+        format!("/subscriptions/{DEFAULT_SUBSCRIPTION}/resourceGroups/{path}").parse().unwrap()
     }
 
     /// The names of the resource groups that exist.
