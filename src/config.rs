@@ -461,6 +461,12 @@ impl Config {
         state_home.or_else(home).map_or_else(|| self.state_dir.clone(), |home| home.join("beamline"))
     }
 
+    /// Whether the state folder is the one of the built-in settings.
+    #[must_use]
+    pub fn names_no_state_dir(&self) -> bool {
+        self.state_dir == Path::new(SERVICE_STATE_DIR)
+    }
+
     /// The address that the daemon listens on; `None` when it does not listen.
     ///
     /// # Errors

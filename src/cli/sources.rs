@@ -46,6 +46,20 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    /// Whether something is at `path`, relative to the repository: in a working tree anything, in a commit
+    /// something that is read as a definition.
+    pub(super) fn has(&self, path: &str) -> bool {
+        match (&self.commit, &self.dir) {
+            (None, Some(dir)) => dir.join(path).exists(),
+            (None, None) | (Some(_), _) => {
+                let within = |file: &SourceFile| {
+                    path.is_empty() || file.path() == path || file.path().starts_with(&format!("{path}/"))
+                };
+                self.files.iter().any(within)
+            }
+        }
+    }
+
     /// The paths and texts of the definitions with errors.
     pub(super) fn broken(&self) -> impl Iterator<Item = (&str, &str)> {
         let is_broken = |file: &&SourceFile| self.estate.failed.iter().any(|path| path == file.path());

@@ -180,6 +180,19 @@ fn only_what_concerns_a_path_is_said() {
 }
 
 #[test]
+fn a_path_at_which_nothing_is_is_no_success() {
+    let dir = definitions(&[("dev.toml", DEV)]);
+    commit(dir.path(), "As it is");
+    for more in [&["environments/nope.yaml"][..], &["nope"], &["environments/nope.yaml", "--commit", "HEAD"]]
+    {
+        let said = beamline(dir.path()).arg("validate").args(more).assert().code(2);
+        said.stderr(contains(format!("at `{}`", more[0])));
+    }
+    beamline(dir.path()).args(["validate", "environments/dev.toml", "--commit", "HEAD"]).assert().code(0);
+    beamline(dir.path()).args(["validate", "environments"]).assert().code(0);
+}
+
+#[test]
 fn machine_output_is_one_versioned_document() {
     let dir = definitions(&[("a.toml", "beamline = 1\nnonsense = 1\n")]);
     let output =
@@ -219,7 +232,7 @@ fn a_wrong_command_line_ends_with_two_and_a_next_step() {
         .assert()
         .code(2)
         .stderr(starts_with("error: there is no folder `environments`").and(contains("\nhint: ")));
-    beamline(dir.path()).arg("apply").assert().code(2).stderr(contains("--yes"));
+    beamline(dir.path()).arg("apply").assert().code(1).stderr(contains("there is no Git repository"));
 }
 
 #[test]
@@ -306,6 +319,8 @@ fn a_laptop_plans_applies_and_asks_for_outputs() {
     let run = |arguments: &[&str]| simulator.command(work.path()).args(arguments).assert();
     run(&["plan", "--detailed-exitcode"]).code(2).stdout(contains("dev: 7 to create"));
     run(&["apply"]).code(2).stdout(is_empty()).stderr(contains("agree beforehand with --yes"));
+    // What is wrong with the question is said first.
+    run(&["apply", "nope"]).code(2).stdout(is_empty()).stderr(contains("nope").and(contains("--yes").not()));
     run(&["apply", "dev", "--yes", "--detailed-exitcode"])
         .code(2)
         .stdout(contains("created").and(contains("dev: applied, 7 of 7 steps done")));

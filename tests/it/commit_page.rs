@@ -42,6 +42,23 @@ async fn a_commit_page_shows_its_runs_and_its_plans() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_commit_that_newer_ones_overtook_leads_to_them() {
+    let mut world = DaemonWorld::with(Setup { secrets: Some(vec![]), ..Setup::new() });
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.repository.commit("first");
+    let overtaken = world.repository.git(&["rev-parse", "HEAD"]);
+    world.repository.write("environments/dev.yaml", &small(2));
+    world.start().await;
+    let head = world.repository.push("second");
+    world.settled("main", &head).await;
+    let shown = page(&world, &overtaken).await;
+    assert_eq!(shown.status, 200);
+    assert!(shown.text.contains(&format!("<a href=\"{head}\">")), "{}", shown.text);
+    assert_eq!(page(&world, &"1".repeat(40)).await.status, 404);
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn whatever_a_definition_says_is_text_on_the_page() {
     let mut world = DaemonWorld::with(Setup { secrets: Some(vec![]), ..Setup::new() });
     let described = "workspace:\n  description: \"</pre><b>&\"";
@@ -71,9 +88,16 @@ async fn what_is_not_known_is_not_found_and_no_page_lets_anything_in() {
     let quiet = world.repository.push("no environment");
     world.settled("main", &quiet).await;
     let long = "a".repeat(5000);
-    for id in [&quiet.to_string(), "abc", &"f".repeat(40), "%3Cscript%3E", "%00", &long] {
+    for (id, status) in [
+        (quiet.to_string().as_str(), 200),
+        ("abc", 404),
+        (&"f".repeat(40), 404),
+        ("%3Cscript%3E", 404),
+        ("%00", 404),
+        (&long, 404),
+    ] {
         let page = page(&world, id).await;
-        assert_eq!(page.status, 404, "{id}");
+        assert_eq!(page.status, status, "{id}");
         let policy = page.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'"), "{policy}");
         assert!(!policy.contains("script-src"), "{policy}");

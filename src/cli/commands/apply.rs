@@ -87,13 +87,6 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
     })?;
     let reviewed = reviewed(&arguments)?;
     let agreed_before = arguments.yes || reviewed.is_some();
-    let may_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if !agreed_before && !may_ask {
-        return Err(CliError::usage(
-            "nobody can be asked: this is no terminal",
-            "agree beforehand with --yes",
-        ));
-    }
     let stop = stop_on_signals("Stopping: nothing new is started. Run the same command again to go on.")?;
     let (commit, names) = match &reviewed {
         Some(reviewed) => (Some(reviewed.commit.to_string()), reviewed.environments()),
@@ -107,6 +100,13 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
     if environments.is_empty() && errors.is_empty() {
         output::remark(&format!("There is no environment in `{}`: nothing to do.", sources.root));
     }
+    let may_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if !agreed_before && !may_ask {
+        return Err(CliError::usage(
+            "nobody can be asked: this is no terminal",
+            "agree beforehand with --yes",
+        ));
+    }
     if let Some(remark) = wiring::unknown_branch(&config, &arguments.dir).await {
         output::remark(&remark);
     }
@@ -117,6 +117,13 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
         // Nothing is begun yet.
         () = stop.cancelled() => return Ok(End::Failed),
     };
+    if config.names_no_state_dir() {
+        let folder = config.personal_state_dir();
+        output::remark(&format!(
+            "The journal is in {}: no settings name another state folder.",
+            folder.display()
+        ));
+    }
     let (store, _lock) = wiring::state(&config.personal_state_dir(), "beamline apply", &clock).await?;
     let stream = if arguments.json { Stream::Stderr } else { Stream::Stdout };
     let live = Live::new(stream, &clock);

@@ -104,7 +104,14 @@ async fn find(arguments: &Validate) -> Result<Findings, CliError> {
     let mut findings = Findings { environments: Vec::new(), files: 0, diagnostics: Vec::new() };
     for path in &arguments.paths {
         match sources.as_ref().and_then(|sources| Some((sources, inside(path, sources)?))) {
-            Some((sources, inner)) => of_path(sources, &inner, &mut findings),
+            Some((sources, inner)) => {
+                if !sources.has(&inner) {
+                    return Err(nowhere(path, arguments.commit.as_deref()));
+                }
+                of_path(sources, &inner, &mut findings);
+            }
+            None if arguments.commit.is_some() => return Err(nowhere(path, arguments.commit.as_deref())),
+            None if !path.exists() => return Err(nowhere(path, None)),
             None => by_itself(path, &mut findings)?,
         }
     }
@@ -113,6 +120,21 @@ async fn find(arguments: &Validate) -> Result<Findings, CliError> {
         .sort_by(|a, b| (&a.location, a.code, &a.message).cmp(&(&b.location, b.code, &b.message)));
     findings.diagnostics.dedup();
     Ok(findings)
+}
+
+/// Nothing is at a path that somebody wants to be checked.
+fn nowhere(path: &Path, commit: Option<&str>) -> CliError {
+    let path = path.display();
+    match commit {
+        Some(commit) => CliError::usage(
+            format!("there is no definition at `{path}` in {commit}"),
+            "name a file or a folder below the definitions, or none to check all of them",
+        ),
+        None => CliError::usage(
+            format!("there is nothing at `{path}`"),
+            "name a file or a folder that is there, or none to check all of them",
+        ),
+    }
 }
 
 fn all(sources: Sources) -> Findings {

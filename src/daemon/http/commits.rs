@@ -10,7 +10,8 @@ use axum::response::Html;
 use http::{HeaderName, StatusCode, header};
 
 use super::server::Web;
-use crate::git::CommitId;
+use crate::daemon::service::Shared;
+use crate::git::{CommitId, GitError};
 use crate::reconcile::apply::{RunId, RunKind};
 use crate::reconcile::deeds::Deeds;
 use crate::reconcile::plan::{Style, render};
@@ -34,11 +35,16 @@ pub(super) async fn commit(State(web): State<Web>, Path(id): Path<String>) -> Pa
     };
     match told(&web.shared.store, &commit).await {
         Ok(Some(body)) => page(StatusCode::OK, &format!("Commit {}", commit.short()), &body),
-        Ok(None) => page(
-            StatusCode::NOT_FOUND,
-            "Nothing is known",
-            "<p>Nothing was done about this commit, or long ago.</p>",
-        ),
+        Ok(None) => match overtaken_by(&web.shared, commit).await {
+            Some(head) => {
+                page(StatusCode::OK, &format!("Commit {}", commit.short()), &overtaken(&commit, &head))
+            }
+            None => page(
+                StatusCode::NOT_FOUND,
+                "Nothing is known",
+                "<p>Nothing was done about this commit, or long ago.</p>",
+            ),
+        },
         Err(error) => {
             tracing::error!(%error, "the page of a commit cannot be made");
             page(StatusCode::SERVICE_UNAVAILABLE, "Not now", "<p>The journal cannot be read.</p>")
@@ -59,6 +65,28 @@ fn page(code: StatusCode, title: &str, body: &str) -> Page {
         (header::CACHE_CONTROL, "no-store"),
     ];
     (code, headers, Html(html))
+}
+
+/// The head with which, or before which, a commit came to the watched branch without being its head at any look.
+async fn overtaken_by(shared: &Shared, commit: CommitId) -> Option<CommitId> {
+    let head = shared.store.compared_head(&shared.branch).await.ok().flatten()?;
+    let mirror = shared.mirror.clone();
+    let is_in = tokio::task::spawn_blocking(move || {
+        let reader = mirror.reader()?;
+        Ok::<_, GitError>(reader.has(&commit)? && reader.is_ancestor(&commit, &head)?)
+    });
+    matches!(is_in.await, Ok(Ok(true))).then_some(head)
+}
+
+fn overtaken(commit: &CommitId, head: &CommitId) -> String {
+    if commit == head {
+        return "<p>It is the head of the watched branch, and touches no environment.</p>".to_owned();
+    }
+    let short = head.short();
+    format!(
+        "<p>It came to the watched branch together with newer commits, or before them, and was not looked at by itself: \
+         what it says was done with <a href=\"{head}\">{short}</a> at the latest.</p>"
+    )
 }
 
 async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreError> {
