@@ -125,6 +125,25 @@ impl Store {
         .await
     }
 
+    /// When a pull request was first seen to be open no more; `None` where it is open or not known.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn pull_request_closed_at(
+        &self,
+        number: PullRequestNumber,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.read(move |db| {
+            Box::pin(async move {
+                let closed =
+                    "SELECT closed_at FROM pull_requests WHERE pull_request = $1 AND closed_at IS NOT NULL";
+                let row = sqlx::query(closed).bind(key_of(number)).fetch_optional(&mut *db).await?;
+                row.map(|row| Columns::of("pull request", &row).time("closed_at")).transpose()
+            })
+        })
+        .await
+    }
+
     /// Notes up to which change of a pull request its comments were read.
     ///
     /// # Errors

@@ -178,6 +178,68 @@ async fn what_lacked_consent_because_the_forge_was_late_is_applied_when_asked() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_consent_that_was_in_time_and_is_read_late_has_what_is_blocked_applied() {
+    for kind in ForgeKind::ALL {
+        let (story, number, head) = removal(kind).await;
+        story.forge.comment(number, "ada", &format!("/beamline consent destroy {ADDRESS} @{}", head.short()));
+        story.daemon.clock.sleep(Duration::from_secs(2)).await;
+        story.forge.delete_repository();
+        let commit = bring(&story, Merge::Squash);
+        story.worked("main", &commit).await;
+        story.forge.merge(number, &commit.to_string());
+        assert!(story.daemon.exists(LAKE), "{kind:?}");
+        story.forge.restore_repository();
+        story.daemon.settled("main", &commit).await;
+        story.at_rest().await;
+        let noted = format!(
+            "Noted for {}: `{ADDRESS}` may be deleted or replaced. Applying again: `dev`.",
+            head.short()
+        );
+        assert_eq!(answers(&story, number), [noted], "{kind:?}");
+        let applied = story.status(&commit, "beamline/apply");
+        assert!(applied.starts_with("success: dev: Applied: 1 deleted; consent: "), "{kind:?}: {applied}");
+        assert!(!story.daemon.exists(LAKE), "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consent_after_the_merge_is_answered_with_the_line_that_works() {
+    for kind in ForgeKind::ALL {
+        let (story, number, head) = removal(kind).await;
+        merge(&story, number, Merge::Squash).await;
+        let said = format!("/beamline consent destroy {ADDRESS} @{}", head.short());
+        story.forge.comment(number, "ada", &said);
+        story.at_rest().await;
+        let answer = answers(&story, number).pop().unwrap();
+        assert!(answer.starts_with("Not done: ") && answer.contains("at the merge"), "{kind:?}: {answer}");
+        // What comes next is no consent either.
+        story.main();
+        story.daemon.repository.write("README", "something else");
+        let next = story.push_to_main("something else").await;
+        let applied = story.status(&next, "beamline/apply");
+        assert!(applied.starts_with("failure: dev: Needs consent to delete"), "{kind:?}: {applied}");
+        let line = answer.lines().find(|line| line.trim().starts_with("Beamline-Consent: ")).unwrap();
+        let repository = &story.daemon.repository;
+        repository.git(&[
+            "commit",
+            "-q",
+            "--allow-empty",
+            "-m",
+            &format!("the lake goes\n\n{}", line.trim()),
+        ]);
+        repository.git(&["push", "-q", "origin", "HEAD:main"]);
+        let commit: CommitId = repository.git(&["rev-parse", "HEAD"]).parse().unwrap();
+        story.forge.pushed("main", &commit.to_string());
+        story.daemon.settled("main", &commit).await;
+        let applied = story.status(&commit, "beamline/apply");
+        assert!(applied.starts_with("success: dev: Applied: 1 deleted; consent: "), "{kind:?}: {applied}");
+        assert!(!story.daemon.exists(LAKE), "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_comment_that_was_taken_back_is_void() {
     type Deed = fn(&Proposals, u64, u64);
     let deeds: [(&str, Deed); 3] = [

@@ -12,8 +12,10 @@ use super::acting::{Done, again};
 use super::binding::{bind, refusal};
 use crate::daemon::look::LookError;
 use crate::daemon::service::Shared;
+use crate::daemon::sweep::retry_applies;
 use crate::forge::{Comment, Ending, MAX_COMMENTS, PullRequest, PullRequestNumber};
-use crate::git::{CommitId, CommitPrefix};
+use crate::git::{BranchName, CommitId, CommitPrefix};
+use crate::reconcile::plan::trailer;
 use crate::resources::{Address, EnvironmentName};
 use crate::store::{Accepted, Command, GivenConsent, Showing, Wish};
 
@@ -50,22 +52,66 @@ pub(super) async fn consent(
     }
 }
 
-/// Notes a consent that was written before the pull request was merged and read afterwards.
+/// Notes a consent that was written before the pull request was merged and read afterwards, and plans again what
+/// ended without it: nobody else would.
 pub(super) async fn consent_of_merged(
     shared: &Shared,
     command: &Command,
     target: &str,
     at: Option<&CommitPrefix>,
 ) -> Result<Done, LookError> {
+    let consent = match note_of_merged(shared, command, target, at).await? {
+        Err(why_not) => return Ok(Done::answer(why_not)),
+        Ok(consent) => consent,
+    };
+    let (target, head) = (&consent.target, consent.head.short());
+    let mut reply = format!("Noted for {head}: `{target}` may be deleted or replaced.");
+    let work = retry_applies(shared, Some(target.environment())).await?;
+    if !work.is_empty() {
+        reply.push_str(&format!(" Applying again: `{}`.", target.environment()));
+    }
+    Ok(Done::Handled { accepted: Accepted { work, superseded: Vec::new() }, reply: Some(reply) })
+}
+
+/// Notes a consent on a pull request that is merged, or says why it does not count and what does.
+async fn note_of_merged(
+    shared: &Shared,
+    command: &Command,
+    target: &str,
+    at: Option<&CommitPrefix>,
+) -> Result<Result<GivenConsent, String>, LookError> {
     let number = command.pull_request;
-    let late = Done::answer("Not done: this pull request is merged.");
-    let Ending::Merged(merged) = shared.forge.ending(number).await? else { return Ok(late) };
-    let is_late = merged.at.is_some_and(|merged| command.written_at.is_none_or(|written| written > merged));
+    let instead = |why: &str| Ok(Err(by_a_commit(why, target, &shared.branch)));
+    let Ending::Merged(merged) = shared.forge.ending(number).await? else {
+        return Ok(Err("Not done: this pull request is not open.".to_owned()));
+    };
+    let ended = match merged.at {
+        Some(at) => Some(at),
+        // Where the forge does not say when, it was before it was seen.
+        None => shared.store.pull_request_closed_at(number).await?,
+    };
+    if ended.is_some_and(|ended| command.written_at.is_none_or(|written| written > ended)) {
+        return instead("a comment consents only when it stands there at the merge, and this came after it");
+    }
+    let Some(prefix) = merged.head else { return instead("the forge does not say which head was merged") };
     let showings = shared.store.showings(number).await?;
     let heads = showings.iter().rev().map(|showing| showing.shown.head);
-    let head = merged.head.and_then(|prefix| heads.into_iter().find(|head| prefix.is_of(head)));
-    let (Some(head), false) = (head, is_late) else { return Ok(late) };
+    let Some(head) = heads.into_iter().find(|head| prefix.is_of(head)) else {
+        return instead("beamline had not shown here what was merged");
+    };
     noted(shared, &head, command, target, at).await
+}
+
+/// The answer to a consent that cannot count any more: the message of a commit can still bring one.
+fn by_a_commit(why: &str, target: &str, branch: &BranchName) -> String {
+    let line = match target.parse::<Address>() {
+        Ok(address) => format!("\n\n```text\n{}\n```", trailer(address)),
+        Err(_) => " the line that its status shows.".to_owned(),
+    };
+    format!(
+        "Not done: {why}. If `beamline/apply` lacks it, bring a commit to `{branch}`, which may be empty, whose message \
+         has:{line}"
+    )
 }
 
 /// Notes a consent on a pull request that may have been merged a moment ago: the forge does not say yet. It
@@ -78,7 +124,7 @@ async fn consent_before_merge(
 ) -> Result<(), LookError> {
     let showings = shared.store.showings(command.pull_request).await?;
     if let Some(last) = showings.last() {
-        noted(shared, &last.shown.head, command, target, at).await?;
+        drop(noted(shared, &last.shown.head, command, target, at).await?);
     }
     Ok(())
 }
@@ -89,18 +135,12 @@ async fn noted(
     command: &Command,
     target: &str,
     at: Option<&CommitPrefix>,
-) -> Result<Done, LookError> {
-    Ok(match weigh(shared, command.pull_request, head, command, target, at).await? {
-        Err(why_not) => Done::answer(why_not),
-        Ok(consent) => {
-            shared.store.note_consent(&consent).await?;
-            Done::answer(format!(
-                "Noted for {}: `{}` may be deleted or replaced.",
-                head.short(),
-                consent.target
-            ))
-        }
-    })
+) -> Result<Result<GivenConsent, String>, LookError> {
+    let weighed = weigh(shared, command.pull_request, head, command, target, at).await?;
+    if let Ok(consent) = &weighed {
+        shared.store.note_consent(consent).await?;
+    }
+    Ok(weighed)
 }
 
 /// Notes what a command consents to or takes back, before it is answered: the merge of its pull request is
@@ -118,7 +158,7 @@ async fn note_early(shared: &Shared, command: &Command) -> Result<(), LookError>
                 consent_before_merge(shared, command, target, at.as_ref()).await?;
             }
             Wish::Consent { target, at } => {
-                consent_of_merged(shared, command, target, at.as_ref()).await?;
+                drop(note_of_merged(shared, command, target, at.as_ref()).await?);
             }
             Wish::Withdraw { target } => {
                 withdraw(shared, None, command.pull_request, target).await?;
