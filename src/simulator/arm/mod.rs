@@ -22,4 +22,4 @@ pub(super) use list::{after, page, page_by};
 pub(super) use long_running::{Start, start};
 pub(super) use query::Query;
 pub(super) use read::missing_resource;
-pub(super) use write::{Write, afterlife, place};
+pub(super) use write::{Write, afterlife, place, tags_fit};

@@ -74,6 +74,15 @@ async fn tags_are_replaced_merged_and_removed_at_every_scope() {
         assert_eq!(bench.get(&tags).await.body["properties"]["tags"], json!({ "A": "3" }));
         assert_eq!(bench.get(&scope).await.body["tags"], json!({ "A": "3" }), "{scope}");
         assert_eq!(patch("Swap", json!({})).await.code(), "InvalidTagOperation");
+        for (name, value) in [("n".repeat(513), "v".to_owned()), ("n".to_owned(), "v".repeat(257))] {
+            assert_eq!(patch("Merge", json!({ name: value })).await.code(), "InvalidTag");
+        }
+        let many: serde_json::Map<String, Value> = (0..50).map(|at| (format!("t{at}"), json!("v"))).collect();
+        assert_eq!(
+            patch("Merge", json!(many)).await.code(),
+            "InvalidTag",
+            "fifty beside the one that is there"
+        );
         assert_eq!(bench.delete(&tags).await.status, 200);
     }
 }

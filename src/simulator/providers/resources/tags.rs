@@ -4,14 +4,11 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::arm::{ArmError, Call, Typed, missing_resource};
+use crate::arm::{ArmError, Call, Typed, missing_resource, tags_fit};
 use crate::body;
 use crate::http::Reply;
 use crate::state::State;
 use beamline_base::id::ResourceId;
-
-/// Most tags on one thing.
-const MAX_TAGS: usize = 50;
 
 pub(in crate::providers) fn special(
     state: &mut State,
@@ -95,10 +92,7 @@ fn changed(old: &Value, sent: &Value) -> Result<Value, ArmError> {
 
 fn replace(state: &mut State, call: &Call<'_>, scope: &ResourceId, tags: Value) -> Result<Reply, ArmError> {
     crate::providers::check_locks(state, call.method, scope)?;
-    if tags.as_object().is_some_and(|map| map.len() > MAX_TAGS) {
-        let message = format!("A resource may have at most {MAX_TAGS} tags.");
-        return Err(ArmError::bad_request("InvalidTag", message).at("tags"));
-    }
+    tags_fit(&tags)?;
     let own_id = scope.subscription_id().filter(|id| ResourceId::subscription(*id) == *scope);
     let reply = Reply::json(200, document(scope, &tags));
     if let Some(subscription) = own_id.and_then(|id| state.subscriptions.get_mut(&id)) {
