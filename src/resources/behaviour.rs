@@ -28,6 +28,8 @@ pub struct Behaviour {
     pub confusable: bool,
     /// Whether it grants something that takes a while to arrive everywhere.
     pub propagates: bool,
+    /// Whether it is claimed in the tags of what contains it ([`super::claims`]).
+    pub claimed: Claimed,
 }
 
 impl Behaviour {
@@ -43,7 +45,17 @@ impl Behaviour {
         unseen_when_deleted: false,
         confusable: false,
         propagates: false,
+        claimed: Claimed::Never,
     };
+}
+
+/// Whether a resource is claimed in the tags of the nearest marked one that contains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// It carries its own mark.
+    Never,
+    /// It carries its own mark where we have made it. Azure cannot write one on what somebody else has made.
+    Unmarked,
 }
 
 /// Whose requests carry out what happens to a resource.

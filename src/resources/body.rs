@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::address::{Address, Kind};
+use super::claims;
 use super::contract::{Context, Located, ResourceType, Spec, Update};
 use super::difference::{Difference, Effect};
 use super::field::{Arm, Change, Field, Shape};
@@ -124,6 +125,9 @@ pub(crate) fn merge<T: ResourceType + ?Sized>(of: &T, update: Update<'_>, contex
         let value = pointer::get(&desired, &at).cloned();
         merge.own(at, update.observed, value);
     }
+    for (at, value) in claims::changes(update, context) {
+        merge.own(at, update.observed, value);
+    }
     merge
 }
 
@@ -135,12 +139,17 @@ pub(crate) fn patch_of<T: ResourceType + ?Sized>(of: &T, update: Update<'_>, con
     let at_tags = tags::pointer_of(spec.carrier);
     let mut patch = json!({});
     for difference in in_place(update.differences) {
-        for at in pointers(spec, update.resource, difference, context) {
+        let claims = difference.field.starts_with(claims::FIELD_PREFIX).then(|| "/tags/".to_owned());
+        for at in pointers(spec, update.resource, difference, context).into_iter().chain(claims) {
             match at_tags.filter(|tags| at.starts_with(&format!("{tags}/"))) {
                 Some(at) => {
                     let mut members = tags::kept(spec.carrier, update.observed, context.site);
                     let own = pointer::get(&desired, at).and_then(Value::as_object);
                     members.extend(own.cloned().unwrap_or_default());
+                    if claims::can_claim(spec.kind) {
+                        members.retain(|name, _| !claims::is_key(name));
+                        members.extend(claims::left_by(update, context));
+                    }
                     pointer::put(&mut patch, at, Value::Object(members));
                 }
                 None => {

@@ -14,8 +14,9 @@ mod zone;
 use serde_json::{Value, json};
 
 use super::address::Kind;
-use super::behaviour::Behaviour;
+use super::behaviour::{Behaviour, Claimed};
 use super::body;
+use super::claims;
 use super::compute;
 use super::contract::{
     Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
@@ -26,9 +27,8 @@ use super::finding::Finding;
 use super::id::ApiVersion;
 use super::identity;
 use super::machines::Machines;
-use super::mark::MARK_KEY;
 use super::pointer;
-use super::resource::{Adoption, Resource, Resources};
+use super::resource::{Resource, Resources};
 use super::vm_size;
 
 /// Compute instances.
@@ -63,7 +63,7 @@ static SPEC: Spec = Spec {
     located: Located::No,
     read_only: &[],
     timeout_secs: compute::TIMEOUT_SECS,
-    behaviour: Behaviour::USUAL,
+    behaviour: Behaviour { claimed: Claimed::Unmarked, ..Behaviour::USUAL },
 };
 
 static FIELDS: [Field; 11] = [
@@ -214,9 +214,10 @@ impl ResourceType for ComputeInstance {
     }
 
     fn differences(&self, resource: &Resource, observed: &Value, context: &Context<'_>) -> Vec<Difference> {
-        let adopted = resource.adoption == Adoption::Requested && !has_mark(observed);
+        // What somebody else has made is claimed in the workspace's tags, and never gets a mark of its own.
+        let is_claimed = !claims::is_marked(observed);
         let mut differences = difference_of(self, resource, observed, context);
-        differences.retain(|difference| !(adopted && is_mark(&difference.field)));
+        differences.retain(|difference| !(is_claimed && is_mark(&difference.field)));
         differences
     }
 
@@ -286,10 +287,6 @@ fn is_tag(path: &str) -> bool {
 
 fn is_mark(path: &str) -> bool {
     matches!(path, "mark" | "address" | "seal")
-}
-
-fn has_mark(observed: &Value) -> bool {
-    pointer::get(observed, &format!("/tags/{MARK_KEY}")).is_some_and(Value::is_string)
 }
 
 fn idle_advice(resource: &Resource) -> Option<Finding> {
@@ -424,12 +421,10 @@ mod tests {
 
     #[test]
     fn an_adopted_instance_needs_no_mark() {
-        let mut world = reference();
+        let world = reference();
         let mut observed = observed(&world);
         pointer::remove(&mut observed, "/tags/beamline");
         pointer::remove(&mut observed, "/tags/beamline-address");
-        assert_eq!(world.differences(LOCAL, &observed).len(), 2);
-        world.get(LOCAL).adoption = Adoption::Requested;
         assert_eq!(world.differences(LOCAL, &observed), []);
     }
 
@@ -437,7 +432,7 @@ mod tests {
     fn a_machine_that_carries_another_mark_is_not_adopted_in_silence() {
         let mut world = reference();
         let mut observed = observed(&world);
-        world.get(LOCAL).adoption = Adoption::Requested;
+        world.get(LOCAL).adoption = super::super::resource::Adoption::Requested;
         pointer::put(&mut observed, "/tags/beamline", json!("acme/staging"));
         assert!(matches!(world.difference(LOCAL, &observed), (field, Effect::Note(_)) if field == "mark"));
     }

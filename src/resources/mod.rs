@@ -19,6 +19,7 @@ pub mod behaviour;
 pub mod body;
 pub mod brief;
 pub mod catalog;
+pub mod claims;
 mod compute;
 pub mod compute_cluster;
 pub mod compute_instance;

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::claims;
 use super::contract::{Carrier, Context};
 use super::difference::{Change, Origin};
 use super::finding::Finding;
@@ -45,6 +46,7 @@ pub(crate) fn seal_key(carrier: Carrier) -> &'static str {
 pub(crate) fn is_own(name: &str) -> bool {
     let own = [MARK_KEY, ADDRESS_KEY, METADATA_ADDRESS_KEY, SEAL_KEY, METADATA_SEAL_KEY];
     own.iter().any(|own| own.eq_ignore_ascii_case(name))
+        || claims::is_key(name)
         || name
             .get(..SUBNET_KEY_PREFIX.len())
             .is_some_and(|head| head.eq_ignore_ascii_case(SUBNET_KEY_PREFIX))
@@ -89,7 +91,8 @@ pub(crate) fn carried(
     match carrier {
         Carrier::Tags | Carrier::PropertyTags => {
             let user = resource.tags.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
-            Some(user.chain(own).collect())
+            let claims = claims::carried(resource, context);
+            Some(user.chain(own).chain(claims).collect())
         }
         Carrier::Metadata => Some(own.collect()),
         Carrier::Description | Carrier::Network => None,
@@ -136,7 +139,8 @@ pub(crate) fn changes(
     for (name, after) in &desired {
         let before = present_value(name).cloned().unwrap_or_default();
         // A seal that earlier versions did not write comes with the next write, not by one of its own.
-        let can_wait = name == seal_key(carrier) && before.is_null();
+        // A claim is a difference of its own where one has to be written.
+        let can_wait = name == seal_key(carrier) && before.is_null() || claims::is_key(name);
         if before != *after && !can_wait {
             changes.push(Change {
                 field: field(name),
@@ -168,7 +172,7 @@ pub(crate) const MARKS: usize = 3;
 
 /// The most tags of one resource, the longest name and the longest value, in characters (Azure
 /// Resource Manager, "Use tags to organize your resources", limitations).
-const MAX_TAGS: usize = 50;
+pub(crate) const MAX_TAGS: usize = 50;
 const MAX_NAME_CHARS: usize = 512;
 const MAX_VALUE_CHARS: usize = 256;
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::address::{Address, Kind};
 use super::behaviour::Behaviour;
 use super::body;
+use super::claims;
 use super::contract::{
     Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
 };
@@ -300,8 +301,10 @@ impl ResourceType for Workspace {
         // A PATCH cannot take a property away for certain: `null` may mean "as it is".
         let mut changed = update.differences.iter().filter(|one| one.effect == Effect::InPlace);
         let patchable = changed.all(|one| {
-            !one.after.is_null()
-                && (PATCHABLE.contains(&one.field.as_str()) || is_tag_or_identity(&one.field))
+            let is_claim = one.field.starts_with(claims::FIELD_PREFIX);
+            is_claim
+                || !one.after.is_null()
+                    && (PATCHABLE.contains(&one.field.as_str()) || is_tag_or_identity(&one.field))
         });
         if !patchable {
             return vec![Write::Merged(body::merge(self, update, context))];
