@@ -40,10 +40,11 @@ impl Memory {
     #[must_use]
     pub fn declared_before(&self, reader: &Reader, root: &RepoPath, estate: &Estate) -> Remembered {
         let Some(record) = &self.record else { return Remembered::NOTHING };
-        let ids_at = |commit: &CommitId| {
-            let found = load_at(&reader.snapshot(commit).ok()?, root, &record.path).ok()?;
+        let at = |commit: CommitId| {
+            let found = load_at(&reader.snapshot(&commit).ok()?, root, &record.path).ok()?;
             let environment = found?.loaded.environment?;
-            Some(environment.ids(&estate.site(&environment).ok()?))
+            let site = estate.site(&environment).ok()?;
+            Some((environment.ids(&site), environment.managed_ids(&site)))
         };
         let applied = record.last_complete.as_ref().map(|applied| applied.commit);
         let tried = record
@@ -51,8 +52,9 @@ impl Memory {
             .as_ref()
             .map(|attempt| attempt.commit)
             .filter(|tried| applied != Some(*tried));
-        let ids = |commit: Option<CommitId>| commit.and_then(|commit| ids_at(&commit)).unwrap_or_default();
-        Remembered::new(ids(applied), ids(tried))
+        let (applied, managed) = applied.and_then(at).unwrap_or_default();
+        let (tried, _) = tried.and_then(at).unwrap_or_default();
+        Remembered::new(applied, tried).managing(managed)
     }
 
     /// The group where `environment` lived before, in its subscription, while something may be left there.

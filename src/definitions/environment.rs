@@ -91,6 +91,15 @@ impl Environment {
         self.resources.keys().filter_map(|address| context.id_of(address)).collect()
     }
 
+    /// The ids of what is written, and not only read.
+    #[must_use]
+    pub fn managed_ids(&self, site: &Site) -> Vec<ResourceId> {
+        let nothing = BTreeMap::new();
+        let context = Context { site, resources: &self.resources, observed: &nothing };
+        let managed = self.resources.values().filter(|resource| resource.is_managed());
+        managed.filter_map(|resource| context.id_of(&resource.address)).collect()
+    }
+
     /// Where the field at a dotted path of a resource is written; the nearest thing around it where it
     /// is not written itself.
     #[must_use]

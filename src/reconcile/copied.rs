@@ -33,6 +33,8 @@ pub(super) fn spare_copies(observed: &mut Observed, remembered: &Remembered) {
         told: resources::of(copy.kind).told(&copy.body).unwrap_or_else(|| copy.id.name().to_owned()),
         mark: mark_of(&copy),
         id: copy.id,
+        kind: copy.kind,
+        body: copy.body,
         is_copy: true,
     }));
 }

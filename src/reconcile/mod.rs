@@ -11,6 +11,7 @@ pub mod plan;
 pub mod report;
 pub mod review;
 
+mod claimed;
 mod copied;
 mod handover;
 mod preflight;

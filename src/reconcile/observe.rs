@@ -4,9 +4,11 @@
 //! remembered between runs, so a deletion is found with an empty journal too: whatever carries our
 //! mark and is not declared is an orphan.
 
+mod claimed;
 mod elsewhere;
 mod gather;
 mod sort;
 
 pub use gather::{ObserveError, observe};
 pub use sort::{Foreign, Found, Given, Lists, Observed, Orphan, SoftDeleted, Taken, sort_out};
+pub(in crate::reconcile) use sort::{address_from_name, tell_former_from_orphans};

@@ -13,7 +13,7 @@ use super::observe::{ObserveError, Observed, observe};
 use super::plan::{Consents, Defect, Input, Plan, Revision, check, plan};
 use super::preflight::preflight;
 use super::report::{Progress, Report};
-use super::{Remembered, copied};
+use super::{Remembered, claimed, copied};
 use crate::azure::Arm;
 use crate::definitions::{Environment, InputDigest};
 use crate::resources::Site;
@@ -82,6 +82,7 @@ pub async fn make_plan(wanted: &Wanted<'_>, arm: &Arm) -> Result<Planned, Reconc
     let mut observed =
         observe(wanted.environment, wanted.site, wanted.former_groups, wanted.remembered, arm).await?;
     copied::unmark_declared(&mut observed, wanted.site, wanted.remembered);
+    claimed::recall(&mut observed, wanted.environment, wanted.site, wanted.remembered);
     handover::settle(&mut observed, wanted.site, wanted.neighbours).await?;
     copied::spare_copies(&mut observed, wanted.remembered);
     let plan = plan(&Input {

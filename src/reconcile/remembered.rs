@@ -9,11 +9,13 @@ use crate::resources::id::ResourceId;
 pub struct Remembered {
     applied: BTreeSet<ResourceId>,
     tried: BTreeSet<ResourceId>,
+    managed: BTreeSet<ResourceId>,
 }
 
 impl Remembered {
     /// Nothing is remembered.
-    pub const NOTHING: Self = Self { applied: BTreeSet::new(), tried: BTreeSet::new() };
+    pub const NOTHING: Self =
+        Self { applied: BTreeSet::new(), tried: BTreeSet::new(), managed: BTreeSet::new() };
 
     /// The same, for as long as anybody needs it.
     #[must_use]
@@ -28,7 +30,19 @@ impl Remembered {
         applied: impl IntoIterator<Item = ResourceId>,
         tried: impl IntoIterator<Item = ResourceId>,
     ) -> Self {
-        Self { applied: applied.into_iter().collect(), tried: tried.into_iter().collect() }
+        Self { applied: applied.into_iter().collect(), tried: tried.into_iter().collect(), ..Self::NOTHING }
+    }
+
+    /// The same, where `managed` is what the last complete apply made, took over or kept as declared.
+    #[must_use]
+    pub fn managing(self, managed: impl IntoIterator<Item = ResourceId>) -> Self {
+        Self { managed: managed.into_iter().collect(), ..self }
+    }
+
+    /// Whether the last complete apply left it as declared, and did not only read it.
+    #[must_use]
+    pub fn manages(&self, id: &ResourceId) -> bool {
+        self.managed.contains(id)
     }
 
     /// Whether a complete apply is remembered: nothing was left over when it ended.

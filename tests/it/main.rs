@@ -10,6 +10,7 @@ mod architecture;
 mod arm_contract;
 mod branches;
 mod causes;
+mod claims;
 mod cli;
 mod clock_jumps;
 mod cloud_away;

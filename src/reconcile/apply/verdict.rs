@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::resume::Wish;
 use crate::reconcile::plan::{Action, Part, Step};
+use crate::resources::claims;
 use crate::resources::{self, Address, Context, Difference, Effect, Listing, Placeholder, brief};
 
 /// How many fields a message names.
@@ -53,7 +54,9 @@ pub(super) fn judge(step: &Step, body: Option<&Value>, context: &Context<'_>) ->
         (Wish::Present, Some(body)) => match context.resources.get(&step.address) {
             Some(resource) => {
                 let kind = resources::of(step.address.kind());
-                verdict_of(kind.differences(resource, body, context), context)
+                let mut differences = kind.differences(resource, body, context);
+                differences.extend(claims::unmet(&step.differences, body).cloned());
+                verdict_of(differences, context)
             }
             None => Verdict::Unmet(format!("{} is not declared", step.address)),
         },

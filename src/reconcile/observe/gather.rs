@@ -12,6 +12,7 @@ use super::sort::{Lists, Observed, SoftDeleted, sort_out};
 use crate::azure::{Arm, ArmError};
 use crate::definitions::Environment;
 use crate::reconcile::Remembered;
+use crate::resources::claims;
 use crate::resources::contract::Remains;
 use crate::resources::id::ResourceId;
 use crate::resources::normalise;
@@ -60,6 +61,8 @@ pub async fn observe(
     }
     let outside = reader.outside_the_group(&lists).await?;
     lists.extend(outside);
+    let claimed = reader.claimed_elsewhere(&lists).await?;
+    lists.extend(claimed);
     let mut observed = sort_out(environment, site, &lists);
     (observed.former_groups, observed.moved) = (former_groups, found.moved);
     reader.soft_deleted(&mut observed).await?;
@@ -167,6 +170,25 @@ impl Reader<'_> {
             for kind in distinct(|listing| listing == Listing::AtScope) {
                 found.add(kind, self.list_of(kind, scope.clone()).await?);
             }
+        }
+        Ok(found)
+    }
+
+    /// What is claimed and lies in nothing that was listed: read one by one.
+    async fn claimed_elsewhere(&self, lists: &Lists) -> Result<Lists, ObserveError> {
+        let bodies =
+            Kind::ALL.into_iter().filter(|kind| claims::can_claim(*kind)).flat_map(|kind| lists.of(kind));
+        let claims =
+            bodies.filter_map(claims::on).filter(|(marked, _)| marked.mark.owner == self.site.mark.owner);
+        let mut found = Lists::default();
+        for claim in claims.flat_map(|(_, claims)| claims).filter(|claim| claim.text.contains("=/")) {
+            let listed = lists.of(claim.kind).iter().any(|body| id_in(body).as_ref() == Some(&claim.id));
+            if listed {
+                continue;
+            }
+            let version = resources::of(claim.kind).spec().api_version;
+            let body = self.arm.get(&claim.id, version).await.map_err(|source| failed(&claim.id, source))?;
+            found.add(claim.kind, body.into_iter().collect());
         }
         Ok(found)
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::claimed::claimed_in;
 use crate::definitions::Environment;
 use crate::resources::id::ResourceId;
 use crate::resources::{self, Address, Context, EnvironmentName, Kind, Listing, Mark, Seal, Site, Target};
@@ -74,6 +75,10 @@ pub struct Orphan {
 pub struct Foreign {
     /// Its id.
     pub id: ResourceId,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its body.
+    pub body: Value,
     /// What it is, for people: its name, or who has which role on what.
     pub told: String,
     /// The mark of somebody else that it carries, or one of ours that was copied.
@@ -157,6 +162,15 @@ impl Observed {
         self.going().filter(|orphan| resources::of(orphan.kind).spec().listing == Listing::Group)
     }
 
+    /// Whether anything with this id was seen.
+    #[must_use]
+    pub fn sees(&self, id: &ResourceId) -> bool {
+        let present = self.present.values().map(|found| &found.id);
+        let going = self.going().map(|orphan| &orphan.id);
+        let others = self.foreign.iter().map(|one| &one.id).chain(self.given.iter().map(|one| &one.id));
+        present.chain(going).chain(others).any(|seen| seen == id)
+    }
+
     /// Whether `body` is a by-product: one that the service makes by itself for something of ours.
     #[must_use]
     pub fn is_made_by_service(&self, kind: Kind, body: &Value) -> bool {
@@ -196,15 +210,42 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
         let of_kind = lists.of(kind).iter().filter(|body| resources::of(kind).is_mine(body));
         rest.extend(of_kind.filter_map(|body| Some((id_in(body)?, (kind, body)))));
     }
+    let claimed = claimed_in(environment, site, lists);
     // Reading order: a role assignment is recognised by the principals of resources found before it.
     for address in environment.resources.keys() {
-        let Some(found) = find(environment, site, address, &observed, &rest) else { continue };
+        let Some(mut found) = find(environment, site, address, &observed, &rest) else { continue };
         rest.remove(&found.id);
+        if let Some((_, marked)) = claimed.get(&found.id).filter(|(claim, _)| claim.kind == address.kind())
+            && !found.mark.as_ref().is_some_and(|mark| site.owns(mark) || mark.owner != site.mark.owner)
+        {
+            (found.mark, found.seal) = (Some(marked.mark.clone()), marked.seal);
+        }
         observed.present.insert(address.clone(), found);
     }
     let mut foreign = Vec::new();
     for (id, (kind, body)) in rest {
-        match resources::of(kind).mark_on(body) {
+        let own = resources::of(kind).mark_on(body);
+        let is_own = own.as_ref().is_some_and(|marked| site.owns(&marked.mark));
+        let claim = claimed.get(&id).filter(|(claim, marked)| {
+            claim.kind == kind
+                && site.owns(&marked.mark)
+                && !is_own
+                && own.as_ref().is_none_or(|own| own.mark.owner == site.mark.owner)
+        });
+        if let Some((claim, marked)) = claim {
+            let address = Address::parse_local(&site.mark.environment, &claim.local)
+                .unwrap_or_else(|_| address_from_name(kind, &id, site));
+            observed.orphans.push(Orphan {
+                address,
+                was: None,
+                kind,
+                id,
+                body: body.clone(),
+                seal: marked.seal,
+            });
+            continue;
+        }
+        match own {
             Some(marked) if site.owns(&marked.mark) => {
                 let address = address_on(kind, body, &id, site);
                 observed.orphans.push(Orphan {
@@ -227,7 +268,7 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
         .into_iter()
         .map(|(id, kind, body)| {
             let told = resources::of(kind).told(body).unwrap_or_else(|| id.name().to_owned());
-            Foreign { id, told, mark: mark_on(kind, body), is_copy: false }
+            Foreign { id, kind, body: body.clone(), told, mark: mark_on(kind, body), is_copy: false }
         })
         .collect();
     orphaned_elements(site, environment, lists, &mut observed);
@@ -238,7 +279,11 @@ pub fn sort_out(environment: &Environment, site: &Site, lists: &Lists) -> Observ
 /// Gives every orphan its place: the former self of a declared resource that is not there, or an orphan
 /// with an address that is no declared resource's. A mark remembers an address; what it stands on is known
 /// by its id alone.
-fn tell_former_from_orphans(environment: &Environment, site: &Site, observed: &mut Observed) {
+pub(in crate::reconcile) fn tell_former_from_orphans(
+    environment: &Environment,
+    site: &Site,
+    observed: &mut Observed,
+) {
     let mut taken: BTreeSet<Address> = environment.resources.keys().cloned().collect();
     for mut orphan in std::mem::take(&mut observed.orphans) {
         let declared = environment.resources.get(&orphan.address).filter(|resource| resource.is_managed());
@@ -378,7 +423,7 @@ fn address_on(kind: Kind, body: &Value, id: &ResourceId, site: &Site) -> Address
         .unwrap_or_else(|| address_from_name(kind, id, site))
 }
 
-fn address_from_name(kind: Kind, id: &ResourceId, site: &Site) -> Address {
+pub(in crate::reconcile) fn address_from_name(kind: Kind, id: &ResourceId, site: &Site) -> Address {
     let environment = &site.mark.environment;
     match (kind.is_single(), kind.written_inside()) {
         (true, _) => Address::single(environment, kind),

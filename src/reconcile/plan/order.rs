@@ -15,6 +15,7 @@ use super::action::Action;
 use super::planner::{Input, is_deletion, shares_name};
 use super::step::{Part, ReadBack, Step};
 use crate::resources::behaviour::Carried;
+use crate::resources::claims;
 use crate::resources::id::ResourceId;
 use crate::resources::{
     self, Address, Context, Field, Kind, Listing, Reference, Resource, Resources, Shape, Target,
@@ -37,7 +38,9 @@ pub(super) fn prerequisites(resource: &Resource, all: &Resources) -> BTreeSet<Ad
         Reference::Local(address) if !loose.contains(&path.as_str()) => Some(address.clone()),
         Reference::Local(_) | Reference::Arm(_) => None,
     });
-    parent_of(resource, all).into_iter().chain(references).chain(kind.depends_on(resource, all)).collect()
+    let claimant = claims::claimant_of(resource, all).map(|claimant| claimant.address.clone());
+    let around = parent_of(resource, all).into_iter().chain(claimant);
+    around.chain(references).chain(kind.depends_on(resource, all)).collect()
 }
 
 /// The kinds that a resource of `kind` may refer to. What it lies in its id says: a container of one account is no
@@ -229,6 +232,25 @@ fn firm_edges(steps: &[Step], carriers: &BTreeMap<usize, usize>, input: &Input<'
         }
     }
     edges.extend(freed_elements(steps, carriers, input));
+    edges.extend(let_go(steps, input));
+    edges
+}
+
+/// Edges (update, deletion): a claim goes after what it claims.
+fn let_go(steps: &[Step], input: &Input<'_>) -> Vec<(usize, usize)> {
+    let mut edges = Vec::new();
+    for (at, step) in steps.iter().enumerate().filter(|(_, step)| !is_deletion(step)) {
+        let gone = |local: &str| {
+            let mut fields = step.differences.iter().filter(|one| one.after.is_null());
+            fields.any(|one| one.field.strip_prefix(claims::FIELD_PREFIX) == Some(local))
+        };
+        let found = input.observed.present.get(&step.address);
+        let claims = found.and_then(|found| claims::on(&found.body)).map(|(_, claims)| claims);
+        for claim in claims.into_iter().flatten().filter(|claim| gone(&claim.local)) {
+            let deletes = |other: &Step| is_deletion(other) && known(other) == Some(&claim.id);
+            edges.extend(position(steps, deletes).map(|deletion| (at, deletion)));
+        }
+    }
     edges
 }
 

@@ -57,6 +57,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.decide_declared();
     planner.follow_replacements();
     planner.carry_inner_changes();
+    planner.carry_claims();
     planner.guard_replacements();
     planner.guard_names();
     planner.note_given();
@@ -69,6 +70,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.into_plan()
 }
 
+mod claim;
 mod decide;
 mod guard;
 mod tell;

@@ -136,7 +136,15 @@ fn beside(world: &AzureWorld, id: &ResourceId) -> Option<Deed> {
 fn cloned(world: &AzureWorld, id: &ResourceId) -> Option<Deed> {
     let foreign = id.resource_group_id()?.provider("Microsoft.Insights/components", CLONE);
     let body = world.azure.get(id)?;
-    let tags = ["/tags", "/properties/tags"].iter().find_map(|at| body.pointer(at))?;
+    let mut tags = ["/tags", "/properties/tags"].iter().find_map(|at| body.pointer(at))?.clone();
+    // What the original might have claimed: somebody's machine in it, and one in ours.
+    let machines = world.azure.ids().into_iter().filter(|id| id.as_str().contains("/computes/"));
+    let claims: Vec<String> = machines
+        .take(1)
+        .map(|id| format!("compute_instances/copied={id}"))
+        .chain(["compute_instances/ci".to_owned()])
+        .collect();
+    tags["beamline-claims-1"] = json!(claims.join(" "));
     if world.azure.get(&foreign).is_some() {
         return None;
     }

@@ -146,6 +146,14 @@ impl AzureWorld {
         make_plan(&Wanted { remembered: &self.remembered, ..wanted }, &self.arm).await.unwrap()
     }
 
+    /// The plan of whoever remembers that `applied` was the last complete apply.
+    pub(crate) async fn planned_as_after(&self, environment: &Environment, applied: &Environment) -> Planned {
+        let (site, consents) = (Self::site(environment), self.consents());
+        let remembered = Remembered::new(applied.ids(&site), []).managing(applied.managed_ids(&site));
+        let wanted = wanted(environment, &site, &consents, &self.former_groups);
+        make_plan(&Wanted { remembered: &remembered, ..wanted }, &self.arm).await.unwrap()
+    }
+
     /// The plan of a definition text for the environment `production`.
     pub(crate) async fn plan(&self, text: &str) -> Plan {
         self.planned(&Self::environment("production", text)).await.plan
