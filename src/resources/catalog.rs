@@ -113,7 +113,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::contract::{Carrier, Listing, Located};
+    use super::super::contract::{Carrier, Listing, Located, Protection};
     use super::super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
     use super::super::normalise;
     use super::super::tags;
@@ -229,6 +229,57 @@ mod tests {
             }
             let has_tags = tags::pointer_of(spec.carrier).is_some();
             assert_eq!(has_tags, !matches!(spec.carrier, Carrier::Description | Carrier::Network), "{kind}");
+        }
+    }
+
+    /// What is never less than protected, also of types that have no row yet.
+    const PROTECTED: [&str; 17] = [
+        "Microsoft.Resources/resourceGroups",
+        "Microsoft.Storage/storageAccounts",
+        "Microsoft.Storage/storageAccounts/blobServices/containers",
+        "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies",
+        "Microsoft.KeyVault/vaults",
+        "Microsoft.KeyVault/vaults/keys",
+        "Microsoft.ContainerRegistry/registries",
+        "Microsoft.MachineLearningServices/registries",
+        "Microsoft.MachineLearningServices/workspaces",
+        "Microsoft.OperationalInsights/workspaces",
+        "Microsoft.Network/virtualNetworks",
+        "Microsoft.Network/virtualNetworks/subnets",
+        "Microsoft.Network/privateDnsZones",
+        "Microsoft.Network/publicIPAddresses",
+        "Microsoft.Network/publicIPPrefixes",
+        "Microsoft.ManagedIdentity/userAssignedIdentities",
+        "Microsoft.Authorization/locks",
+    ];
+
+    /// What can be made again from the definition alone. A new type is in one of the two lists.
+    const FREE: [&str; 3] = [
+        "Microsoft.Insights/components",
+        "Microsoft.MachineLearningServices/workspaces/datastores",
+        "Microsoft.Authorization/roleAssignments",
+    ];
+
+    #[test]
+    fn what_cannot_be_made_again_is_protected() {
+        let among =
+            |types: &[&str], arm_type: &str| types.iter().any(|one| one.eq_ignore_ascii_case(arm_type));
+        for of in all() {
+            let spec = of.spec();
+            // One ARM type, two kinds: an instance is somebody's machine, a cluster has nodes.
+            let expected = if spec.kind == Kind::ComputeCluster {
+                Protection::Free
+            } else if spec.kind == Kind::ComputeInstance || among(&PROTECTED, spec.arm_type) {
+                Protection::Protected
+            } else {
+                assert!(
+                    among(&FREE, spec.arm_type),
+                    "{}: nobody has said whether it is protected",
+                    spec.kind
+                );
+                Protection::Free
+            };
+            assert_eq!(spec.protection, expected, "{}", spec.kind);
         }
     }
 }
