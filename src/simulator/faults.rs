@@ -98,6 +98,8 @@ pub enum FaultEffect {
         /// The JSON pointer (RFC 6901) of what is changed.
         pointer: String,
     },
+    /// The deletion is accepted, its operation, where it has one, succeeds, and what was to go stays.
+    IgnoreDeletion,
     /// The write of a compute is refused as if the quota of its VM family was used up.
     ExhaustQuota,
     /// The token that is given out was stamped by a clock that is wrong.

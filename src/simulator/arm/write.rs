@@ -209,18 +209,24 @@ pub(super) fn delete(
     };
     check_idle(state, id, kind)?;
     check_etag(state, call, id, kind)?;
+    let is_ignored = call
+        .faults
+        .take(call.method.as_str(), call.path, |effect| *effect == FaultEffect::IgnoreDeletion)
+        .is_some();
     let afterlife = kind.before_delete(state, &stored, &call.query)?;
     let body = state.render(&stored);
     let style = kind.style();
     if matches!(style.delete, Removal::Sync | Removal::SyncWithBody) {
-        state.remove_tree(&stored.id, afterlife);
+        if !is_ignored {
+            state.remove_tree(&stored.id, afterlife);
+        }
         let with_body = style.delete == Removal::SyncWithBody;
         return Ok(if with_body { Reply::json(200, body) } else { Reply::empty(200) });
     }
     if let Some(stored) = state.get_mut(id) {
         body::set(&mut stored.body, "/properties/provisioningState", "Deleting");
     }
-    let effect = Effect::Remove(afterlife);
+    let effect = if is_ignored { Effect::Provision } else { Effect::Remove(afterlife) };
     let deed = Deed::Delete;
     let begun = start(state, call, Start { id: &stored.id, style, effect, deed, seconds: style.delete_secs });
     let reply =

@@ -67,6 +67,30 @@ async fn a_property_is_accepted_and_ignored_as_scripted() {
     assert_eq!(bench.put(&target, body).await.body["properties"]["minimumTlsVersion"], "TLS1_0");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_deletion_is_accepted_and_ignored_as_scripted() {
+    let bench = Bench::with_group(Latency::None).await;
+    for (name, body) in [
+        ("Microsoft.Storage/storageAccounts/stone", account()),
+        (
+            "Microsoft.ContainerRegistry/registries/acrstays",
+            json!({ "location": "eastus", "sku": { "name": "Basic" } }),
+        ),
+    ] {
+        let target = path(name);
+        bench.put(&target, body).await;
+        bench.wait(100_000).await;
+        bench.world.faults().add(fault("DELETE", &target, FaultEffect::IgnoreDeletion));
+        assert!(bench.delete(&target).await.status < 300);
+        bench.wait(100_000).await;
+        let left = bench.get(&target).await;
+        assert_eq!((left.status, &left.body["properties"]["provisioningState"]), (200, &json!("Succeeded")));
+        assert!(bench.delete(&target).await.status < 300);
+        bench.wait(100_000).await;
+        assert_eq!(bench.get(&target).await.status, 404);
+    }
+}
+
 #[tokio::test]
 async fn the_server_speaks_tls_and_breaks_connections_on_demand() {
     let bench = Bench::with_group(Latency::None).await;

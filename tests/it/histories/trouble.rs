@@ -74,7 +74,7 @@ fn fault(draw: &mut Draw) -> Fault {
         error_code: error_code.to_owned(),
         message: "drawn".to_owned(),
     };
-    let effect = match draw.below(13) {
+    let effect = match draw.below(14) {
         0 => FaultEffect::CancelOperation,
         1 => {
             FaultEffect::FailOperation { code: "InternalServerError".to_owned(), message: "drawn".to_owned() }
@@ -88,6 +88,14 @@ fn fault(draw: &mut Draw) -> Fault {
         8 => status(403, "AuthorizationFailed", None),
         9 => FaultEffect::Slow { ms: u64::from(draw.below(20_000)) },
         10 => FaultEffect::HidePoll { secs: u64::from(draw.below(30)) },
+        11 => {
+            return Fault {
+                method: Some("DELETE".to_owned()),
+                path_contains: (*draw.among(&places).unwrap()).to_owned(),
+                times: 1,
+                effect: FaultEffect::IgnoreDeletion,
+            };
+        }
         _ => ignored(draw),
     };
     let method = *draw.among(&[Some("PUT"), Some("PUT"), Some("DELETE"), Some("GET"), None]).unwrap();
