@@ -121,7 +121,7 @@ pub(crate) fn merge<T: ResourceType + ?Sized>(of: &T, update: Update<'_>, contex
             merge.own(at, update.observed, value);
         }
     }
-    if let Some(at) = tags::seal_to_write(spec.carrier, &desired, update.observed) {
+    for at in tags::along_with_a_write(spec.carrier, &desired, update.observed) {
         let value = pointer::get(&desired, &at).cloned();
         merge.own(at, update.observed, value);
     }

@@ -19,6 +19,7 @@ use super::mark::{self, Mark, Marked};
 use super::merge::Merge;
 use super::placeholder::Placeholder;
 use super::resource::{Reference, Resource, Resources, Site};
+use super::tags;
 
 /// What beamline knows of a resource type, as data.
 #[derive(Debug)]
@@ -384,6 +385,17 @@ pub trait ResourceType: Sync {
     /// Our mark on an observed body, and what stands beside it. Default: where the table says.
     fn mark_on(&self, observed: &Value) -> Option<Marked> {
         mark::carried(self.spec().carrier, observed)
+    }
+
+    /// Whether an observed body says that somebody else made the resource, and beamline adopted it. Default: where the
+    /// mark stands. What is claimed was adopted, and its row says that it is protected.
+    fn is_adopted(&self, observed: &Value) -> bool {
+        tags::is_adopted(self.spec().carrier, observed)
+    }
+
+    /// Makes the body that is to be sent say so.
+    fn adopt(&self, body: &mut Value) {
+        tags::adopt(self.spec().carrier, body);
     }
 
     /// Elements of an observed body that are marked as ours: their names in Azure, and their short names.

@@ -33,6 +33,12 @@ pub const SEAL_KEY: &str = "beamline-id";
 /// The same for blob containers, whose metadata keys must be C# identifiers.
 pub const METADATA_SEAL_KEY: &str = "beamline_id";
 
+/// The tag, metadata key or property that says that somebody else made the resource, and beamline took it over.
+pub const ADOPTED_KEY: &str = "beamline-adopted";
+
+/// The same for blob containers, whose metadata keys must be C# identifiers.
+pub const METADATA_ADOPTED_KEY: &str = "beamline_adopted";
+
 /// Hexadecimal digits of a seal. It guards against copies, not against people who may write tags anyway.
 const SEAL_DIGITS: usize = 16;
 

@@ -26,7 +26,7 @@ use super::identity;
 use super::mark::{Marked, Seal};
 use super::placeholder::Placeholder;
 use super::pointer;
-use super::resource::{Reference, Resource, Resources};
+use super::resource::{Adoption, Reference, Resource, Resources};
 use super::role;
 
 pub use description::mark_of;
@@ -229,6 +229,10 @@ impl ResourceType for RoleAssignment {
         Some(Marked { mark, address: Some(address), seal: Seal::Right })
     }
 
+    fn is_adopted(&self, observed: &Value) -> bool {
+        text(observed, DESCRIPTION).is_some_and(description::is_adopted)
+    }
+
     fn is_same(&self, resource: &Resource, observed: &Value, context: &Context<'_>) -> bool {
         matches(resource, observed, context)
     }
@@ -307,7 +311,13 @@ impl ResourceType for RoleAssignment {
         if resource.field("condition").is_some() {
             pointer::put(&mut body, CONDITION_VERSION, Value::from("2.0"));
         }
-        let text = description::format(&context.site.mark, &resource.address, resource.text("description"));
+        let observed = context.observed.get(&resource.address);
+        let adopted = observed.is_some_and(|observed| match self.mark_on(observed) {
+            Some(_) => self.is_adopted(observed),
+            None => resource.adoption == Adoption::Requested,
+        });
+        let (mark, text) = (&context.site.mark, resource.text("description"));
+        let text = description::format(mark, &resource.address, adopted, text);
         pointer::put(&mut body, DESCRIPTION, Value::from(text));
         body
     }

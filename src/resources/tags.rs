@@ -10,11 +10,12 @@ use super::contract::{Carrier, Context};
 use super::difference::{Change, Origin};
 use super::finding::Finding;
 use super::mark::{
-    self, ADDRESS_KEY, MARK_KEY, METADATA_ADDRESS_KEY, METADATA_SEAL_KEY, SEAL_KEY, SUBNET_KEY_PREFIX,
+    self, ADDRESS_KEY, ADOPTED_KEY, MARK_KEY, METADATA_ADDRESS_KEY, METADATA_ADOPTED_KEY, METADATA_SEAL_KEY,
+    SEAL_KEY, SUBNET_KEY_PREFIX, Seal,
 };
 use super::normalise;
 use super::pointer;
-use super::resource::{Resource, Site};
+use super::resource::{Adoption, Resource, Site};
 
 /// Where a carrier keeps its tags.
 pub(crate) fn pointer_of(carrier: Carrier) -> Option<&'static str> {
@@ -42,10 +43,45 @@ pub(crate) fn seal_key(carrier: Carrier) -> &'static str {
     }
 }
 
+/// The key under which a carrier says that the resource was adopted.
+fn adopted_key(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::Metadata => METADATA_ADOPTED_KEY,
+        Carrier::Tags | Carrier::PropertyTags | Carrier::Description | Carrier::Network => ADOPTED_KEY,
+    }
+}
+
+/// Whether a body says that its resource was adopted.
+pub(crate) fn is_adopted(carrier: Carrier, body: &Value) -> bool {
+    let at = pointer_of(carrier).map(|at| format!("{at}/{}", adopted_key(carrier)));
+    at.is_some_and(|at| pointer::get(body, &at).is_some())
+}
+
+/// Makes a body say that its resource was adopted.
+pub(crate) fn adopt(carrier: Carrier, body: &mut Value) {
+    if let Some(at) = pointer_of(carrier) {
+        pointer::put(body, &format!("{at}/{}", adopted_key(carrier)), Value::from("true"));
+    }
+}
+
+/// Whether the next write of a resource leaves it adopted: it is, or it is taken over now.
+fn stays_adopted(carrier: Carrier, resource: &Resource, context: &Context<'_>) -> bool {
+    let Some(observed) = context.observed.get(&resource.address) else { return false };
+    let owner = &context.site.mark.owner;
+    let marked = mark::carried(carrier, observed).filter(|marked| marked.mark.owner == *owner);
+    match marked {
+        Some(marked) if marked.seal != Seal::Wrong || resource.adoption == Adoption::Refused => {
+            is_adopted(carrier, observed)
+        }
+        Some(_) | None => resource.adoption == Adoption::Requested,
+    }
+}
+
 /// Whether a tag is one of beamline's own.
 pub(crate) fn is_own(name: &str) -> bool {
-    let own = [MARK_KEY, ADDRESS_KEY, METADATA_ADDRESS_KEY, SEAL_KEY, METADATA_SEAL_KEY];
-    own.iter().any(|own| own.eq_ignore_ascii_case(name))
+    let tags = [MARK_KEY, ADDRESS_KEY, SEAL_KEY, ADOPTED_KEY];
+    let metadata = [METADATA_ADDRESS_KEY, METADATA_SEAL_KEY, METADATA_ADOPTED_KEY];
+    tags.iter().chain(&metadata).any(|own| own.eq_ignore_ascii_case(name))
         || claims::is_key(name)
         || name
             .get(..SUBNET_KEY_PREFIX.len())
@@ -74,8 +110,8 @@ pub(crate) fn kept(carrier: Carrier, observed: &Value, site: &Site) -> Map<Strin
     members.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// The tags a resource is made with: its own, the mark, the short name and the seal. Metadata of containers holds
-/// the last three alone, because its keys must be identifiers.
+/// The tags a resource is made with: its own, the mark, the short name, the seal, and that it was adopted where it was.
+/// Metadata of containers holds all but its own, because its keys must be identifiers.
 pub(crate) fn carried(
     carrier: Carrier,
     resource: &Resource,
@@ -87,7 +123,9 @@ pub(crate) fn carried(
         (MARK_KEY.to_owned(), Value::from(site.mark.to_string())),
         (address_key(carrier).to_owned(), Value::from(resource.address.local())),
     ];
-    let own = own.into_iter().chain(seal);
+    let adopted = stays_adopted(carrier, resource, context);
+    let adopted = adopted.then(|| (adopted_key(carrier).to_owned(), Value::from("true")));
+    let own = own.into_iter().chain(seal).chain(adopted);
     match carrier {
         Carrier::Tags | Carrier::PropertyTags => {
             let user = resource.tags.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
@@ -105,11 +143,16 @@ fn seal(carrier: Carrier, resource: &Resource, context: &Context<'_>) -> Option<
     Some((seal_key(carrier).to_owned(), Value::from(mark::seal_of(&context.site.mark.owner, &id))))
 }
 
-/// Where a seal has to come with the next write, because the one that is observed is missing or wrong.
-pub(crate) fn seal_to_write(carrier: Carrier, desired: &Value, observed: &Value) -> Option<String> {
-    let at = format!("{}/{}", pointer_of(carrier)?, seal_key(carrier));
-    let wanted = pointer::get(desired, &at)?;
-    (pointer::get(observed, &at) != Some(wanted)).then_some(at)
+/// What has to come with the next write and is no difference by itself: a seal that is missing or wrong, and that the
+/// resource was adopted.
+pub(crate) fn along_with_a_write(carrier: Carrier, desired: &Value, observed: &Value) -> Vec<String> {
+    let at = |key: &str| Some(format!("{}/{key}", pointer_of(carrier)?));
+    let both = [seal_key(carrier), adopted_key(carrier)].map(at);
+    let is_missing = |at: &String| {
+        let wanted = pointer::get(desired, at);
+        wanted.is_some() && pointer::get(observed, at) != wanted
+    };
+    both.into_iter().flatten().filter(is_missing).collect()
 }
 
 /// Declared tags that differ, the mark, the short name, and tags that nobody declared.
@@ -139,8 +182,10 @@ pub(crate) fn changes(
     for (name, after) in &desired {
         let before = present_value(name).cloned().unwrap_or_default();
         // A seal that earlier versions did not write comes with the next write, not by one of its own.
-        // A claim is a difference of its own where one has to be written.
-        let can_wait = name == seal_key(carrier) && before.is_null() || claims::is_key(name);
+        // A claim is a difference of its own where one has to be written, and who adopts writes the mark anyway.
+        let can_wait = name == seal_key(carrier) && before.is_null()
+            || claims::is_key(name)
+            || name == adopted_key(carrier);
         if before != *after && !can_wait {
             changes.push(Change {
                 field: field(name),
@@ -167,7 +212,7 @@ pub(crate) fn changes(
     changes
 }
 
-/// How many tags beamline needs on a resource: the mark, the short name and the seal.
+/// How many tags beamline needs on a resource that it makes: the mark, the short name and the seal.
 pub(crate) const MARKS: usize = 3;
 
 /// The most tags of one resource, the longest name and the longest value, in characters (Azure
@@ -180,6 +225,7 @@ const MAX_VALUE_CHARS: usize = 256;
 /// `max_name_chars` the type's own limit, where it is below the general one.
 pub(crate) fn check(resource: &Resource, marks: usize, max_name_chars: Option<usize>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let marks = marks + usize::from(resource.adoption == Adoption::Requested);
     let count = resource.tags.len() + marks;
     if count > MAX_TAGS {
         findings.push(Finding::error(

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod adopted;
 mod apply_then_plan;
 mod architecture;
 mod arm_contract;

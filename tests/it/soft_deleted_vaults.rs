@@ -32,6 +32,7 @@ async fn a_deleted_vault_of_ours_is_brought_back_and_brought_up_to_date() {
     world.apply(&after.text()).await;
     let body = world.azure.get(&id("Microsoft.KeyVault/vaults/kv-ml-production")).unwrap();
     assert_eq!(body["properties"]["enabledForDeployment"], true);
+    assert!(body["tags"].get("beamline-adopted").is_none(), "{body}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,6 +51,8 @@ async fn a_deleted_vault_of_somebody_else_is_in_the_way_until_its_adoption_is_as
     assert!(why.contains("kv-ml-production") && why.contains("adopt: true"), "{why}");
     assert_eq!(world.take_writes(), [""; 0]);
     world.apply(&Definition::small().with("key_vaults/main/adopt", true).text()).await;
+    let body = world.azure.get(&id("Microsoft.KeyVault/vaults/kv-ml-production")).unwrap();
+    assert_eq!(body["tags"]["beamline-adopted"], "true", "it was somebody else's");
 }
 
 #[tokio::test(start_paused = true)]

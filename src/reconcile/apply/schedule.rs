@@ -227,6 +227,7 @@ pub(crate) mod tests {
             also_after_failure: Vec::new(),
             carried_by,
             was: None,
+            adopted: false,
             read_back: ReadBack::Matches,
             timeout_secs: 600,
         }

@@ -136,6 +136,7 @@ impl Bench {
             also_after_failure: Vec::new(),
             carried_by: None,
             was: None,
+            adopted: false,
             read_back: ReadBack::Matches,
             timeout_secs: kind.spec().timeout_secs,
             address,

@@ -132,7 +132,8 @@ fn redirected(step: &Step) -> Result<(), String> {
 
 fn consented(plan: &Plan, step: &Step, consents: &Consents) -> Result<(), String> {
     let destroys = step.requests.iter().any(|request| request.verb == Verb::Delete);
-    let protected = resources::of(step.address.kind()).spec().protection == Protection::Protected;
+    let by_kind = resources::of(step.address.kind()).spec().protection == Protection::Protected;
+    let protected = by_kind || step.adopted;
     let id = match &step.target {
         Target::Known(id) => id,
         Target::RoleAssignment { scope, .. } => scope,

@@ -55,7 +55,10 @@ impl Builder<'_> {
 
     fn creation(&self, resource: &Resource, action: Action, reasons: &[Reason]) -> Step {
         let kind = resources::of(resource.address.kind());
-        let body = kind.body(resource, &self.context);
+        let mut body = kind.body(resource, &self.context);
+        if action == Action::Recover && self.takes_over_remains(&resource.address) {
+            kind.adopt(&mut body);
+        }
         let writes = match action {
             _ if kind.spec().is_inner() => Vec::new(),
             Action::Recover => kind.recovery(body),
@@ -71,6 +74,13 @@ impl Builder<'_> {
         step.differences = creation_differences(resource);
         step.requests = writes.into_iter().map(template).collect();
         step
+    }
+
+    /// Whether what is left of a deleted resource is recovered that was not ours.
+    fn takes_over_remains(&self, address: &Address) -> bool {
+        let deleted = self.input.observed.soft_deleted.get(address);
+        let mark = deleted.and_then(|deleted| deleted.mark.as_ref());
+        !mark.is_some_and(|mark| self.input.site.owns(mark))
     }
 
     fn change(
@@ -128,6 +138,7 @@ impl Builder<'_> {
         let mut step =
             self.blank(&resource.address, Target::Known(going.id.clone()), Action::Replace, reasons);
         step.part = Part::Removal;
+        step.adopted = kind.is_adopted(going.body);
         step.read_back = ReadBack::Absent;
         let purge = kind.purge(resource, going.body).map(|(id, action)| post(id, action));
         step.requests =
@@ -144,6 +155,7 @@ impl Builder<'_> {
         step.requests = vec![delete(kind.delete_query(None, &orphan.body))];
         step.precondition = precondition_of(orphan.kind);
         step.was = was(self.input, self.decisions, orphan);
+        step.adopted = kind.is_adopted(&orphan.body);
         step
     }
 
@@ -153,6 +165,7 @@ impl Builder<'_> {
             ordinal: 0,
             address: address.clone(),
             was: None,
+            adopted: false,
             lock: self.lock_of(address, &target),
             target,
             api_version: spec.api_version.to_string(),

@@ -69,6 +69,9 @@ pub struct Step {
     /// The address that its mark says, where another resource has that by now: what a rename has left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was: Option<Address>,
+    /// Whether it destroys what somebody else had made, and beamline adopted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
     /// The resource in Azure.
     pub target: Target,
     /// The api-version of its requests.

@@ -110,12 +110,14 @@ impl Planner<'_> {
         self.blockers.extend(blockers);
     }
 
-    /// Refuses to take down what is protected by its kind, or is in use, without consent.
+    /// Refuses to take down what is protected by its kind, was adopted, or is in use, without consent.
     fn require_consent(&mut self, going: Going, body: &Value, action: Action, because: String) {
         let kind = resources::of(going.address.kind());
         let in_use = kind.in_use(body);
-        let protected = kind.spec().protection == Protection::Protected || in_use.is_some();
-        let because = in_use.map_or_else(|| because.clone(), |use_| format!("{because}; {use_}"));
+        let adopted = kind.is_adopted(body).then(|| "it was adopted, and not made by us".to_owned());
+        let by_itself = kind.spec().protection == Protection::Protected;
+        let protected = by_itself || in_use.is_some() || adopted.is_some();
+        let because = [Some(because), adopted, in_use].into_iter().flatten().collect::<Vec<_>>().join("; ");
         if protected && !self.input.consents.allow(&going) {
             let (address, id) = (going.address, Some(going.id));
             self.blockers.push(Blocker::NeedsConsent { address, action, because, id });
