@@ -126,6 +126,7 @@ fn lacking(plan: &Plan) -> Vec<Vec<Address>> {
         | Blocker::NameStaysTaken { .. }
         | Blocker::CannotBeMade { .. }
         | Blocker::PerhapsDeclared { .. }
+        | Blocker::PerhapsRenamed { .. }
         | Blocker::MovedByHand { .. }
         | Blocker::InProgress { .. } => None,
     });

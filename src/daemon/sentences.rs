@@ -171,6 +171,7 @@ pub(super) fn blocked(plan: &Plan) -> String {
             | Blocker::NameStaysTaken { .. }
             | Blocker::CannotBeMade { .. }
             | Blocker::PerhapsDeclared { .. }
+            | Blocker::PerhapsRenamed { .. }
             | Blocker::MovedByHand { .. }
             | Blocker::InProgress { .. } => others.push(blocker),
         }

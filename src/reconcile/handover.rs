@@ -150,6 +150,9 @@ fn hand_over(observed: &mut Observed, site: &Site, declared: &Declared) {
             let is_gone = !declared.defined.contains(from);
             observed.taken.insert(address.clone(), Taken { from: from.clone(), is_gone });
         }
+        if !is_known {
+            observed.unknown.insert(from.clone());
+        }
     }
 }
 

@@ -164,10 +164,10 @@ async fn dropped_anywhere(latency: Latency) {
 
 #[tokio::test(start_paused = true)]
 async fn an_apply_that_is_dropped_at_any_poll_is_gone_on_with() {
-    dropped_anywhere(Latency::None).await;
+    Box::pin(dropped_anywhere(Latency::None)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn so_is_one_whose_operations_take_their_time() {
-    dropped_anywhere(Latency::Realistic { factor: 0.1 }).await;
+    Box::pin(dropped_anywhere(Latency::Realistic { factor: 0.1 })).await;
 }

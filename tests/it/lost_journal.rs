@@ -6,9 +6,8 @@ use crate::support::{DaemonWorld, consent_to_remove, small};
 
 fn lose_everything(world: &DaemonWorld) {
     let folder = world.repository.folder();
-    for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
-        let _ = std::fs::remove_file(folder.join(file));
-    }
+    assert!(folder.join("journal.db").exists());
+    world.delete_journal();
     std::fs::remove_dir_all(folder.join("mirror.git")).unwrap();
     // The forge is told everything once more.
     world.happenings();
@@ -75,6 +74,54 @@ async fn marks_that_could_not_be_listed_at_the_start_are_listed_by_the_sweep() {
     let note = world.repository.note(&commit);
     assert!(note.contains("beamline/apply: dev: failure: Needs 5 consent lines"), "{note}");
     world.finish().await;
+}
+
+/// The journal is lost, and the next head changes where everything lives.
+#[tokio::test(start_paused = true)]
+async fn a_resource_group_is_renamed_and_the_old_one_goes_with_consent() {
+    let named = |group: &str| {
+        small(1).replace("rg-${environment}", group).replace("standard,", "standard, on_delete: purge,")
+    };
+    let mut world = DaemonWorld::running(&[("environments/dev.yaml", &named("rg-ml-dev"))]).await;
+    world.stop().await;
+    lose_everything(&world);
+    world.take_writes();
+    world.repository.write("environments/dev.yaml", &named("rg-ml-dev-weu"));
+    let commit = world.repository.push("another group");
+    world.start().await;
+    world.settled("main", &commit).await;
+    let note = world.repository.note(&commit);
+    assert!(note.contains("beamline/apply: dev: failure: Needs 5 consent lines"), "{note}");
+    assert!(world.take_writes().is_empty());
+    let note = world.push(&format!("go\n\n{}", consent_to_remove("dev"))).await;
+    assert!(note.contains("beamline/apply: dev: success: Applied: "), "{note}");
+    assert_eq!(world.groups(), ["rg-ml-dev-weu"]);
+    let note = world.push("nothing else").await;
+    assert!(!note.contains("failure"), "{note}");
+    assert!(note.contains("As declared") || note.contains("No environments changed"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_environment_file_is_renamed_and_nothing_is_made_or_deleted() {
+    let dev = small(1).replace("${environment}", "dev");
+    for text in [dev.clone(), format!("{dev}renamed_from: dev\n")] {
+        let mut world = DaemonWorld::running(&[("environments/dev.yaml", &dev)]).await;
+        let before = world.azure.ids();
+        world.stop().await;
+        lose_everything(&world);
+        world.take_writes();
+        world.repository.remove("environments/dev.yaml");
+        world.repository.write("environments/development.yaml", &text);
+        let commit = world.repository.push("another name");
+        world.start().await;
+        world.settled("main", &commit).await;
+        let note = world.repository.note(&commit);
+        assert!(note.contains("beamline/apply: development: success: Applied"), "{note}");
+        assert!(!note.contains("failure"), "{note}");
+        assert_eq!(world.azure.ids(), before);
+        world.finish().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -115,6 +115,35 @@ fn a_renamed_group_is_known_to_both_until_nothing_is_left_of_it() {
 }
 
 #[test]
+fn who_renames_a_file_where_nothing_is_remembered_is_told_of_renamed_from() {
+    let (dir, azure) = begun();
+    let text = with_data().replace("${environment}", "dev");
+    std::fs::remove_dir_all(dir.path().join("state")).unwrap();
+    std::fs::remove_file(dir.path().join("environments/dev.yaml")).unwrap();
+    let write = |text: &str| std::fs::write(dir.path().join("environments/development.yaml"), text).unwrap();
+    write(&text);
+    commit(dir.path(), "Another name");
+    let blockers = planned(&azure, dir.path())["plans"][0]["blockers"].clone();
+    assert_eq!(blockers.as_array().map(Vec::len), Some(1), "{blockers:#}");
+    azure
+        .command(dir.path())
+        .arg("plan")
+        .assert()
+        .code(1)
+        .stdout(contains(
+            "more bear the mark of the environment `dev`, of which there is no file and no memory",
+        ))
+        .stdout(contains("If `development` was called so, write `renamed_from: dev`"));
+    write(&format!("{text}renamed_from: dev\n"));
+    commit(dir.path(), "As told");
+    let done = applied(&azure, dir.path());
+    assert_eq!(done["reports"][0]["end"], "complete", "{done:#}");
+    let made = done["plans"][0]["steps"].as_array().unwrap().iter().filter(|step| step["action"] != "update");
+    assert_eq!(made.count(), 0, "{done:#}");
+    assert_eq!(planned(&azure, dir.path())["plans"][0]["steps"], serde_json::json!([]), "planned again");
+}
+
+#[test]
 fn a_plan_that_was_read_is_applied_without_a_question_and_only_once() {
     let dir = definitions(&[("dev.yaml", &small(1))]);
     let azure = Simulator::start(dir.path());

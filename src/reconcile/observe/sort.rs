@@ -143,6 +143,8 @@ pub struct Observed {
     pub perhaps_given: BTreeMap<ResourceId, String>,
     /// What comes from another environment.
     pub taken: BTreeMap<Address, Taken>,
+    /// Environments of our owner whose marks declared resources bear, and that neither the commit nor the journal knows.
+    pub unknown: BTreeSet<EnvironmentName>,
     /// Other groups in which something of ours was looked for.
     pub former_groups: BTreeSet<ResourceId>,
     /// Declared and not there, because somebody has moved it by hand: where it stands now.

@@ -107,6 +107,18 @@ pub enum Blocker {
         /// The mark of another environment, where it carries one.
         marked: Option<String>,
     },
+    /// Declared resources bear the mark of an environment that neither the commit nor the journal knows: it may be
+    /// this one under the name that it had.
+    PerhapsRenamed {
+        /// The first of these resources.
+        address: Address,
+        /// What is there.
+        id: ResourceId,
+        /// That environment.
+        from: EnvironmentName,
+        /// How many more there are.
+        more: usize,
+    },
     /// Azure cannot make this change, not even by a replacement.
     Impossible {
         /// The resource.
@@ -196,6 +208,7 @@ impl Blocker {
             | Self::NameStaysTaken { address, .. }
             | Self::CannotBeMade { address, .. }
             | Self::PerhapsDeclared { address, .. }
+            | Self::PerhapsRenamed { address, .. }
             | Self::MovedByHand { address, .. }
             | Self::InProgress { address, .. } => address,
         }
@@ -232,6 +245,17 @@ impl Blocker {
             ),
             Self::NotOurs { address, id, marked: Some(mark) } => {
                 format!("{id} belongs to {mark}. Give {address} another name, or remove it there first")
+            }
+            Self::PerhapsRenamed { address, id, from, more } => {
+                let (others, bear, these) = match more {
+                    0 => (String::new(), "bears", address.to_string()),
+                    more => (format!(" and {more} more"), "bear", "each of them".to_owned()),
+                };
+                format!(
+                    "{id}{others} {bear} the mark of the environment `{from}`, of which there is no file and no memory. If \
+                     `{}` was called so, write `renamed_from: {from}`; else give {these} another name",
+                    address.environment()
+                )
             }
             Self::Impossible { address, field: Some(field), why } => format!("{address}: {field}: {why}"),
             Self::Impossible { address, field: None, why } | Self::NameStaysTaken { address, why } => {

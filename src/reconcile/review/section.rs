@@ -221,6 +221,7 @@ fn needing_consent(plan: &Plan) -> impl Iterator<Item = (&Address, Option<&Resou
         | Blocker::NameStaysTaken { .. }
         | Blocker::CannotBeMade { .. }
         | Blocker::PerhapsDeclared { .. }
+        | Blocker::PerhapsRenamed { .. }
         | Blocker::MovedByHand { .. }
         | Blocker::InProgress { .. } => None,
     })

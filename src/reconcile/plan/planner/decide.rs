@@ -153,11 +153,7 @@ impl Planner<'_> {
                 return None;
             }
             Some(_) | None => {
-                self.blockers.push(Blocker::NotOurs {
-                    address: resource.address.clone(),
-                    id: found.id.clone(),
-                    marked: found.mark.as_ref().map(ToString::to_string),
-                });
+                self.refuse_foreign(resource, found);
                 return None;
             }
         };
@@ -177,6 +173,27 @@ impl Planner<'_> {
             reasons.push(Reason::HandedOver { from: taken.from.clone() });
         }
         Some(decision)
+    }
+
+    /// Refuses what is there and not ours. What bears the mark of an unknown environment is told in one sentence: one
+    /// line in the file settles all of it.
+    fn refuse_foreign(&mut self, resource: &Resource, found: &Found) {
+        let (address, id) = (resource.address.clone(), found.id.clone());
+        let unknown = found.mark.as_ref().map(|mark| &mark.environment);
+        let Some(from) = unknown.filter(|from| self.input.observed.unknown.contains(from)) else {
+            let marked = found.mark.as_ref().map(ToString::to_string);
+            self.blockers.push(Blocker::NotOurs { address, id, marked });
+            return;
+        };
+        for blocker in &mut self.blockers {
+            if let Blocker::PerhapsRenamed { from: said, more, .. } = blocker
+                && said == from
+            {
+                *more += 1;
+                return;
+            }
+        }
+        self.blockers.push(Blocker::PerhapsRenamed { address, id, from: from.clone(), more: 0 });
     }
 
     fn adopts_outer_of(&self, resource: &Resource) -> bool {
