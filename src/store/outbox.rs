@@ -15,6 +15,7 @@ use super::{Store, StoreError};
 use crate::forge::{Check, Context, Description, LONGEST_DUE, PullRequestNumber, State, Status};
 use crate::git::CommitId;
 use crate::reconcile::apply::RunKind;
+use crate::resources::EnvironmentName;
 use crate::text::both_ends;
 
 /// The longest error text that is kept, in characters.
@@ -323,6 +324,31 @@ impl Store {
         .await
     }
 
+    /// The environments that the statuses of a commit speak of, whether they wait or were delivered.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn environments_told(
+        &self,
+        commit: &CommitId,
+        check: Check,
+    ) -> Result<Vec<EnvironmentName>, StoreError> {
+        let commit = commit.to_string();
+        self.read(move |db| {
+            Box::pin(async move {
+                let contexts = "SELECT DISTINCT context FROM outbox WHERE commit_id = $1 ORDER BY context";
+                let mut told = Vec::new();
+                for row in &sqlx::query(contexts).bind(commit).fetch_all(db).await? {
+                    let context: Context = Columns::of("status", row).parsed("context")?;
+                    let is_asked_for = context.check() == check;
+                    told.extend(context.environment().filter(|_| is_asked_for).cloned());
+                }
+                Ok(told)
+            })
+        })
+        .await
+    }
+
     /// How many statuses wait.
     ///
     /// # Errors
@@ -587,6 +613,21 @@ mod tests {
         store.enqueue(&[apply(State::Failure, "quota")], now()).await.unwrap();
         store.enqueue(&[apply(State::Pending, "late")], now()).await.unwrap();
         assert_eq!(store.pending_count().await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_environments_that_statuses_speak_of_are_those_of_the_commit_and_the_check() {
+        let store = Store::in_memory().await.unwrap();
+        let of = |id, context| status(commit(id), context, State::Success, "done");
+        let plan_of = |id, environment| of(id, Context::plan_of(&name(environment)));
+        let staging = Context::apply_of(&name("staging"));
+        let told =
+            [plan_of('a', "test"), plan_of('a', "dev"), plan_of('b', "other"), of('a', Context::plan())];
+        store.enqueue(&told, now()).await.unwrap();
+        deliver_all(&store).await;
+        store.enqueue(&[plan_of('a', "waits"), of('a', staging)], now()).await.unwrap();
+        let told = store.environments_told(&commit('a'), Check::Plan).await.unwrap();
+        assert_eq!(told, ["dev", "test", "waits"].map(name));
     }
 
     #[tokio::test]

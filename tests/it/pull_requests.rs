@@ -2,7 +2,7 @@
 
 use beamline_simulator::forge::{ForgeKind, PullRequest};
 
-use crate::support::proposals::Proposals;
+use crate::support::proposals::{Choices, Proposals};
 use crate::support::small;
 
 const DEV: &str = "environments/dev.yaml";
@@ -98,6 +98,74 @@ async fn conflicts_and_mistakes_fail_the_check_and_say_where() {
     );
     assert!(story.plan_comment(conflicting).contains("not planned"), "{}", story.plan_comment(conflicting));
     story.finish().await;
+}
+
+/// The comment with the plan, without what it keeps of earlier ones.
+fn now_said(story: &Proposals, number: u64) -> String {
+    let comment = story.plan_comment(number);
+    comment.split_once("Earlier: ").map_or(comment.clone(), |(now, _)| now.to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_planned_and_conflicts_since_is_said_to_be_unplanned_everywhere() {
+    for kind in ForgeKind::ALL {
+        let choices = Choices { has_pages: true, ..Choices::of(kind) };
+        let files = [(DEV, small(2)), (TEST, small(2).replace("dev", "test"))];
+        let story = Proposals::with(choices, &[(DEV, &files[0].1), (TEST, &files[1].1)]).await;
+        story.branch("both");
+        story.daemon.repository.write(TEST, &files[1].1.replace("max_node_count: 2", "max_node_count: 6"));
+        let head = story.push("both", DEV, &small(3), "more nodes for both");
+        let what = PullRequest::new("ada", "both", &head.to_string()).changing(&[DEV, TEST]);
+        let number = story.open(what, &head);
+        story.planned(number, &head).await;
+        assert_eq!(story.status(&head, "beamline/plan"), "success: 2 environments planned: dev, test");
+        assert!(story.page(&head).await.contains("max_node_count: 2 → 3"), "{kind:?}");
+
+        // The base becomes what the head wants for one environment: that one is no longer touched.
+        story.main();
+        story.daemon.repository.write(TEST, &files[1].1.replace("max_node_count: 2", "max_node_count: 6"));
+        story.push_to_main("the same for test").await;
+        assert_eq!(story.status(&head, "beamline/plan"), "success: dev: Would be: 1 to change", "{kind:?}");
+        assert_eq!(story.status(&head, "beamline/plan: test"), "success: No longer changed", "{kind:?}");
+        let page = story.page(&head).await;
+        assert!(page.contains("plan of dev") && !page.contains("plan of test"), "{kind:?}: {page}");
+        let comment = now_said(&story, number);
+        assert!(comment.contains("| dev |") && !comment.contains("| test |"), "{kind:?}: {comment}");
+
+        // And something else for the other one.
+        story.main();
+        story.daemon.repository.write(DEV, &small(7));
+        story.push_to_main("the other way").await;
+        let why = "Conflicts with its base in environments/dev.yaml: merge or rebase";
+        assert_eq!(story.status(&head, "beamline/plan"), format!("failure: {why}"), "{kind:?}");
+        for own in ["beamline/plan: dev", "beamline/plan: test"] {
+            assert_eq!(
+                story.status(&head, own),
+                format!("failure: Not planned: {why}"),
+                "{kind:?}: {own} {:?}",
+                story.statuses(&head, own)
+            );
+        }
+        let comment = now_said(&story, number);
+        assert!(
+            comment.contains("### beamline: not planned") && comment.contains(why),
+            "{kind:?}: {comment}"
+        );
+        assert!(!comment.contains("ready to merge"), "{kind:?}: {comment}");
+        let page = story.page(&head).await;
+        assert!(page.contains(why) && !page.contains("max_node_count"), "{kind:?}: {page}");
+
+        // It merges again, as it stands.
+        story.main();
+        story.daemon.repository.write(DEV, &small(2));
+        story.push_to_main("back").await;
+        assert_eq!(story.status(&head, "beamline/plan"), "success: dev: Would be: 1 to change", "{kind:?}");
+        assert_eq!(story.status(&head, "beamline/plan: dev"), "success: Would be: 1 to change", "{kind:?}");
+        assert_eq!(story.status(&head, "beamline/plan: test"), "success: No longer changed", "{kind:?}");
+        let page = story.page(&head).await;
+        assert!(page.contains("max_node_count") && !page.contains("Conflicts"), "{kind:?}: {page}");
+        story.finish().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

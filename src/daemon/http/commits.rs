@@ -11,6 +11,7 @@ use http::{HeaderName, StatusCode, header};
 
 use super::server::Web;
 use crate::daemon::service::Shared;
+use crate::forge::{self, Context};
 use crate::git::{CommitId, GitError};
 use crate::reconcile::apply::{RunId, RunKind};
 use crate::reconcile::deeds::Deeds;
@@ -91,11 +92,19 @@ fn overtaken(commit: &CommitId, head: &CommitId) -> String {
 
 async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreError> {
     let mut body = String::new();
-    for work in store.work_of_commit(commit, RunKind::Apply).await? {
+    let applied = store.work_of_commit(commit, RunKind::Apply).await?;
+    if applied.is_empty() {
+        refused(store, commit, &Context::apply(), &mut body).await?;
+    }
+    for work in applied {
         heading(&work, "apply", &mut body);
         runs(store, &work, &mut body).await?;
     }
-    for (work, section) in store.plans_of(commit).await? {
+    let plans = store.plans_of(commit).await?;
+    if plans.is_empty() {
+        refused(store, commit, &Context::plan(), &mut body).await?;
+    }
+    for (work, section) in plans {
         heading(&work, "plan", &mut body);
         if let Some(section) = section {
             planned(&section, &mut body);
@@ -103,6 +112,22 @@ async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreE
     }
     unaccepted(&store.unaccepted(commit).await?, &mut body);
     Ok((!body.is_empty()).then_some(body))
+}
+
+/// Why nothing was done about a commit that was not taken, as its status says it.
+async fn refused(
+    store: &Store,
+    commit: &CommitId,
+    context: &Context,
+    body: &mut String,
+) -> Result<(), StoreError> {
+    let Some((state, why)) = store.newest_status(commit, context).await? else { return Ok(()) };
+    if state.is_final() && state != forge::State::Success {
+        let (verb, class) = (context.check().as_str(), state.as_str());
+        let why = escape(why.as_str());
+        let _ = write!(body, "<h2>No {verb} of this commit</h2><p class=\"{class}\">{why}</p>");
+    }
+    Ok(())
 }
 
 /// What the forge does not show of this commit, and why.

@@ -1,6 +1,6 @@
 //! Look at the open pull requests: close what is gone, plan what moved, read what people ask for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::daemon::happening::Happening;
@@ -9,7 +9,7 @@ use crate::daemon::look::LookError;
 use crate::daemon::nameless::names_of_new;
 use crate::daemon::service::Shared;
 use crate::daemon::wording::{self, Head};
-use crate::forge::{Context, Fate, Origin, PullRequest, PullRequestNumber};
+use crate::forge::{Check, Context, Fate, Origin, PullRequest, PullRequestNumber};
 use crate::git::{CommitId, Heads};
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
@@ -338,16 +338,16 @@ pub(super) async fn accept(
     Ok(Some(accepted))
 }
 
-/// Environments that an earlier plan of this head spoke of and this one does not.
+/// Environments that the statuses of this head speak of and its work does not. The plans themselves are forgotten with
+/// each move of the base, the statuses stand.
 async fn no_longer_touched(
     shared: &Shared,
     head: &Head,
     work: &[NewWork],
 ) -> Result<Vec<EnvironmentName>, LookError> {
-    let earlier = shared.store.work_of_commit(&head.commit, RunKind::Plan).await?;
-    let now: BTreeMap<&EnvironmentName, ()> = work.iter().map(|work| (&work.environment, ())).collect();
-    let gone = wording::contexts(&earlier).into_iter().map(|work| &work.environment);
-    Ok(gone.filter(|name| !now.contains_key(name)).cloned().collect())
+    let told = shared.store.environments_told(&head.commit, Check::Plan).await?;
+    let now: BTreeSet<&EnvironmentName> = work.iter().map(|work| &work.environment).collect();
+    Ok(told.into_iter().filter(|name| !now.contains(name)).collect())
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub(crate) struct Choices {
     pub(crate) poll: Duration,
     /// How long Azure takes.
     pub(crate) latency: Latency,
+    /// Whether the daemon has pages.
+    pub(crate) has_pages: bool,
     /// Most writes to the forge within an hour that the daemon is set to.
     pub(crate) write_limit: Option<u64>,
 }
@@ -59,6 +61,7 @@ impl Choices {
             app: None,
             poll: Duration::from_secs(60),
             latency: Latency::None,
+            has_pages: false,
             write_limit: Some(400),
         }
     }
@@ -74,6 +77,7 @@ impl Proposals {
     pub(crate) async fn with(choices: Choices, files: &[(&str, &str)]) -> Self {
         let mut setup = Setup { poll: choices.poll, latency: choices.latency, ..Setup::new() };
         setup.write_limit = choices.write_limit;
+        setup.secrets = choices.has_pages.then(Vec::new);
         let options = ForgeOptions::new(setup.clock.apart(), choices.kind)
             .with_seed(choices.seed)
             .with_disorder(choices.disorder);
@@ -183,6 +187,14 @@ impl Proposals {
     /// Another client of the forge, with a token that may be replaced.
     pub(crate) fn client_with(&self, token: Renewable) -> Forge {
         client(&self.forge, &self.forge_gate, &self.daemon.clock, token, None)
+    }
+
+    /// The page of a commit.
+    pub(crate) async fn page(&self, commit: &CommitId) -> String {
+        wire::install_tls_provider();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let address = self.daemon.address(&format!("/commits/{commit}"));
+        client.get(address).send().await.unwrap().text().await.unwrap()
     }
 
     /// How often the forge was asked for anything.
