@@ -68,6 +68,12 @@ impl Declared {
         (kinds.contains(&address.kind()) && self.addresses.contains(&address)).then_some(address)
     }
 
+    /// How a field that takes `kinds` names the first of them that is declared.
+    pub(super) fn first(&self, kinds: &[Kind]) -> Option<String> {
+        let declared = |kind| self.addresses.iter().find(|address| address.kind() == kind);
+        kinds.iter().find_map(|kind| declared(*kind)).map(|address| spelling(address, kinds))
+    }
+
     fn unknown(&self, text: &str, kinds: &'static [Kind], span: Span, suggestions: Suggestions) -> Problem {
         let problem =
             Problem::error(Code::UnknownReference, span, format!("{} is not declared", quoted(text)));

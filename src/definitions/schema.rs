@@ -115,7 +115,7 @@ fn shape(shape: Shape) -> Value {
     match shape {
         Shape::Bool => json!({ "type": "boolean" }),
         Shape::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-        Shape::Text { max_chars } => json!({ "type": "string", "maxLength": max_chars }),
+        Shape::Text { max_chars, .. } => json!({ "type": "string", "maxLength": max_chars }),
         Shape::Guid => json!({ "type": "string", "format": "uuid" }),
         Shape::Choice(words) => json!({ "enum": words }),
         Shape::Word { example } => json!({ "type": "string", "minLength": 1, "examples": [example] }),

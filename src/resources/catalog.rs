@@ -127,7 +127,7 @@ mod tests {
         match (shape, literal) {
             (Shape::Bool, Literal::Bool(_)) => true,
             (Shape::Integer { min, max }, Literal::Integer(value)) => (min..=max).contains(&value),
-            (Shape::Text { max_chars }, Literal::Text(text)) => text.chars().count() <= max_chars,
+            (Shape::Text { max_chars, .. }, Literal::Text(text)) => text.chars().count() <= max_chars,
             (Shape::Choice(words), Literal::Text(text)) => words.contains(&text),
             (Shape::Word { .. }, Literal::Text(text)) => !text.is_empty(),
             (Shape::Duration { min_secs, max_secs }, Literal::Text(text)) => {
@@ -180,7 +180,7 @@ mod tests {
                 Shape::Duration { min_secs, max_secs } => expect(min_secs < max_secs, "empty bounds"),
                 Shape::Choice(words) => expect(!words.is_empty(), "no words"),
                 Shape::Word { example } => expect(!example.is_empty(), "no example"),
-                Shape::Text { max_chars } => expect(max_chars > 0, "no length"),
+                Shape::Text { max_chars, .. } => expect(max_chars > 0, "no length"),
                 Shape::Set { max } => expect(max > 0, "no length"),
                 Shape::Reference(kinds) | Shape::Principal(kinds) => {
                     expect(!kinds.is_empty(), "no kinds");

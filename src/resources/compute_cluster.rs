@@ -141,7 +141,7 @@ static FIELDS: [Field; 9] = [
     Field {
         name: "description",
         doc: "For people.",
-        shape: Shape::Text { max_chars: 1024 },
+        shape: Shape::Text { max_chars: 1024, example: None },
         absent: WhenAbsent::Nothing,
         arm: Arm::At("/properties/description"),
         change: FIXED,

@@ -152,7 +152,7 @@ static FIELDS: [Field; 11] = [
     Field {
         name: "description",
         doc: "For people.",
-        shape: Shape::Text { max_chars: 1024 },
+        shape: Shape::Text { max_chars: 1024, example: None },
         absent: WhenAbsent::Nothing,
         arm: Arm::At("/properties/description"),
         change: AT_CREATION,
@@ -181,7 +181,10 @@ static USER_FIELDS: [Field; 2] = [
 static SSH_FIELDS: [Field; 1] = [Field {
     name: "public_key",
     doc: "The public key, as in `id_rsa.pub`.",
-    shape: Shape::Text { max_chars: 8192 },
+    shape: Shape::Text {
+        max_chars: 8192,
+        example: Some("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI… anna@contoso.com"),
+    },
     absent: WhenAbsent::Refused,
     arm: Arm::By { write: write_ssh_key, read: read_ssh_key },
     change: FIXED,

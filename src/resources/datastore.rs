@@ -86,7 +86,7 @@ static FIELDS: [Field; 8] = [
     Field {
         name: "container",
         doc: "The container or file system, by its short name within the account or by its name in Azure.",
-        shape: Shape::Text { max_chars: 63 },
+        shape: Shape::Text { max_chars: 63, example: None },
         absent: WhenAbsent::Nothing,
         arm: Arm::By { write: write_container, read: read_container },
         change: FIXED,
@@ -94,7 +94,7 @@ static FIELDS: [Field; 8] = [
     Field {
         name: "share",
         doc: "The file share, by its name in Azure.",
-        shape: Shape::Text { max_chars: 63 },
+        shape: Shape::Text { max_chars: 63, example: None },
         absent: WhenAbsent::Nothing,
         arm: Arm::At("/properties/fileShareName"),
         change: FIXED,
@@ -118,7 +118,7 @@ static FIELDS: [Field; 8] = [
     Field {
         name: "endpoint",
         doc: "The suffix of the account's addresses, where it is not that of the cloud.",
-        shape: Shape::Text { max_chars: 253 },
+        shape: Shape::Text { max_chars: 253, example: None },
         absent: WhenAbsent::ServiceDefault,
         arm: Arm::At("/properties/endpoint"),
         change: FIXED,
@@ -126,7 +126,7 @@ static FIELDS: [Field; 8] = [
     Field {
         name: "description",
         doc: "For people.",
-        shape: Shape::Text { max_chars: 1024 },
+        shape: Shape::Text { max_chars: 1024, example: None },
         absent: WhenAbsent::Nothing,
         arm: Arm::At("/properties/description"),
         change: Change::InPlace,

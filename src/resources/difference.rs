@@ -371,7 +371,12 @@ mod tests {
         },
         Field {
             change: Cost::CreationOnly("set when the machine is made"),
-            ..field("label", Shape::Text { max_chars: 9 }, WhenAbsent::Nothing, Arm::At("/properties/label"))
+            ..field(
+                "label",
+                Shape::Text { max_chars: 9, example: None },
+                WhenAbsent::Nothing,
+                Arm::At("/properties/label"),
+            )
         },
         field(
             "logs",

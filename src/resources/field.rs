@@ -42,6 +42,8 @@ pub enum Shape {
     Text {
         /// Longest, in characters.
         max_chars: usize,
+        /// What the remedy of a missing one proposes; a text that must be written has one.
+        example: Option<&'static str>,
     },
     /// A GUID; compared without regard to casing.
     Guid,

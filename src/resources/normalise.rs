@@ -232,7 +232,7 @@ mod tests {
             (Shape::Prefixes, json!(["10.1.0.0/16", "fd00::/64"]), json!(["FD00:0::/64", "10.1.0.0/16"])),
             (Shape::Prefixes, json!(["10.1.1.0/24"]), json!("10.1.1.0/24")),
             (Shape::Integer { min: 0, max: 9 }, json!(4), json!(4.0)),
-            (Shape::Text { max_chars: 9 }, json!(""), json!(null)),
+            (Shape::Text { max_chars: 9, example: None }, json!(""), json!(null)),
             (Shape::Reference(&[]), json!("/subscriptions/A/x"), json!("/SUBSCRIPTIONS/a/x/")),
         ] {
             assert!(same(shape, &one, &other), "{one} is not {other}");
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn what_differs_is_not_the_same() {
         for (shape, one, other) in [
-            (Shape::Text { max_chars: 9 }, json!("a"), json!("A")),
+            (Shape::Text { max_chars: 9, example: None }, json!("a"), json!("A")),
             (DURATION, json!("PT15M"), json!("PT16M")),
             (DURATION, json!("P1M"), json!("P30D")),
             (SET, json!(["a"]), json!(["a", "b"])),

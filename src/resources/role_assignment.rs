@@ -132,7 +132,7 @@ static FIELDS: [Field; 6] = [
     Field {
         name: "role",
         doc: "A built-in role by its name, or any role by its GUID or full ARM id.",
-        shape: Shape::Text { max_chars: 512 },
+        shape: Shape::Text { max_chars: 512, example: Some("Reader") },
         absent: WhenAbsent::Refused,
         arm: Arm::Nowhere,
         change: IDENTITY,
@@ -148,7 +148,7 @@ static FIELDS: [Field; 6] = [
     Field {
         name: "description",
         doc: "For people. In Azure beamline's mark stands before it.",
-        shape: Shape::Text { max_chars: MAX_DESCRIPTION_CHARS },
+        shape: Shape::Text { max_chars: MAX_DESCRIPTION_CHARS, example: None },
         absent: WhenAbsent::Nothing,
         arm: Arm::By { write: write_description, read: read_description },
         change: Change::InPlace,
@@ -156,7 +156,7 @@ static FIELDS: [Field; 6] = [
     Field {
         name: "condition",
         doc: "Narrows what the role allows, in the language of Azure's attribute-based access control.",
-        shape: Shape::Text { max_chars: 8192 },
+        shape: Shape::Text { max_chars: 8192, example: None },
         absent: WhenAbsent::Nothing,
         arm: Arm::At(CONDITION),
         change: Change::InPlace,

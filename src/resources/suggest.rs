@@ -30,20 +30,23 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance; anything above `limit` may be answered as `limit + 1`.
+/// Levenshtein distance, in which two neighbours that swapped places are one edit; anything above `limit` may be answered as `limit + 1`.
 fn edits(word: &[char], candidate: &str, limit: usize) -> usize {
     let candidate: Vec<char> = candidate.to_lowercase().chars().collect();
     if word.len().abs_diff(candidate.len()) > limit {
         return limit + 1;
     }
     let mut row: Vec<usize> = (0..=candidate.len()).collect();
+    let mut above = row.clone();
     for (i, letter) in word.iter().enumerate() {
-        let mut diagonal = row[0];
+        let two_above = std::mem::replace(&mut above, row.clone());
         row[0] = i + 1;
         for (j, other) in candidate.iter().enumerate() {
-            let substituted = diagonal + usize::from(letter != other);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+            let substituted = above[j] + usize::from(letter != other);
+            row[j + 1] = substituted.min(row[j] + 1).min(above[j + 1] + 1);
+            if i > 0 && j > 0 && *letter == candidate[j - 1] && word[i - 1] == *other {
+                row[j + 1] = row[j + 1].min(two_above[j - 1] + 1);
+            }
         }
     }
     row[candidate.len()]
@@ -61,6 +64,7 @@ mod tests {
             ("VM_Size", Some("vm_size")),
             ("subnt", Some("subnet")),
             ("scale_setings", Some("scale_settings")),
+            ("ubsnet", Some("subnet")),
             ("disk", None),
             ("x", None),
         ] {

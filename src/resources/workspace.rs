@@ -81,7 +81,7 @@ static FIELDS: [Field; 17] = [
     Field {
         name: "friendly_name",
         doc: "The name that people see; Azure shows the workspace's name where it is left out.",
-        shape: Shape::Text { max_chars: 256 },
+        shape: Shape::Text { max_chars: 256, example: None },
         absent: WhenAbsent::ServiceDefault,
         arm: Arm::At("/properties/friendlyName"),
         change: Change::InPlace,
@@ -89,7 +89,7 @@ static FIELDS: [Field; 17] = [
     Field {
         name: "description",
         doc: "For people.",
-        shape: Shape::Text { max_chars: 1024 },
+        shape: Shape::Text { max_chars: 1024, example: None },
         absent: WhenAbsent::Nothing,
         arm: Arm::At("/properties/description"),
         change: Change::InPlace,

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::example::{Examples, did_you_mean, line};
 use super::outline::Draft;
 use super::resource::{Scope, keys_around, why_not};
-use super::{prefix, scalar};
+use super::{NAME, prefix, scalar};
 use crate::definitions::code::Code;
 use crate::definitions::document::Entry;
 use crate::definitions::problem::{Problem, quoted};
@@ -63,15 +64,24 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
         path: &str,
         owner: Span,
     ) -> Map<String, Value> {
-        for entry in entries {
-            if !table.iter().any(|field| field.name == entry.key.name) {
-                self.unknown(table, entry, path);
-            }
+        let kind = self.address.kind();
+        let is_there = |name: &str| entries.iter().any(|entry| entry.key.name == name);
+        for entry in entries.iter().filter(|entry| !table.iter().any(|field| field.name == entry.key.name)) {
+            let meant = meant(&entry.key.name, table, kind, path)
+                .filter(|meant| self.is_required(table, meant, path) && !is_there(meant));
+            self.unknown(table, entry, path, meant);
         }
         let mut values = Map::new();
         for field in table {
+            // What a misspelt field says is read all the same: it is one mistake, not a missing field too.
+            let stands_for = |entry: &&&Entry| meant(&entry.key.name, table, kind, path) == Some(field.name);
+            let misspelt = || {
+                let is_required = self.is_required(table, field.name, path);
+                entries.iter().filter(|_| is_required).find(stands_for)
+            };
+            let found = entries.iter().find(|entry| entry.key.name == field.name).or_else(misspelt);
             let path = format!("{path}{}", field.name);
-            let value = match entries.iter().find(|entry| entry.key.name == field.name) {
+            let value = match found {
                 Some(entry) => self.written(field, entry, &path),
                 None => self.absent(field, &path, owner),
             };
@@ -80,6 +90,13 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
             }
         }
         values
+    }
+
+    fn is_required(&self, table: &[Field], name: &str, path: &str) -> bool {
+        let is_name = path.is_empty() && name == NAME && self.address.kind().is_single();
+        let field = table.iter().find(|field| field.name == name);
+        let is_refused = field.is_some_and(|field| matches!(field.absent, WhenAbsent::Refused));
+        self.absence == Absence::Matters && (is_name || is_refused)
     }
 
     fn written(&mut self, field: &'static Field, entry: &Entry, path: &str) -> Option<Value> {
@@ -107,7 +124,7 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
                 self.scope.problems.push(
                     Problem::error(Code::MissingField, owner, message)
                         .rule(field.doc)
-                        .remedy(format!("Add `{}`.", field.name)),
+                        .remedy(format!("Add {}.", line(field.name, &self.examples().field(field)))),
                 );
                 None
             }
@@ -124,7 +141,7 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
         match field.shape {
             Shape::Bool => scalar::boolean(name, node, span).map(Value::from),
             Shape::Integer { min, max } => scalar::integer(name, node, span, min, max).map(Value::from),
-            Shape::Text { max_chars } => checked(&|text| scalar::bounded(name, text, span, max_chars)),
+            Shape::Text { max_chars, .. } => checked(&|text| scalar::bounded(name, text, span, max_chars)),
             Shape::Guid => checked(&|text| scalar::guid(name, text, span)),
             Shape::Choice(words) => checked(&|text| scalar::choice(name, text, span, words)),
             Shape::Word { example } => checked(&|text| scalar::word(name, text, span, example)),
@@ -228,7 +245,13 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
         Ok(Value::Array(texts))
     }
 
-    fn unknown(&mut self, table: &'static [Field], entry: &Entry, path: &str) {
+    fn examples(&self) -> Examples<'_> {
+        let outer = self.address.outer().and_then(|outer| self.scope.done.get(&outer));
+        Examples { declared: self.scope.declared, outer }
+    }
+
+    /// `missing` is the field that must be there, is not, and was meant.
+    fn unknown(&mut self, table: &'static [Field], entry: &Entry, path: &str, missing: Option<&str>) {
         let name = entry.key.name.as_str();
         let is_top = path.is_empty();
         let kind = self.address.kind();
@@ -239,20 +262,35 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
             format!("{} is not a field of {place}", quoted(name)),
         )
         .rule("Every field is read; one that is not known would do nothing without a word.");
-        let around: Vec<&str> = if is_top { keys_around(kind).collect() } else { Vec::new() };
-        let known = || table.iter().map(|field| field.name).chain(around.iter().copied());
-        let meant = renamed::field(name, |ours| table.iter().any(|field| field.name == ours));
+        let known = || table.iter().map(|field| field.name).chain(around(kind, path));
+        let renamed = renamed::field(name, |ours| table.iter().any(|field| field.name == ours));
         let reason = if is_top { why_not(kind, name).or_else(|| renamed::elsewhere(name)) } else { None };
-        let remedy = match (meant, reason) {
-            (Some(meant), _) => format!("It is called `{meant}` here."),
-            (None, Some(reason)) => format!("Remove it: {reason}."),
-            (None, None) => match nearest(name, known()) {
+        let remedy = match (renamed, reason, missing) {
+            (Some(ours), ..) => format!("It is called `{ours}` here."),
+            (None, Some(reason), _) => format!("Remove it: {reason}."),
+            (None, None, Some(missing)) => did_you_mean(missing, &entry.node),
+            (None, None, None) => match nearest(name, known()) {
                 Some(meant) => format!("Did you mean `{meant}`?"),
                 None => format!("Remove it. The fields are {}.", listed(known())),
             },
         };
         self.scope.problems.push(problem.remedy(remedy));
     }
+}
+
+/// The field of `table`, or key around it, that an unknown key was meant as.
+pub(super) fn meant(key: &str, table: &'static [Field], kind: Kind, path: &str) -> Option<&'static str> {
+    let mut known = table.iter().map(|field| field.name).chain(around(kind, path));
+    if known.any(|known| known == key) || path.is_empty() && why_not(kind, key).is_some() {
+        return None;
+    }
+    let known = table.iter().map(|field| field.name).chain(around(kind, path));
+    renamed::field(key, |ours| table.iter().any(|field| field.name == ours)).or_else(|| nearest(key, known))
+}
+
+/// The keys that stand beside the fields at the top of a resource.
+fn around(kind: Kind, path: &str) -> impl Iterator<Item = &'static str> {
+    keys_around(kind).filter(move |_| path.is_empty())
 }
 
 /// The kinds that a field may name.

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
+use super::example::{did_you_mean, line};
 use super::{scalar, tags};
 use crate::definitions::code::Code;
 use crate::definitions::document::{Entry, NodeValue, get};
@@ -60,9 +63,10 @@ pub(crate) struct Header {
 /// Whether the document is of the version that this program reads.
 pub(crate) fn version_is_ours(document: &[Entry], file: FileId, problems: &mut Problems<'_>) -> bool {
     let rule = format!("`beamline` is the version of the format; this program reads {FORMAT_VERSION}.");
-    let problem = match get(document, "beamline") {
+    let problem = match entry_of(document, "beamline") {
         None => Problem::error(Code::MissingField, Span::start_of(file), "`beamline` is missing")
-            .remedy(remedy_for_missing("beamline")),
+            .remedy(remedy_for_missing("beamline", &example("beamline"))),
+        // Another key that was meant as it is told with the other keys.
         Some(entry) => match entry.node.value {
             NodeValue::Integer(FORMAT_VERSION) => return true,
             NodeValue::Integer(other) => Problem::error(
@@ -161,11 +165,11 @@ fn required(
     problems: &mut Problems<'_>,
     read: fn(&Entry) -> Result<String, Problem>,
 ) -> String {
-    let value = match get(document, key) {
+    let value = match entry_of(document, key) {
         Some(entry) => read(entry),
         None => Err(Problem::error(Code::MissingField, Span::start_of(file), format!("`{key}` is missing"))
             .rule("Every environment says it, or inherits it from a defaults file.")
-            .remedy(remedy_for_missing(key))),
+            .remedy(remedy_for_missing(key, &example(key)))),
     };
     value.unwrap_or_else(|problem| {
         problems.push(problem);
@@ -173,25 +177,32 @@ fn required(
     })
 }
 
+/// What a key of the environment could say.
+fn example(key: &str) -> Value {
+    match key {
+        "beamline" => Value::from(FORMAT_VERSION),
+        "location" => Value::from("eastus"),
+        _ => Value::from("ml"),
+    }
+}
+
 /// A line to add.
-pub(super) fn remedy_for_missing(key: &str) -> String {
-    let example = match key {
-        "beamline" => "beamline: 1",
-        "subscription" => "subscription: ml",
-        "location" => "location: eastus",
-        "resource_group" => "resource_group: { name: rg-ml-production }",
-        "workspace" => "workspace: { name: mlw-production, … }",
-        other => other,
-    };
-    let toml = match key {
-        "beamline" => "beamline = 1",
-        "subscription" => "subscription = \"ml\"",
-        "location" => "location = \"eastus\"",
-        "resource_group" => "resource_group = { name = \"rg-ml-production\" }",
-        "workspace" => "[workspace]",
-        other => other,
-    };
-    format!("Add `{example}` (in TOML `{toml}`), here or in a defaults file.")
+pub(super) fn remedy_for_missing(key: &str, value: &Value) -> String {
+    format!("Add {}, here or in a defaults file.", line(key, value))
+}
+
+/// The entry of a key that must be there, under its name or one that is no key and was meant as it; the
+/// latter is told as an unknown key, and read so that nothing else is said to be missing for it.
+pub(super) fn entry_of<'a>(document: &'a [Entry], key: &str) -> Option<&'a Entry> {
+    get(document, key).or_else(|| {
+        let known = known_keys();
+        document.iter().find(|entry| meant(&entry.key.name, &known) == Some(key))
+    })
+}
+
+/// The key that an unknown one was meant as.
+fn meant(written: &str, known: &BTreeSet<&'static str>) -> Option<&'static str> {
+    if known.contains(written) { None } else { nearest(written, known.iter().copied()) }
 }
 
 fn subscription(entry: &Entry) -> Result<String, Problem> {
@@ -270,7 +281,7 @@ fn known_keys() -> BTreeSet<&'static str> {
 
 fn report_unknown_keys(document: &[Entry], problems: &mut Problems<'_>) {
     let known = known_keys();
-    for Entry { key, .. } in document.iter().filter(|entry| !known.contains(entry.key.name.as_str())) {
+    for Entry { key, node } in document.iter().filter(|entry| !known.contains(entry.key.name.as_str())) {
         let problem = Problem::error(
             Code::UnknownField,
             key.span,
@@ -278,10 +289,19 @@ fn report_unknown_keys(document: &[Entry], problems: &mut Problems<'_>) {
         )
         .rule("Every key is read; one that is not known would do nothing without a word.");
         let inside = Kind::from_key(&key.name).and_then(Kind::written_inside);
-        problems.push(match (inside, nearest(&key.name, known.iter().copied())) {
+        problems.push(match (inside, meant(&key.name, &known)) {
             (Some(outer), _) => problem.remedy(format!("Write `{}` inside one of the `{outer}`.", key.name)),
+            (None, Some(meant)) if is_required(meant) && get(document, meant).is_none() => {
+                problem.remedy(did_you_mean(meant, node))
+            }
             (None, Some(meant)) => problem.remedy(format!("Did you mean `{meant}`?")),
             (None, None) => problem.remedy("Remove it; `beamline schema` prints all keys."),
         });
     }
+}
+
+/// Whether no environment is without it.
+fn is_required(key: &str) -> bool {
+    ["beamline", "subscription", "location"].contains(&key)
+        || Kind::from_key(key).is_some_and(Kind::is_single)
 }

@@ -4,6 +4,7 @@
 //! can be checked against all of them), `shared_keys` reads what every resource has in common and `field`
 //! what its table says, with `scalar`, `prefix` and `tags` for single values. Everything goes on after a problem.
 
+mod example;
 mod field;
 mod header;
 mod outline;

@@ -1,12 +1,14 @@
 //! Finds the resources of a definition before any of them is read, so that references can be checked
 //! against all of them.
 
+use super::example::{self, Examples};
 use super::header;
 use super::scalar;
 use crate::definitions::code::Code;
 use crate::definitions::document::{Entry, get};
 use crate::definitions::environment::SpanTable;
 use crate::definitions::problem::{Problem, Problems, quoted};
+use crate::definitions::references::Declared;
 use crate::definitions::source::{FileId, Span};
 use crate::resources::address::{MAX_NAME_BYTES, is_name};
 use crate::resources::{Address, EnvironmentName, Kind};
@@ -30,23 +32,35 @@ pub(crate) fn outline<'a>(
     problems: &mut Problems<'_>,
 ) -> Vec<Draft<'a>> {
     let mut outline = Outline { environment, spans, problems, drafts: Vec::new() };
+    let mut absent = Vec::new();
     for kind in Kind::ALL {
-        match (get(document, kind.key()), kind.is_single()) {
-            (Some(entry), true) => outline.add(Address::single(environment, kind), entry),
-            (Some(entry), false) if kind.written_inside().is_none() => outline.add_map(kind, None, entry),
-            (Some(_), false) => {}
-            (None, true) => outline.problems.push(missing(kind, file)),
-            (None, false) => {}
+        match (kind.is_single(), kind.written_inside()) {
+            (true, _) => match header::entry_of(document, kind.key()) {
+                Some(entry) => outline.add(Address::single(environment, kind), entry),
+                None => absent.push(kind),
+            },
+            (false, None) => {
+                if let Some(entry) = get(document, kind.key()) {
+                    outline.add_map(kind, None, entry);
+                }
+            }
+            (false, Some(_)) => {}
         }
+    }
+    // The example names what is declared.
+    let addresses = outline.drafts.iter().map(|draft| draft.address.clone()).collect();
+    let declared = Declared { environment: environment.clone(), addresses };
+    for kind in absent {
+        outline.problems.push(missing(kind, file, &Examples { declared: &declared, outer: None }));
     }
     outline.drafts
 }
 
-fn missing(kind: Kind, file: FileId) -> Problem {
+fn missing(kind: Kind, file: FileId, examples: &Examples<'_>) -> Problem {
     let noun = kind.key().replace('_', " ");
     Problem::error(Code::MissingField, Span::start_of(file), format!("`{kind}` is missing"))
         .rule(format!("An environment has exactly one {noun}."))
-        .remedy(header::remedy_for_missing(kind.key()))
+        .remedy(header::remedy_for_missing(kind.key(), &examples.resource(kind)))
 }
 
 struct Outline<'o, 'a, 'p> {
@@ -70,7 +84,10 @@ impl<'a> Outline<'_, 'a, '_> {
                         .rule(format!(
                             "A short name has 1 to {MAX_NAME_BYTES} letters, digits, `-`, `_` or `.`, and begins with a letter or digit."
                         ))
-                        .remedy("The name in Azure may be another: write it as `name`."),
+                        .remedy(format!(
+                            "Write `{}:`; the name in Azure may be another, as its `name`.",
+                            example::short_name(name)
+                        )),
                 );
                 continue;
             }

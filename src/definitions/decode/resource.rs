@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::field::{Absence, Fields};
+use super::field::{self, Absence, Fields};
 use super::header::{self, Header};
 use super::outline::{Draft, nested_kinds};
 use super::shared_keys::{COMMON, CommonKey, ON_DELETE, common_keys, is_named, is_tagged};
-use super::{NAME, scalar, tags};
+use super::{NAME, example, scalar, tags};
 use crate::definitions::code::Code;
 use crate::definitions::document::{Entry, get};
 use crate::definitions::environment::SpanTable;
@@ -85,7 +85,15 @@ impl<'a> Common<'_, 'a, '_, '_> {
     /// A common key, where the kind takes it.
     fn entry(&self, name: &str) -> Option<&'a Entry> {
         common_keys(self.kind).find(|key| key.name == name)?;
-        get(self.draft.fields, name)
+        get(self.draft.fields, name).or_else(|| self.misspelt(name))
+    }
+
+    /// The name of what has no other, under a key that is none; that is told with the fields.
+    fn misspelt(&self, name: &str) -> Option<&'a Entry> {
+        let fields = of(self.kind).spec().fields;
+        let is_wanted = name == NAME && self.kind.is_single();
+        let meant = |entry: &&Entry| field::meant(&entry.key.name, fields, self.kind, "") == Some(NAME);
+        self.draft.fields.iter().filter(|_| is_wanted).find(meant)
     }
 
     fn flag(&mut self, name: &str) -> bool {
@@ -173,7 +181,10 @@ impl<'a> Common<'_, 'a, '_, '_> {
         self.scope.problems.push(
             Problem::error(Code::MissingField, self.draft.entry.key.span, message)
                 .rule("It has no short name that could be its name in Azure.")
-                .remedy("Add `name`."),
+                .remedy(format!(
+                    "Add {}.",
+                    example::line(NAME, &example::name(self.kind, &self.draft.address))
+                )),
         );
     }
 

@@ -5,6 +5,7 @@ mod errors;
 mod estates;
 mod inheritance;
 mod properties;
+mod remedies;
 mod shipped;
 
 use super::{Diagnostic, Loaded, SourceFile, load, read_document, to_toml};

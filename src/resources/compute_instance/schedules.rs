@@ -28,7 +28,7 @@ pub(super) static FIELDS: [Field; 4] = [
     Field {
         name: "cron",
         doc: "When, as five cron fields: `0 18 * * 1-5`.",
-        shape: Shape::Text { max_chars: 120 },
+        shape: Shape::Text { max_chars: 120, example: Some("0 18 * * 1-5") },
         absent: WhenAbsent::Refused,
         arm: Arm::Nowhere,
         change: AT_CREATION,
@@ -36,7 +36,7 @@ pub(super) static FIELDS: [Field; 4] = [
     Field {
         name: "time_zone",
         doc: "The time zone of `cron`, by its Windows name: `Pacific Standard Time`.",
-        shape: Shape::Text { max_chars: 80 },
+        shape: Shape::Text { max_chars: 80, example: None },
         absent: WhenAbsent::Default(Literal::Text(DEFAULT_TIME_ZONE)),
         arm: Arm::Nowhere,
         change: AT_CREATION,

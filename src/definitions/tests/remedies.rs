@@ -1,0 +1,215 @@
+//! Remedies are followed to the letter: what is missing or misspelt is mended by the line that is shown.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+use crate::definitions::to_json;
+use crate::resources::{Field, Kind, Shape, WhenAbsent, of};
+
+/// One resource of each kind at least, with every group of fields that has one that is required.
+const EVERYTHING: &str = "\
+container_registries:
+  hub: { name: crx001, sku: Basic }
+virtual_networks:
+  main:
+    address_space: [10.0.0.0/16]
+    subnets:
+      one: { address_prefixes: [10.0.0.0/24] }
+compute_clusters:
+  cpu:
+    vm_size: Standard_D4s_v3
+    scale_settings: { max_node_count: 2 }
+    identity: { type: SystemAssigned }
+compute_instances:
+  anna:
+    virtual_machine_size: Standard_DS3_v2
+    idle_time_before_shutdown: PT1H
+    assign_to_user: { object_id: 11111111-1111-1111-1111-111111111111, tenant_id: 11111111-1111-1111-1111-111111111111 }
+    ssh: { public_key: ssh-rsa AAAA }
+    identity: { type: SystemAssigned }
+    schedules: [{ action: Stop, cron: 0 18 * * 1-5 }]
+datastores:
+  blobs: { type: AzureBlob, storage_account: default, container: blobs }
+role_assignments:
+  pull: { principal: workspace, role: AcrPull, scope: container_registries/hub }
+";
+
+fn everything() -> Value {
+    let base = BASE.replace("LRS }", "LRS, containers: { blobs: {} } }");
+    let text = format!("{base}  managed_network: {{ isolation_mode: AllowInternetOutbound }}\n{EVERYTHING}");
+    to_json(&read_document(&file("environments/x.yaml", &text)).unwrap())
+}
+
+/// JSON is YAML.
+fn loaded(document: &Value) -> Loaded {
+    yaml(&document.to_string())
+}
+
+/// The keys that nothing may be without: the JSON pointer of the map they are in, and the key. `seen` is told
+/// the rows.
+fn required(document: &Value, seen: &mut BTreeSet<(Kind, String)>) -> Vec<(String, String)> {
+    let top = ["beamline", "subscription", "location", "resource_group", "workspace"];
+    let mut found: Vec<(String, String)> = top.iter().map(|key| (String::new(), (*key).to_owned())).collect();
+    for kind in Kind::ALL {
+        for place in places(document, kind) {
+            if kind.is_single() {
+                found.push((place.clone(), "name".to_owned()));
+            }
+            let mut add = |row: &str, place: &str, key: &str| {
+                seen.insert((kind, row.to_owned()));
+                found.push((place.to_owned(), key.to_owned()));
+            };
+            fields(document, of(kind).spec().fields, &place, "", &mut add);
+        }
+    }
+    found
+}
+
+/// Where the resources of a kind are.
+fn places(document: &Value, kind: Kind) -> Vec<String> {
+    let outer = kind.written_inside().map_or_else(|| vec![String::new()], |outer| places(document, outer));
+    let maps = outer.into_iter().map(|outer| format!("{outer}/{}", kind.key()));
+    if kind.is_single() {
+        return maps.collect();
+    }
+    let names = |map: String| {
+        let resources = document.pointer(&map).and_then(Value::as_object);
+        resources.into_iter().flatten().map(|(name, _)| format!("{map}/{name}")).collect::<Vec<_>>()
+    };
+    maps.flat_map(names).collect()
+}
+
+fn fields(document: &Value, table: &[Field], place: &str, row: &str, add: &mut dyn FnMut(&str, &str, &str)) {
+    for field in table.iter().filter(|field| document.pointer(&format!("{place}/{}", field.name)).is_some()) {
+        let (inner, row) = (format!("{place}/{}", field.name), format!("{row}.{}", field.name));
+        if matches!(field.absent, WhenAbsent::Refused) {
+            add(&row, place, field.name);
+        }
+        match field.shape {
+            Shape::Object(table) => fields(document, table, &inner, &row, add),
+            Shape::Objects { fields: table, .. } => fields(document, table, &format!("{inner}/0"), &row, add),
+            Shape::Bool
+            | Shape::Integer { .. }
+            | Shape::Text { .. }
+            | Shape::Guid
+            | Shape::Choice(_)
+            | Shape::Word { .. }
+            | Shape::Duration { .. }
+            | Shape::Set { .. }
+            | Shape::Prefixes
+            | Shape::Reference(_)
+            | Shape::Principal(_) => {}
+        }
+    }
+}
+
+/// Every row that must be written, of every type.
+fn all_rows() -> BTreeSet<(Kind, String)> {
+    fn rows(kind: Kind, table: &[Field], row: &str, all: &mut BTreeSet<(Kind, String)>) {
+        for field in table {
+            let row = format!("{row}.{}", field.name);
+            if matches!(field.absent, WhenAbsent::Refused) {
+                all.insert((kind, row.clone()));
+            }
+            if let Shape::Object(table) | Shape::Objects { fields: table, .. } = field.shape {
+                rows(kind, table, &row, all);
+            }
+        }
+    }
+    let mut all = BTreeSet::new();
+    Kind::ALL.iter().for_each(|kind| rows(*kind, of(*kind).spec().fields, "", &mut all));
+    all
+}
+
+fn map<'v>(document: &'v mut Value, place: &str) -> &'v mut serde_json::Map<String, Value> {
+    document.pointer_mut(place).and_then(Value::as_object_mut).unwrap()
+}
+
+/// The only mistake of `document`.
+fn only(document: &Value, why: &str) -> Diagnostic {
+    let loaded = loaded(document);
+    let [found] = loaded.diagnostics.as_slice() else { panic!("{why}: {:#?}", said(&loaded.diagnostics)) };
+    found.clone()
+}
+
+/// Writes the line of the remedy into the map at `place`, as it is in each of the notations.
+fn follow(document: &Value, place: &str, remedy: &str) -> Value {
+    let mut lines = remedy.split('`').skip(1).step_by(2).filter(|text| text.contains([':', '=']));
+    let [in_yaml, in_toml] = [lines.next().unwrap(), lines.next().unwrap()];
+    let in_yaml = to_json(&read_document(&file("x.yaml", in_yaml)).expect(remedy));
+    assert_eq!(in_yaml, to_json(&read_document(&file("x.toml", in_toml)).expect(remedy)), "{remedy}");
+    let mut document = document.clone();
+    map(&mut document, place).extend(in_yaml.as_object().unwrap().clone());
+    document
+}
+
+#[test]
+fn the_line_for_whatever_is_missing_is_accepted_where_it_is_missing() {
+    let (document, mut seen) = (everything(), BTreeSet::new());
+    assert_eq!(said(&loaded(&document).diagnostics), Vec::<String>::new());
+    let all = required(&document, &mut seen);
+    assert_eq!(seen, all_rows());
+    let mut wrong = Vec::new();
+    for (place, key) in all {
+        let mut without = document.clone();
+        map(&mut without, &place).remove(&key);
+        let found = loaded(&without).diagnostics;
+        let is_missed = |one: &&Diagnostic| one.code.as_str() == "missing-field";
+        let remedy = &found.iter().find(is_missed).unwrap_or_else(|| panic!("{place}/{key}")).remedy;
+        let mended = loaded(&follow(&without, &place, remedy));
+        wrong.extend(said(&mended.diagnostics).iter().map(|said| format!("{place}/{key}: {remedy}: {said}")));
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn a_misspelt_key_that_must_be_there_is_one_error_with_the_line_to_write() {
+    let document = everything();
+    for (place, key) in required(&document, &mut BTreeSet::new()) {
+        let mut letters: Vec<char> = key.chars().collect();
+        let at = (1..letters.len() - 1).find(|at| letters[*at] != letters[at + 1]).unwrap();
+        letters.swap(at, at + 1);
+        let misspelt: String = letters.into_iter().collect();
+        let mut wrong = document.clone();
+        let value = map(&mut wrong, &place).remove(&key).unwrap();
+        map(&mut wrong, &place).insert(misspelt.clone(), value);
+        let found = only(&wrong, &format!("{place}/{misspelt}"));
+        assert_eq!((found.code.as_str(), marked(&found)), ("unknown-field", misspelt.clone()));
+        assert!(found.remedy.starts_with(&format!("Did you mean `{key}`? Write ")), "{}", found.remedy);
+        let long = found.remedy.ends_with("in its place.");
+        let value = map(&mut wrong, &place).remove(&misspelt).unwrap();
+        let mended = if long {
+            map(&mut wrong, &place).insert(key, value);
+            wrong
+        } else {
+            follow(&wrong, &place, &found.remedy)
+        };
+        assert_eq!(mended, document);
+    }
+}
+
+#[test]
+fn what_is_misspelt_and_wrong_is_told_with_both_mistakes() {
+    let found = yaml(&format!(
+        "{BASE}compute_clusters: {{ cpu: {{ vm_size: Standard_D4s_v3, scale_setings: {{ max_node_count: -1 }} }} }}\n"
+    ));
+    assert_eq!(codes(&found.diagnostics), ["unknown-field", "out-of-range"]);
+}
+
+#[test]
+fn examples_bear_the_name_of_their_environment() {
+    let text = BASE.replace("resource_group: { name: rg-x }\n", "");
+    let found = load(&[file("environments/Dev_2.yaml", &text)]).diagnostics;
+    assert!(found[0].remedy.contains("`resource_group: { name: rg-Dev-2 }`"), "{:?}", said(&found));
+    let text = BASE.split("workspace:\n  name").next().unwrap();
+    let found = load(&[file("environments/Dev_2.yaml", text)]).diagnostics;
+    assert!(found[0].remedy.contains("name: mlw-Dev-2, storage_account: default }`"), "{:?}", said(&found));
+}
+
+#[test]
+fn a_short_name_that_is_none_is_told_with_one_that_is() {
+    let found = yaml(&format!("{BASE}virtual_networks: {{ 'a b!': {{ address_space: [10.0.0.0/16] }} }}\n"));
+    assert!(found.diagnostics[0].remedy.starts_with("Write `a-b:`"), "{:?}", said(&found.diagnostics));
+}
