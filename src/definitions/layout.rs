@@ -13,6 +13,10 @@ use crate::resources::EnvironmentName;
 /// The extensions of definition files, in the order in which defaults files are looked for.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "toml"];
 
+/// Slips of the pen in those; no list of near words, which would find `.xml` near `.yml`.
+const SLIPS: [&str; 12] =
+    ["ymal", "yam", "yal", "aml", "yaaml", "yamll", "ylm", "ymll", "tml", "tmol", "tom", "tomll"];
+
 /// The stem of the files that others inherit.
 const DEFAULTS: &str = "defaults";
 
@@ -148,6 +152,8 @@ pub enum Overlooked {
     /// Its name, or that of a folder that it is in, begins with `.`. One that begins with `_` was put aside
     /// on purpose.
     Hidden,
+    /// Its extension is nearly one of a definition, such as `.ymal`.
+    Slip,
     /// JSON.
     Json,
     /// It is in a folder that is named as a definition.
@@ -159,7 +165,7 @@ impl Overlooked {
     #[must_use]
     pub fn why(self) -> &'static str {
         match self {
-            Self::Leftover => "its name does not end in .yaml, .yml or .toml",
+            Self::Leftover | Self::Slip => "its name does not end in .yaml, .yml or .toml",
             Self::Hidden => "its name, or that of its folder, begins with a dot",
             Self::Json => "JSON is not read: YAML reads the same text, so name it .yaml",
             Self::InFolder => "it is in a folder that is named as a definition",
@@ -188,6 +194,9 @@ pub fn overlooked(path: &str, root: &str) -> Option<Overlooked> {
     let mut after_dots = lower.match_indices('.').map(|(at, _)| &lower[at + 1..]);
     if after_dots.any(|rest| EXTENSIONS.iter().filter_map(|known| rest.strip_prefix(known)).any(goes_on)) {
         return Some(Overlooked::Leftover);
+    }
+    if extension(file).is_some_and(|extension| SLIPS.contains(&extension.as_str())) {
+        return Some(Overlooked::Slip);
     }
     if extension(file).as_deref() == Some("json") && !lower.ends_with(".schema.json") {
         return Some(Overlooked::Json);
@@ -323,6 +332,14 @@ mod tests {
             ("environments/dev.yaml~", Some(Overlooked::Leftover)),
             ("environments/dev.YAML.orig", Some(Overlooked::Leftover)),
             ("environments/#dev.toml#", Some(Overlooked::Leftover)),
+            ("environments/prod.yml.txt", Some(Overlooked::Leftover)),
+            ("environments/prod.yaml.bak", Some(Overlooked::Leftover)),
+            ("environments/prod.tml", Some(Overlooked::Slip)),
+            ("environments/eu/prod.YMAL", Some(Overlooked::Slip)),
+            ("environments/prod.yam", Some(Overlooked::Slip)),
+            ("environments/prod.tmol", Some(Overlooked::Slip)),
+            ("environments/_prod.tml", None),
+            ("environments/prod.xml", None),
             ("environments/.#dev.yaml", Some(Overlooked::Hidden)),
             ("environments/.hidden/dev.yaml", Some(Overlooked::Hidden)),
             ("environments/_drafts/dev.yaml", None),

@@ -35,13 +35,14 @@ async fn what_is_left_out_is_named() {
     let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
     world.repository.write("environments/dev.yaml~", &small(2));
     world.repository.write("environments/.later.yaml", &small(2));
+    world.repository.write("environments/prod.tml", &small(2));
     world.repository.write("environments/_draft.yaml", &small(2));
     world.repository.write("environments/README.md", "text");
     let note = world.push("leftovers").await;
     assert_eq!(
         note,
         "beamline/apply: success: No environments changed. Ignored by their names: \
-         environments/.later.yaml, environments/dev.yaml~"
+         environments/.later.yaml, environments/dev.yaml~, environments/prod.tml"
     );
     world.finish().await;
 }
