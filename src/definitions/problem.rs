@@ -51,7 +51,7 @@ impl Problem {
     pub(super) fn finding(finding: Finding, span: Span) -> Self {
         let Finding { code, severity, field: _, message, rule, remedy } = finding;
         let error = Self::error(Code::Catalog(code), span, message);
-        Self { severity, rule: rule.into(), remedy: remedy.into(), ..error }
+        Self { severity, rule: rule.into(), remedy: sentence(&remedy).into(), ..error }
     }
 
     pub(super) fn code(&self) -> Code {
@@ -177,6 +177,12 @@ pub(super) fn one_of<S: AsRef<str>>(words: &[S]) -> String {
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
     }
+}
+
+/// A clause of the catalog as it begins a sentence.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(rest).collect()
 }
 
 fn printable(text: &str) -> String {

@@ -209,6 +209,13 @@ fn examples_bear_the_name_of_their_environment() {
 }
 
 #[test]
+fn a_name_that_azure_refuses_is_told_with_one_that_it_takes() {
+    let text = BASE.replace("name: stx001", "name: St_X-001");
+    let found = yaml(&text).diagnostics;
+    assert_eq!(found[0].remedy, "Write another name, such as `name: stx001`", "{:?}", said(&found));
+}
+
+#[test]
 fn a_short_name_that_is_none_is_told_with_one_that_is() {
     let found = yaml(&format!("{BASE}virtual_networks: {{ 'a b!': {{ address_space: [10.0.0.0/16] }} }}\n"));
     assert!(found.diagnostics[0].remedy.starts_with("Write `a-b:`"), "{:?}", said(&found.diagnostics));
