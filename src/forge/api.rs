@@ -322,14 +322,26 @@ impl fmt::Debug for Api {
 impl Answer {
     /// The body as what the forge documents. `what` as in [`Api::send_advised`].
     pub(super) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let message = format!(
-                "{} answered {what} with something else than it documents ({error}). Check the address of its API",
-                self.forge
-            );
-            let error = ForgeError { class: Class::Retry { after: None }, message };
-            Failure { status: Some(self.status), reach: Reach::ThisRequest, error }
-        })
+        serde_json::from_slice(&self.body).map_err(|error| self.undocumented(what, &error.to_string()))
+    }
+
+    /// That the forge says what it wrote: an object with one of `members`, the documented ones of what was
+    /// sent. A page to sign in, or nothing at all, also comes with a 200 where something stands before the forge.
+    pub(super) fn confirms(&self, members: &[&str], what: &str) -> Result<(), Failure> {
+        let written: serde_json::Map<String, Value> = self.json(what)?;
+        if members.iter().any(|member| written.get(*member).is_some_and(|value| !value.is_null())) {
+            return Ok(());
+        }
+        Err(self.undocumented(what, &format!("none of {} is there", members.join(", "))))
+    }
+
+    fn undocumented(&self, what: &str, problem: &str) -> Failure {
+        let message = format!(
+            "{} answered {what} with something else than it documents ({problem}). Check the address of its API",
+            self.forge
+        );
+        let error = ForgeError { class: Class::Retry { after: None }, message };
+        Failure { status: Some(self.status), reach: Reach::ThisRequest, error }
     }
 
     /// The text of a header.

@@ -98,7 +98,8 @@ async fn answer(State(fake): State<FakeForge>, request: Request) -> Response {
         body: if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() },
     });
     let next = fake.answers.lock().unwrap().pop_front();
-    let Answer { code, headers, body } = next.unwrap_or_else(|| Answer::new(201, json!({ "id": 1 })));
+    let Answer { code, headers, body } =
+        next.unwrap_or_else(|| Answer::new(201, json!({ "id": 1, "state": "any" })));
     let mut response = (StatusCode::from_u16(code).unwrap(), body.to_string()).into_response();
     for (name, value) in headers {
         response.headers_mut().insert(name, value.parse().unwrap());

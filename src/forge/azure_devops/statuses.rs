@@ -38,6 +38,9 @@ pub(super) struct CommitRef {
 /// The iterations that were looked up while posting.
 type Known = BTreeMap<PullRequestNumber, Vec<Iteration>>;
 
+/// Of a `GitStatus`, the documented answer.
+const WRITTEN: &[&str] = &["id", "state", "context"];
+
 impl AzureDevOps {
     pub(in crate::forge) async fn post(&self, statuses: &[Status]) -> Vec<Result<(), ForgeError>> {
         let mut outcomes = Vec::with_capacity(statuses.len());
@@ -58,8 +61,9 @@ impl AzureDevOps {
     async fn post_one(&self, status: &Status, known: &mut Known) -> Result<(), Failure> {
         let what = format!("the status of {:.7}", status.commit);
         let path = format!("/commits/{}/statuses", status.commit);
-        if let Err(failure) = self.write(Method::POST, &path, &body(status, None), &what).await {
-            return Err(self.without_commit(status, failure).await);
+        match self.write(Method::POST, &path, &body(status, None), &what).await {
+            Ok(answer) => answer.confirms(WRITTEN, &what)?,
+            Err(failure) => return Err(self.without_commit(status, failure).await),
         }
         let Some(number) = status.pull_request else { return Ok(()) };
         let iterations = match known.entry(number) {
@@ -71,7 +75,7 @@ impl AzureDevOps {
         let Some(iteration) = of_commit.map(|iteration| iteration.id).max() else { return Ok(()) };
         let path = format!("/pullRequests/{number}/statuses");
         let what = format!("the status of pull request {number}");
-        self.write(Method::POST, &path, &body(status, Some(iteration)), &what).await.map(drop)
+        self.write(Method::POST, &path, &body(status, Some(iteration)), &what).await?.confirms(WRITTEN, &what)
     }
 
     /// A repository that answers for itself does not have the commit that is answered with 404.

@@ -87,7 +87,7 @@ async fn a_status_of_a_plan_stands_on_the_commit_and_on_the_newest_iteration_of_
 async fn every_state_is_as_microsoft_publishes_it() {
     let states = [State::Pending, State::Success, State::Failure, State::Error];
     let statuses: Vec<_> = states.iter().map(|state| status(*state, None)).collect();
-    let fake = FakeForge::answering(vec![ok(json!({})); 4]);
+    let fake = FakeForge::answering(vec![ok(json!({ "id": 1 })); 4]);
     assert_eq!(forge(&fake).post(&statuses).await, vec![Ok(()); 4]);
     let words: Vec<Value> = fake.asked().iter().map(|asked| asked.body["state"].clone()).collect();
     assert_eq!(words, ["pending", "succeeded", "failed", "error"]);
@@ -96,12 +96,12 @@ async fn every_state_is_as_microsoft_publishes_it() {
 
 #[tokio::test]
 async fn iterations_are_looked_up_once_and_a_replaced_commit_holds_nothing_up() {
-    let fake = FakeForge::answering([ok(json!({})), iterations(&[OTHER]), ok(json!({}))]);
+    let fake = FakeForge::answering([ok(json!({ "id": 1 })), iterations(&[OTHER]), ok(json!({ "id": 2 }))]);
     let both = [status(State::Pending, Some(7)), status(State::Success, Some(7))];
     assert_eq!(forge(&fake).post(&both).await, vec![Ok(()), Ok(())]);
     assert_eq!(fake.asked().len(), 3);
     let not_found = json!({ "message": "TF401180: The requested pull request was not found." });
-    let fake = FakeForge::answering([ok(json!({})), (404, vec![], not_found.to_string())]);
+    let fake = FakeForge::answering([ok(json!({ "id": 1 })), (404, vec![], not_found.to_string())]);
     assert_eq!(forge(&fake).post(&both[..1]).await, vec![Ok(())]);
 }
 
@@ -414,4 +414,14 @@ fn options_that_cannot_work_are_refused_before_anything_is_sent() {
 fn the_token_is_never_printed() {
     let printed = format!("{:?}", forge(&FakeForge::default()));
     assert!(!printed.contains("pat-secret") && !printed.contains("OnBhdC1zZWNyZXQ"), "{printed}");
+}
+
+#[tokio::test]
+async fn what_only_looks_like_success_is_tried_again() {
+    for body in [Value::Null, json!([]), json!({}), json!("<html>Sign in</html>")] {
+        let fake = FakeForge::answering([(200, vec![], body.to_string())]);
+        let error = forge(&fake).post(&[status(State::Success, None)]).await.remove(0).unwrap_err();
+        assert_eq!(error.class, Class::Retry { after: None });
+        assert!(error.message.contains("with something else than it documents"), "{error}");
+    }
 }

@@ -41,7 +41,7 @@ impl Bitbucket {
         let what = format!("the status of {:.7}", status.commit);
         let path = self.path(&format!("/commit/{}/statuses/build", status.commit));
         match (self.write(Method::POST, path, &self.body(status), &what).await, status.pull_request) {
-            (Ok(_), _) => Ok(()),
+            (Ok(answer), _) => answer.confirms(&["key", "state", "uuid"], &what),
             (Err(failure), Some(number)) if failure.status == Some(StatusCode::NOT_FOUND) => {
                 if self.is_from_fork(number).await.is_ok_and(|is_fork| is_fork) {
                     tracing::info!(%number, "Bitbucket has no statuses for commits of forks: left out");

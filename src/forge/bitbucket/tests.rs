@@ -59,7 +59,7 @@ fn check_contract(fake: &FakeForge, published: usize) {
 
 #[tokio::test]
 async fn a_status_is_the_documented_request() {
-    let fake = FakeForge::answering([(201, vec![], "{}".to_owned())]);
+    let fake = FakeForge::answering([(201, vec![], json!({ "key": "beamline/plan" }).to_string())]);
     assert_eq!(forge(&fake).post(&[status(State::Pending, Some("https://b/runs/1"))]).await, vec![Ok(())]);
     assert_eq!(fake.lines(), [format!("POST {BASE}/commit/{COMMIT}/statuses/build")]);
     assert_eq!(fake.asked()[0].headers["authorization"], "Bearer ATCT-secret");
@@ -74,7 +74,7 @@ async fn a_status_is_the_documented_request() {
 async fn every_status_is_as_atlassian_publishes_it() {
     let states = [State::Pending, State::Success, State::Failure, State::Error];
     let statuses: Vec<_> = states.iter().map(|state| status(*state, Some("file:///run"))).collect();
-    let fake = FakeForge::answering(vec![ok(json!({})); 4]);
+    let fake = FakeForge::answering(vec![ok(json!({ "key": "beamline/plan" })); 4]);
     assert_eq!(forge(&fake).post(&statuses).await, vec![Ok(()); 4]);
     let words: Vec<Value> = fake.asked().iter().map(|asked| asked.body["state"].clone()).collect();
     assert_eq!(words, ["INPROGRESS", "SUCCESSFUL", "FAILED", "FAILED"]);
@@ -366,4 +366,14 @@ fn options_that_cannot_work_are_refused_before_anything_is_sent() {
     }
     let credential = token();
     assert!(!format!("{credential:?}").contains("ATCT-secret"));
+}
+
+#[tokio::test]
+async fn what_only_looks_like_success_is_tried_again() {
+    for body in [Value::Null, json!([]), json!({}), json!("<html>Sign in</html>")] {
+        let fake = FakeForge::answering([(200, vec![], body.to_string())]);
+        let error = forge(&fake).post(&[status(State::Success, None)]).await.remove(0).unwrap_err();
+        assert_eq!(error.class, Class::Retry { after: None });
+        assert!(error.message.contains("with something else than it documents"), "{error}");
+    }
 }

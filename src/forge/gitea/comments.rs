@@ -104,7 +104,10 @@ impl Gitea {
         let path = format!("/issues/comments/{}/reactions", segment(comment.as_str()));
         let what = format!("the reaction to comment {comment}");
         match self.send(Method::POST, &path, &json!({ "content": "eyes" }), &what).await {
-            Ok(_) => Ok(Acknowledged::ByReaction),
+            Ok(answer) => {
+                answer.confirms(&["content", "user"], &what)?;
+                Ok(Acknowledged::ByReaction)
+            }
             Err(failure) if failure.error.message.contains("not an allowed reaction") => {
                 Ok(Acknowledged::ByNothing)
             }

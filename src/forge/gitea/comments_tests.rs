@@ -116,6 +116,8 @@ async fn a_reaction_stands_unless_the_server_has_none() {
         assert_eq!(asked.line(), format!("POST {REPOSITORY}/issues/comments/11/reactions"));
         assert_eq!(asked.body, json!({ "content": "eyes" }));
     }
+    let fake = FakeForge::answering([Said::new(200, json!("<html>Sign in</html>"))]);
+    assert!(forge(&fake).acknowledge(seven(), &11.into()).await.is_err());
     let fake = FakeForge::answering([Said::new(404, json!({}))]);
     assert!(forge(&fake).acknowledge(seven(), &11.into()).await.is_err());
 }

@@ -32,7 +32,7 @@ impl Gitea {
         }
         let what = format!("the status {} of {}", status.context, status.commit.short());
         match self.send(Method::POST, &format!("/statuses/{}", status.commit), &body, &what).await {
-            Ok(_) => Ok(()),
+            Ok(answer) => answer.confirms(&["id", "status", "context"], &what),
             Err(failure) => match failure.status {
                 Some(StatusCode::INTERNAL_SERVER_ERROR | StatusCode::NOT_FOUND) => {
                     Err(self.without_commit(status, failure).await)

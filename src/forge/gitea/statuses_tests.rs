@@ -112,3 +112,13 @@ async fn limits_are_waited_out_and_refusals_say_what_to_do() {
         assert!(error.message.contains(word) && !error.message.contains("secret-token"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn what_only_looks_like_success_is_tried_again() {
+    for body in [Value::Null, json!([]), json!({}), json!("<html>Sign in</html>")] {
+        let fake = FakeForge::answering([Said::new(200, body)]);
+        let error = forge(&fake).post(&[status(State::Success)]).await.remove(0).unwrap_err();
+        assert_eq!(error.class, Class::Retry { after: None });
+        assert!(error.message.contains("with something else than it documents"), "{error}");
+    }
+}

@@ -94,7 +94,7 @@ impl GitHub {
         };
         let unprocessable = format!("Check that {} is in {}", check.commit.short(), self.repository());
         let request = Request::write(method, path, body, &what).if_unprocessable(unprocessable);
-        Ok(self.send(&request).await.map(drop)?)
+        Ok(self.send(&request).await?.confirms(&["id", "head_sha", "status"], &what)?)
     }
 }
 
@@ -290,6 +290,17 @@ mod tests {
         assert_eq!(output["annotations"].as_array().unwrap().len(), 50);
         let summary = output["summary"].as_str().unwrap();
         assert!(summary.len() <= MAX_SUMMARY_BYTES && summary.ends_with("é\n\n…"));
+    }
+
+    #[tokio::test]
+    async fn what_only_looks_like_success_is_tried_again() {
+        let fake = FakeGitHub::answering(|request| match request.method.as_str() {
+            "GET" => Reply::json(&json!({ "total_count": 0, "check_runs": [] })),
+            _ if request.path.ends_with("/access_tokens") => Reply::token("ghs_1"),
+            _ => Reply::new(http::StatusCode::OK, "<html>Sign in</html>"),
+        });
+        let error = fake.app("29310").publish(&check(State::Failure, 1)).await.unwrap_err();
+        assert!(error.message.contains("with something else than it documents"), "{error}");
     }
 
     #[tokio::test]

@@ -102,9 +102,9 @@ impl GitHub {
         comment: &CommentId,
     ) -> Result<Acknowledged, ForgeError> {
         let path = format!("/issues/comments/{}/reactions", segment(comment.as_str()));
-        let request =
-            Request::write(Method::POST, path, json!({ "content": "eyes" }), "a reaction to a comment");
-        self.send(&request).await?;
+        let what = "a reaction to a comment";
+        let request = Request::write(Method::POST, path, json!({ "content": "eyes" }), what);
+        self.send(&request).await?.confirms(&["id", "content"], what)?;
         Ok(Acknowledged::ByReaction)
     }
 
@@ -247,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn a_command_is_acknowledged_with_eyes() {
         for code in [StatusCode::CREATED, StatusCode::OK] {
-            let fake = FakeGitHub::scripted([Reply::new(code, "{}")]);
+            let fake = FakeGitHub::scripted([Reply::new(code, r#"{"id":1}"#)]);
             let outcome = fake.github().acknowledge(&CommentId::from(3)).await;
             assert_eq!(outcome, Ok(Acknowledged::ByReaction));
             let request = fake.requests().remove(0);
@@ -255,6 +255,8 @@ mod tests {
             assert_eq!(request.body, json!({"content": "eyes"}));
             fake.holds_to_the_contract();
         }
+        let fake = FakeGitHub::scripted([Reply::new(StatusCode::OK, "<html>Sign in</html>")]);
+        assert!(fake.github().acknowledge(&CommentId::from(3)).await.is_err());
     }
 
     #[tokio::test]

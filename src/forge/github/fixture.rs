@@ -114,7 +114,7 @@ impl FakeGitHub {
     pub(super) fn scripted(replies: impl IntoIterator<Item = Reply>) -> Self {
         let replies = Mutex::new(replies.into_iter().collect::<VecDeque<_>>());
         Self::answering(move |_| {
-            replies.lock().unwrap().pop_front().unwrap_or(Reply::new(StatusCode::CREATED, "{}"))
+            replies.lock().unwrap().pop_front().unwrap_or(Reply::new(StatusCode::CREATED, r#"{"id":1}"#))
         })
     }
 

@@ -39,10 +39,11 @@ impl GitHub {
         }
         let path = format!("/statuses/{}", status.commit);
         let (commit, repository) = (status.commit.short(), self.repository());
-        let request = Request::write(Method::POST, path, body, &format!("the status of {commit}"))
+        let what = format!("the status of {commit}");
+        let request = Request::write(Method::POST, path, body, &what)
             .if_unprocessable(format!("Check that {commit} is in {repository}"));
         match self.send(&request).await {
-            Ok(_) => Ok(()),
+            Ok(answer) => answer.confirms(&["id", "state", "context"], &what),
             Err(failure) if is_unknown_commit(&failure) => Err(no_commit(NAME, &status.commit)),
             Err(failure) => Err(failure),
         }
@@ -209,5 +210,15 @@ mod tests {
         let github = GitHub::new(client, Clock::system(), options).unwrap();
         let error = github.post(&[status(State::Success, None)]).await.remove(0).unwrap_err();
         assert_eq!(error.class, Class::Retry { after: None });
+    }
+
+    #[tokio::test]
+    async fn what_only_looks_like_success_is_tried_again() {
+        for body in ["", "null", "{}", "<html>Sign in</html>"] {
+            let fake = FakeGitHub::scripted([Reply::new(StatusCode::OK, body)]);
+            let error = fake.github().post(&[status(State::Success, None)]).await.remove(0).unwrap_err();
+            assert_eq!(error.class, Class::Retry { after: None });
+            assert!(error.message.contains("with something else than it documents"), "{error}");
+        }
     }
 }

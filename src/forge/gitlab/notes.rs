@@ -142,7 +142,10 @@ impl GitLab {
         let path = format!("/merge_requests/{number}/notes/{}/award_emoji", segment(comment.as_str()));
         let what = format!("the reaction to a note on merge request {number}");
         match self.send(Method::POST, &path, &json!({ "name": "eyes" }), &what).await {
-            Ok(_) => Ok(Acknowledged::ByReaction),
+            Ok(answer) => {
+                answer.confirms(&["id", "name"], &what)?;
+                Ok(Acknowledged::ByReaction)
+            }
             Err(failure) if failure.error.message.contains("already been taken") => {
                 Ok(Acknowledged::ByReaction)
             }

@@ -132,6 +132,8 @@ async fn a_second_reaction_changes_nothing() {
     let asked = fake.asked().remove(0);
     assert_eq!(asked.line(), format!("POST {NOTES}/11/award_emoji"));
     assert_eq!(asked.body, json!({ "name": "eyes" }));
+    let fake = FakeForge::answering([Said::new(200, json!("<html>Sign in</html>"))]);
+    assert!(forge(&fake).acknowledge(seven(), &11.into()).await.is_err());
     let fake = FakeForge::answering([Said::new(404, json!({ "message": "404 Not found" }))]);
     assert!(forge(&fake).acknowledge(seven(), &11.into()).await.is_err());
 }

@@ -140,7 +140,9 @@ impl GitLab {
         let what = format!("the status {} of {}", status.context, status.commit.short());
         let path = format!("/statuses/{}", status.commit);
         let outcome = self.send(Method::POST, &path, &body, &what).await;
-        outcome.map_err(|failure| explained(failure, &status.commit))
+        let answer = outcome.map_err(|failure| explained(failure, &status.commit))?;
+        answer.confirms(&["id", "sha", "status"], &what)?;
+        Ok(answer)
     }
 
     /// What stands under the context of `status`, newest first.

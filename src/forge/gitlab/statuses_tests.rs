@@ -234,3 +234,13 @@ async fn a_commit_that_is_not_there_does_not_hold_up_the_next() {
     assert_eq!(outcomes[0].clone().unwrap_err().class, Class::NoCommit);
     assert_eq!(outcomes[1], Ok(()));
 }
+
+#[tokio::test]
+async fn what_only_looks_like_success_is_tried_again() {
+    for body in [Value::Null, json!([]), json!({}), json!("<html>Sign in</html>")] {
+        let fake = FakeForge::answering([Said::new(200, body)]);
+        let error = forge(&fake).post(&[apply(State::Success)]).await.remove(0).unwrap_err();
+        assert_eq!(error.class, Class::Retry { after: None });
+        assert!(error.message.contains("with something else than it documents"), "{error}");
+    }
+}
