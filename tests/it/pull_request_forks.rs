@@ -143,6 +143,25 @@ async fn where_forks_have_no_refs_the_changed_files_decide() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_forks_have_no_refs_no_command_is_shown_and_one_is_answered() {
+    for kind in [ForgeKind::AzureDevOps, ForgeKind::Bitbucket] {
+        let story = story(kind, Forks::Ask).await;
+        let (number, head) = propose(&story, DEV, &small(3));
+        story.planned(number, &head).await;
+        let shown = story.plan_comment(number);
+        assert!(!shown.contains("/beamline plan") && shown.contains(&head.short()), "{kind:?}: {shown}");
+        for asked in ["/beamline plan".to_owned(), format!("/beamline plan @{}", head.short())] {
+            story.forge.comment(number, "ada", &asked);
+            story.at_rest().await;
+            let advice = "Not done: Its commit cannot be fetched from its fork: push it to a branch of this repository.";
+            let answer = story.said(number).pop().unwrap();
+            assert_eq!(answer.trim(), advice, "{kind:?}: {asked}");
+        }
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_command_holds_for_the_head_that_its_author_had_seen_and_for_no_later_one() {
     for kind in WITH_REFS {
         let story = story(kind, Forks::Ask).await;

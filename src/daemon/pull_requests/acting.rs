@@ -14,7 +14,7 @@ use super::command::{HELP, wishes_of};
 use super::consenting::{consent, consent_of_merged, digest_of, give_up_changed, withdraw};
 use super::listing::Listing;
 use super::look::{Asked, accept};
-use super::proposal::propose;
+use super::proposal::{Proposal, propose};
 use super::{Forks, saying};
 use crate::daemon::delivery::complain;
 use crate::daemon::look::LookError;
@@ -330,6 +330,10 @@ async fn unapproved(
     at: Option<&CommitPrefix>,
 ) -> Result<Option<String>, LookError> {
     let is_approved = record.is_some_and(|record| record.approved_head == Some(open.head));
+    if open.origin == Origin::Fork && shared.forge.head_refs().is_none() {
+        // Whatever is meant, nothing of it can be read.
+        return Ok(None);
+    }
     let is_asked_for = open.origin == Origin::Fork && shared.forks == Forks::Ask && !is_approved;
     if at.is_none() && !is_asked_for {
         return Ok(None);
@@ -378,8 +382,14 @@ async fn plan(shared: &Arc<Shared>, heads: &Heads, pull_request: &PullRequest) -
     };
     let record = shared.store.pull_request(pull_request.number).await?;
     let proposal = propose(shared, pull_request, heads, base).await?;
+    // What stands in the plan's comment already does not change: the answer says that this is all.
+    let reply = match &proposal {
+        Proposal::Refused(why) => Some(format!("Not done: {why}.")),
+        Proposal::Elsewhere => Some("Nothing to do: this pull request touches no environment.".to_owned()),
+        Proposal::Merges { .. } | Proposal::NotYet => None,
+    };
     let accepted = accept(shared, pull_request, base, record.as_ref(), proposal, Asked::ByMaintainer).await?;
-    Ok(accepted.map_or(Done::NotYet, |accepted| Done::Handled { accepted, reply: None }))
+    Ok(accepted.map_or(Done::NotYet, |accepted| Done::Handled { accepted, reply }))
 }
 
 fn has_failed(work: &Work) -> bool {

@@ -179,7 +179,10 @@ async fn heading(
         remarks = vec![format!("{}.", escape(why))];
         // So that everybody sees which commit a comment is about, and the next one is shown as well.
         remarks.push(match (record.origin, shared.forks) {
-            (Origin::Fork, Forks::Ask) => format!("This is about {head}: `/beamline plan @{head}`."),
+            // Where the forge keeps no heads of forks, no command brings a plan.
+            (Origin::Fork, Forks::Ask) if shared.forge.head_refs().is_some() => {
+                format!("This is about {head}: `/beamline plan @{head}`.")
+            }
             (Origin::Fork | Origin::SameRepository, _) => format!("This is about {head}."),
         });
     }
