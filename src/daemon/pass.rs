@@ -103,7 +103,7 @@ impl Pass<'_> {
             Reading::Invalid { diagnostics, claims } => self.invalid(&diagnostics, &claims).await?,
             Reading::Nothing => {
                 let change = EnvironmentChange::Remove(self.work.environment.clone());
-                self.at_rest(self.after(sentences::never_made()).await?, change)
+                self.at_rest(self.after(self.nothing_left().await?).await?, change)
             }
             // Whoever has its new name does the rest.
             Reading::Renamed(name) => self.at_rest(sentences::renamed(&name), EnvironmentChange::None),
@@ -322,6 +322,13 @@ impl Pass<'_> {
         let section = Section::of_diagnostics(&self.work.environment, diagnostics);
         let section = self.is_kept().then(|| Box::new(section));
         Ok(Outcome { end: RunEnd::Invalid, summary: sentences::invalid(diagnostics), change, section })
+    }
+
+    /// What is said of a file that is gone and of which nothing is remembered: all of it was deleted before, or nothing
+    /// was made.
+    async fn nothing_left(&self) -> Result<String, StoreError> {
+        let was_made = !self.shared.store.recent_runs(Some(&self.work.environment), 1).await?.is_empty();
+        Ok(if was_made { sentences::removed() } else { sentences::never_made() })
     }
 
     /// Nothing is to be done.

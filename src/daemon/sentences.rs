@@ -54,9 +54,28 @@ pub(super) fn renamed(name: &EnvironmentName) -> String {
     format!("{RENAMED}{name}")
 }
 
-/// Whether what was said of an end is that the environment is none any more, and nothing had to be done for that.
-pub(super) fn says_gone(summary: &str) -> bool {
-    [REMOVED, HANDED_OVER, RENAMED].iter().any(|beginning| summary.starts_with(beginning))
+/// How an environment has come to be none any more, by what was said of an end, where nothing had to be done for that.
+pub(super) fn gone_as(summary: &str) -> Option<Gone> {
+    let gone = [(REMOVED, Gone::Removed), (HANDED_OVER, Gone::HandedOver), (RENAMED, Gone::Renamed)];
+    gone.into_iter().find(|(beginning, _)| summary.starts_with(beginning)).map(|(_, gone)| gone)
+}
+
+/// How an environment has come to be none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Gone {
+    Removed,
+    HandedOver,
+    Renamed,
+}
+
+impl Gone {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::HandedOver => "handed over",
+            Self::Renamed => "renamed",
+        }
+    }
 }
 
 const REMOVED: &str = "Removed: ";

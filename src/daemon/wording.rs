@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::nameless::{apart, called};
-use super::sentences;
+use super::sentences::{self, Gone};
 use super::unheeded::Unheeded;
 use crate::forge::{Context, Description, MAX_DESCRIPTION_CHARS, PullRequestNumber, State, Status};
 use crate::git::CommitId;
@@ -346,20 +346,26 @@ fn how_many_done(work: &[Work]) -> String {
 
 /// Work all of which ended well. What is no environment any more was not applied.
 fn well(kind: RunKind, work: &[Work]) -> String {
-    let is_gone = |work: &&Work| kind != RunKind::Plan && sentences::says_gone(summary(work));
-    let (gone, rest): (Vec<&Work>, Vec<&Work>) = work.iter().partition(is_gone);
+    let mut gone: BTreeMap<Gone, Vec<&Work>> = BTreeMap::new();
+    let mut rest: Vec<&Work> = Vec::new();
+    for work in work {
+        match sentences::gone_as(summary(work)).filter(|_| kind != RunKind::Plan) {
+            Some(how) => gone.entry(how).or_default().push(work),
+            None => rest.push(work),
+        }
+    }
     let verb = match kind {
         RunKind::Apply | RunKind::Drift => "applied",
         RunKind::Plan => "planned",
     };
-    match (rest.as_slice(), gone.as_slice()) {
-        (_, []) => format!("{} {verb}: {}", count_of(work.len()), all_names(work)),
-        ([], gone) => format!("{} removed: {}", count_of(gone.len()), names_of(gone)),
-        (rest, gone) => {
-            let (applied, removed) = (names_of(rest), names_of(gone));
-            format!("{} {verb}: {applied}; removed: {removed}", count_of(rest.len()))
-        }
-    }
+    let named = if gone.is_empty() { all_names(work) } else { names_of(&rest) };
+    let rest = (!rest.is_empty()).then_some((rest.len(), verb, named));
+    let gone = gone.iter().map(|(how, work)| (work.len(), how.word(), names_of(work)));
+    let clauses = rest.into_iter().chain(gone).enumerate().map(|(place, (count, verb, names))| match place {
+        0 => format!("{} {verb}: {names}", count_of(count)),
+        _ => format!("{verb}: {names}"),
+    });
+    clauses.collect::<Vec<_>>().join("; ")
 }
 
 fn summary(work: &Work) -> &str {

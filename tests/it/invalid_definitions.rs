@@ -108,3 +108,17 @@ async fn what_links_submodules_and_lfs_pointers_hide_is_refused_and_stays() {
 fn as_strs<'a>(file: &'a (&'static str, String)) -> (&'static str, &'a str) {
     (file.0, &file.1)
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_file_with_errors_after_a_removal_leaves_nothing_when_it_goes() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
+    world.repository.remove("environments/dev.yaml");
+    let note = world.push(&consent_to_remove("dev")).await;
+    assert!(note.contains("beamline/apply: dev: success: Applied: 7 deleted"), "{note}");
+    world.repository.write("environments/dev.yaml", "beamline: 1\nsubscription: [\n");
+    world.push("dev again, with an error").await;
+    world.repository.remove("environments/dev.yaml");
+    let note = world.push("given up").await;
+    assert!(note.contains("beamline/apply: dev: success: Removed: nothing of it is left"), "{note}");
+    world.finish().await;
+}

@@ -103,6 +103,7 @@ async fn a_name_that_changes_without_renamed_from_hands_over_and_can_be_taken_ba
     let note = world.push("another name").await;
     assert!(note.contains("beamline/apply: dev: success: Handed over to lab: nothing is deleted"), "{note}");
     assert!(note.contains("beamline/apply: lab: success: Applied: 7 changed"), "{note}");
+    assert!(note.contains("beamline/apply: success: 1 environment applied: lab; handed over: dev"), "{note}");
     world.repository.write("environments/dev.yaml", &small(1));
     let note = world.push("taken back").await;
     assert!(note.contains("beamline/apply: dev: success: Applied: 7 changed"), "{note}");

@@ -39,6 +39,16 @@ fn the_aggregate_tells_the_truth_about_all_of_it() {
     let removed = |id, name| ended(id, name, RunEnd::Complete, "Removed: nothing of it is left");
     assert_eq!(line(&[done(1, "a"), removed(2, "b")]), "success: 1 environment applied: a; removed: b");
     assert_eq!(line(&[removed(1, "a"), removed(2, "b")]), "success: 2 environments removed: a, b");
+    let gone = |id, name, text| ended(id, name, RunEnd::Complete, text);
+    let (given, named) = ("Handed over to a: nothing is deleted", "Renamed to a");
+    assert_eq!(
+        line(&[done(1, "a"), gone(2, "b", given)]),
+        "success: 1 environment applied: a; handed over: b"
+    );
+    assert_eq!(
+        line(&[gone(1, "a", named), gone(2, "b", given), removed(3, "c")]),
+        "success: 1 environment removed: c; handed over: b; renamed: a"
+    );
 }
 
 #[test]
