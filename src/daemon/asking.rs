@@ -65,42 +65,59 @@ pub(super) fn with_consents(
     if idle.is_empty() {
         return text;
     }
-    let Some(at) = text.find(&trailer("")) else { return format!("{text}; {}", named(&idle)) };
+    let Some(at) = text.find(&trailer("")) else { return format!("{text}; {}", named(&idle, Told::Why)) };
     // What is to be copied stands at the end, and must not be cut off; the status of the whole commit has
     // the environment's name in front.
     let room = MAX_DESCRIPTION_CHARS.saturating_sub(plan.environment.as_str().len() + 2);
-    let (named, placed) = (capitalised(&named(&idle)), capitalised(&placed(&idle)));
     let line = &text[at..];
-    let forms = [
-        format!("{named}. {text}"),
-        format!("{placed}. {text}"),
-        format!("{named}; write: {line}"),
-        format!("{placed}; write: {line}"),
-    ];
-    let last = if idle.len() > 1 { format!("{}; write: {line}", counted(&idle)) } else { forms[3].clone() };
+    let forms: Vec<String> = [Told::Why, Told::That]
+        .into_iter()
+        .flat_map(|told| {
+            let (named, placed) = (capitalised(&named(&idle, told)), capitalised(&placed(&idle, told)));
+            [
+                format!("{named}. {text}"),
+                format!("{placed}. {text}"),
+                format!("{named}; write: {line}"),
+                format!("{placed}; write: {line}"),
+            ]
+        })
+        .collect();
+    let last = match idle.as_slice() {
+        [_] => format!("{}; write: {line}", capitalised(&placed(&idle, Told::That))),
+        _ => format!("{}; write: {line}", counted(&idle)),
+    };
     forms.into_iter().find(|form| form.chars().count() <= room).unwrap_or(last)
 }
 
-fn named(idle: &[&ConsentStanding]) -> String {
+/// How much is told of a line that does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// That it does nothing.
+    That,
+    /// Also why a void one is.
+    Why,
+}
+
+fn named(idle: &[&ConsentStanding], told: Told) -> String {
     if idle.len() > MAX_NAMED || number(idle) > idle.len() {
-        return placed(idle);
+        return placed(idle, told);
     }
     let one = |one: &&ConsentStanding| match one.line.is_malformed() {
-        true => format!("`{}` ({}) {}", one.line.target, one.line.origin(), what_of(one)),
-        false => format!("consent line {} ({}) {}", one.line.target, one.line.origin(), what_of(one)),
+        true => format!("`{}` ({}) {}", one.line.target, one.line.origin(), what_of(one, told)),
+        false => format!("consent line {} ({}) {}", one.line.target, one.line.origin(), what_of(one, told)),
     };
     idle.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn placed(idle: &[&ConsentStanding]) -> String {
+fn placed(idle: &[&ConsentStanding], told: Told) -> String {
     match idle {
         [one] if number(idle) > 1 => {
             format!("{} consent lines are not read: that of {} …", number(idle), one.line.origin())
         }
-        [one] if one.line.is_malformed() => format!("a line of {} {}", one.line.origin(), what_of(one)),
-        [one] => format!("consent line of {} {}", one.line.origin(), what_of(one)),
+        [one] if one.line.is_malformed() => format!("a line of {} {}", one.line.origin(), what_of(one, told)),
+        [one] => format!("consent line of {} {}", one.line.origin(), what_of(one, told)),
         [one, ..] => {
-            format!("{}: that of {} {}", counted(idle), one.line.origin(), what_of(one))
+            format!("{}: that of {} {}", counted(idle), one.line.origin(), what_of(one, told))
         }
         [] => String::new(),
     }
@@ -134,16 +151,21 @@ fn read(idle: &[&ConsentStanding]) -> usize {
     idle.iter().filter(|one| !matches!(one.standing, Standing::Unread { .. })).count()
 }
 
-fn what_of(one: &ConsentStanding) -> &'static str {
-    match one.standing {
+fn what_of(one: &ConsentStanding, told: Told) -> String {
+    let what = match &one.standing {
         Standing::Unread { .. } => "is not read",
         _ if one.line.is_malformed() => "is no consent line",
         Standing::Malformed { .. } => "is no consent line",
+        Standing::Void { why } if told == Told::Why => {
+            // What to write instead stands at the end, or in the plan.
+            return format!("is void: {}", why.split(';').next().unwrap_or(why));
+        }
         Standing::Void { .. } => "is void",
         Standing::GlobDoesNotCount { .. } => "is a glob, which does not count",
         Standing::MatchesNothing { .. } | Standing::Elsewhere => "matches nothing",
         Standing::InForce { .. } => "is in force",
-    }
+    };
+    what.to_owned()
 }
 
 fn capitalised(text: &str) -> String {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::consent::{line_of, was_for};
+use super::consent::line_of;
 use super::delivery::complain;
 use super::look::LookError;
 use super::pull_requests::{Stands, hear, stands};
@@ -20,7 +20,7 @@ use super::worker::WorkError;
 use crate::attempt::{arrival, expired};
 use crate::forge::{Class, Comment, Ending, Merged, Permission, PullRequestNumber};
 use crate::git::{CommitId, CommitInfo};
-use crate::reconcile::plan::{Blocker, ConsentLine, Plan, Reach};
+use crate::reconcile::plan::{Blocker, ConsentLine, Plan, Reach, trailer};
 use crate::resources::Address;
 use crate::store::{GivenConsent, Work};
 
@@ -166,7 +166,11 @@ async fn of_one(
     let mut lines = Vec::new();
     for consent in &given {
         let reach = match void(shared, consent, &merged, &comments).await? {
-            Some(why) => Reach::Void(why),
+            // No comment helps after the merge.
+            Some(why) => Reach::Void(format!(
+                "{why}; write it into the message of a commit: {}",
+                trailer(&consent.target)
+            )),
             None => match &age {
                 Reach::Void(why) => Reach::Void(why.clone()),
                 Reach::Named | Reach::Brought | Reach::Only(_) => Reach::Only(consent.id.clone()),
@@ -218,7 +222,7 @@ async fn void(
         Some(head) if head.is_of(&consent.head) => {}
         Some(head) => {
             let head: String = head.to_string().chars().take(7).collect();
-            return Ok(Some(was_for(consent, &head)));
+            return Ok(Some(format!("it was given for {}, and {head} was merged", consent.head.short())));
         }
         None => return Ok(Some("the forge does not say which head was merged".to_owned())),
     }

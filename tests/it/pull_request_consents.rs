@@ -266,6 +266,12 @@ async fn a_comment_that_was_taken_back_is_void() {
                 let commit = merge(&story, number, Merge::Squash).await;
                 let applied = story.status(&commit, "beamline/apply");
                 assert!(applied.starts_with("failure: dev: "), "{kind:?} {name} {seen}: {applied}");
+                if !seen && name != "withdrawn" {
+                    assert!(
+                        applied.contains(&format!(" is void: its comment was {name}; write: ")),
+                        "{applied}"
+                    );
+                }
                 assert!(story.daemon.exists(LAKE), "{kind:?} {name} {seen}");
                 take_back(story).await;
             }
@@ -309,7 +315,7 @@ async fn consent_is_for_the_head_that_was_shown() {
         let second = story.amend(number, "no-lake", DEV, &small(3));
         story.planned(number, &second).await;
         let planned = story.status(&second, "beamline/plan");
-        assert!(planned.contains(" is void; write: Beamline-Consent: destroy"), "{kind:?}: {planned}");
+        assert!(planned.contains(" is void: it was given for "), "{kind:?}: {planned}");
         let line = format!("/beamline consent destroy {ADDRESS} @{}", second.short());
         assert!(story.plan_comment(number).contains(&line), "{}", story.plan_comment(number));
         // A comment that names the first one holds for that.

@@ -99,6 +99,9 @@ async fn note_of_merged(
     let Some(head) = heads.into_iter().find(|head| prefix.is_of(head)) else {
         return instead("beamline had not shown here what was merged");
     };
+    if refusal(bind(&showings, &head, at, command.written_at), &head, "").is_some() {
+        return instead(&format!("this does not hold for {}, which was merged", head.short()));
+    }
     noted(shared, &head, command, target, at).await
 }
 
