@@ -330,18 +330,23 @@ fn remarked(state: State, text: String, work: &[Work]) -> String {
     }
 }
 
-/// How much of a commit's work has ended. What failed is named by its own context; here it is not passed off as
-/// done.
+/// How much of a commit's work went well. What ended otherwise is counted beside it, and not passed off as done.
 fn how_many_done(work: &[Work]) -> String {
-    let is_failed = |work: &&Work| matches!(&work.state, WorkState::Ended { end, .. } if state_of(*end) == State::Failure);
     let (known, unread) = apart(work);
     let counted = if known.is_empty() { &unread } else { &known };
-    let done = counted.iter().filter(|work| work.state.is_ended()).count();
-    let failed = match counted.iter().copied().filter(is_failed).count() {
-        0 => String::new(),
-        failed => format!(" ({failed} failed)"),
+    let having = |wanted: State| {
+        let ended =
+            |work: &&&Work| matches!(&work.state, WorkState::Ended { end, .. } if state_of(*end) == wanted);
+        counted.iter().filter(ended).count()
     };
-    format!("{done} of {} done{failed}", count_of(counted.len()))
+    let others = [(having(State::Failure), "failed"), (having(State::Error), "not done")];
+    let others: Vec<String> = others
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let others = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
+    format!("{} of {} done{others}", having(State::Success), count_of(counted.len()))
 }
 
 /// Work all of which ended well. What is no environment any more was not applied.

@@ -26,7 +26,11 @@ fn the_aggregate_tells_the_truth_about_all_of_it() {
     );
     assert_eq!(
         line(&[failed(1, "a"), work(2, "b", RunKind::Apply), done(3, "c")]),
-        "pending: 2 of 3 environments done (1 failed), open: b"
+        "pending: 1 of 3 environments done (1 failed), open: b"
+    );
+    assert_eq!(
+        line(&[failed(1, "a"), work(2, "b", RunKind::Apply), done(3, "c"), superseded(4, "d")]),
+        "pending: 1 of 4 environments done (1 failed, 1 not done), open: b"
     );
     assert_eq!(line(&[done(1, "a"), failed(2, "b")]), "failure: b: 1 of 2 steps failed");
     assert_eq!(line(&[failed(1, "a"), failed(2, "b"), done(3, "c")]), "failure: 2 of 3 failed: a, b");
