@@ -238,7 +238,10 @@ async fn replays_cause_at_most_one_look_more() {
     let github = SlowGitHub { asked: Arc::default(), answers: Arc::new(Semaphore::new(1)) };
     let router = Router::new()
         .route("/repos/{owner}/{name}/pulls", get(no_pull_requests))
-        .route("/repos/{owner}/{name}/statuses/{commit}", post(async || (http::StatusCode::CREATED, "{}")))
+        .route(
+            "/repos/{owner}/{name}/statuses/{commit}",
+            post(async || (http::StatusCode::CREATED, "{\"id\": 1}")),
+        )
         .with_state(github.clone());
     let setup = Setup::real_time();
     let options = Options {

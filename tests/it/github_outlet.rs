@@ -39,6 +39,8 @@ enum Mood {
     Broken,
     Limited,
     CommitUnknown,
+    /// Something before GitHub wants people to sign in.
+    SignIn,
 }
 
 impl StatusApi {
@@ -92,13 +94,14 @@ async fn create(
     let refusal = match inner.mood {
         Mood::Fine => {
             inner.accepted.push((commit, serde_json::from_slice(&body).unwrap()));
-            return (StatusCode::CREATED, "{}").into_response();
+            return (StatusCode::CREATED, json!({ "id": 1 }).to_string()).into_response();
         }
         Mood::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "oops").into_response(),
         Mood::Limited => {
             let message = json!({ "message": "API rate limit exceeded" }).to_string();
             (StatusCode::FORBIDDEN, [("retry-after", "600")], message).into_response()
         }
+        Mood::SignIn => (StatusCode::OK, "<html>Sign in</html>").into_response(),
         Mood::CommitUnknown => {
             let message = json!({ "message": "No commit found for SHA" }).to_string();
             (StatusCode::UNPROCESSABLE_ENTITY, message).into_response()
@@ -138,7 +141,7 @@ async fn a_push_is_told_to_github_pending_first_and_then_how_it_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn statuses_wait_until_github_accepts_them_and_only_the_newest_is_sent() {
-    for mood in [Mood::Broken, Mood::Limited, Mood::CommitUnknown] {
+    for mood in [Mood::Broken, Mood::Limited, Mood::CommitUnknown, Mood::SignIn] {
         let (mut world, api) = world();
         api.set(mood);
         world.repository.write("environments/dev.yaml", &small(1));
