@@ -134,7 +134,7 @@ impl Estate {
     /// Carries out a plan in trouble, and then without: the same work is finished, under the same consents.
     async fn survive(&mut self, sound: &Sound, planned: Planned, trouble: Trouble) {
         self.judge.may_repeat |= trouble.may_repeat();
-        self.judge.heeds_waits = matches!(trouble, Trouble::Faults(_));
+        self.judge.heeds_waits = trouble.answers_arrive();
         let report = self.carry_out_in(sound, &planned, trouble).await;
         self.world.azure.faults().clear();
         self.judge.look(&self.world).await;

@@ -41,6 +41,14 @@ impl Trouble {
         }
     }
 
+    /// Whether every answer arrives, also one that asks to wait: the process lives, and no answer is lost.
+    pub(super) fn answers_arrive(&self) -> bool {
+        let Self::Faults(faults) = self else { return false };
+        let is_lost =
+            |fault: &Fault| matches!(fault.effect, FaultEffect::LoseAnswer | FaultEffect::Reset { .. });
+        !faults.iter().any(is_lost)
+    }
+
     /// Whether what is made may be made again: an operation ended badly.
     pub(super) fn may_repeat(&self) -> bool {
         let Self::Faults(faults) = self else { return false };
@@ -74,7 +82,7 @@ fn fault(draw: &mut Draw) -> Fault {
         error_code: error_code.to_owned(),
         message: "drawn".to_owned(),
     };
-    let effect = match draw.below(14) {
+    let effect = match draw.below(13) {
         0 => FaultEffect::CancelOperation,
         1 => {
             FaultEffect::FailOperation { code: "InternalServerError".to_owned(), message: "drawn".to_owned() }
@@ -88,23 +96,15 @@ fn fault(draw: &mut Draw) -> Fault {
         8 => status(403, "AuthorizationFailed", None),
         9 => FaultEffect::Slow { ms: u64::from(draw.below(20_000)) },
         10 => FaultEffect::HidePoll { secs: u64::from(draw.below(30)) },
-        11 => {
-            return Fault {
-                method: Some("DELETE".to_owned()),
-                path_contains: (*draw.among(&places).unwrap()).to_owned(),
-                times: 1,
-                effect: FaultEffect::IgnoreDeletion,
-            };
-        }
         _ => ignored(draw),
     };
     let method = *draw.among(&[Some("PUT"), Some("PUT"), Some("DELETE"), Some("GET"), None]).unwrap();
-    Fault {
-        method: method.map(str::to_owned),
-        path_contains: (*draw.among(&places).unwrap()).to_owned(),
-        times: 1 + draw.below(5),
-        effect,
-    }
+    let path_contains = (*draw.among(&places).unwrap()).to_owned();
+    let times = 1 + draw.below(5);
+    // A deletion has no property that could be ignored: it is ignored itself.
+    let is_of_no_use = method == Some("DELETE") && matches!(effect, FaultEffect::IgnoreProperty { .. });
+    let (effect, times) = if is_of_no_use { (FaultEffect::IgnoreDeletion, 1) } else { (effect, times) };
+    Fault { method: method.map(str::to_owned), path_contains, times, effect }
 }
 
 /// A property of some kind is accepted, and stays as it was.
