@@ -182,6 +182,8 @@ pub struct Remains {
     pub mark: Option<Mark>,
     /// Whether nobody can end that earlier.
     pub stays: bool,
+    /// Fields with which it comes back when it is recovered, and which cannot be changed then.
+    pub keeps: Vec<(&'static str, Value)>,
 }
 
 /// What the type needs to know beside the declared resource.

@@ -4,6 +4,7 @@
 //! nobody can end that earlier. Access policies are never touched: with role-based access there are
 //! none, and without it they are somebody else's.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::address::Kind;
@@ -127,6 +128,7 @@ const PURGE_PROTECTION: &str = "/properties/enablePurgeProtection";
 const SKU: &str = "/properties/sku/name";
 const CREATE_MODE: &str = "/properties/createMode";
 const ACCESS_POLICIES: &str = "/properties/accessPolicies";
+const RETENTION: &str = "/properties/softDeleteRetentionInDays";
 
 /// The body of the PUT that brings a deleted vault back, made from the one that would create it.
 /// It comes back as it was; what differs from the definition is brought up by an update afterwards.
@@ -161,6 +163,18 @@ fn collect(pointer: &str, value: &Value, into: &mut Vec<(String, Value)>) {
 
 fn read_purge_protection_of_deleted(body: &Value) -> bool {
     pointer::get(body, "/properties/purgeProtectionEnabled").and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// What cannot be changed when a deleted vault comes back. Its retention is the time between its two dates: Azure
+/// does not say it otherwise (DeletedVaultProperties).
+fn kept_by_deleted(body: &Value) -> Vec<(&'static str, Value)> {
+    let date = |at| pointer::get(body, at).and_then(Value::as_str)?.parse::<Timestamp>().ok();
+    let dates = date("/properties/deletionDate").zip(date("/properties/scheduledPurgeDate"));
+    let days = dates.map(|(deleted, purged)| (deleted.duration_until(purged).as_hours() + 12) / 24);
+    let retention = days.filter(|days| (7..=90).contains(days));
+    let protection = read_purge_protection_of_deleted(body).then_some(Value::Bool(true));
+    let retention = retention.map(|days| ("soft_delete_retention_days", Value::from(days)));
+    retention.into_iter().chain(protection.map(|on| ("purge_protection_enabled", on))).collect()
 }
 
 /// Where Azure keeps a deleted vault.
@@ -231,7 +245,7 @@ impl ResourceType for KeyVault {
     }
 
     fn replaceable(&self, resource: &Resource, observed: &Value) -> Result<(), String> {
-        let days = pointer::get(observed, "/properties/softDeleteRetentionInDays").and_then(Value::as_i64);
+        let days = pointer::get(observed, RETENTION).and_then(Value::as_i64);
         let days = days.unwrap_or(90);
         if read_purge_protection(observed) == Some(Value::Bool(true)) {
             return Err(format!(
@@ -247,7 +261,9 @@ impl ResourceType for KeyVault {
     }
 
     /// It comes back as it was, and is then brought to what is declared.
-    fn recovery(&self, body: Value) -> Vec<Write> {
+    fn recovery(&self, mut body: Value) -> Vec<Write> {
+        // It keeps the one that it has, which `remains` tells where another one is written.
+        pointer::remove(&mut body, RETENTION);
         let set = owned_values(&body);
         vec![Write::Put(recover_body(body)), Write::Merged(Merge { set, ..Merge::default() })]
     }
@@ -267,6 +283,7 @@ impl ResourceType for KeyVault {
             scheduled_purge: text("/properties/scheduledPurgeDate").map(str::to_owned),
             mark: text("/properties/tags/beamline").and_then(Mark::parse),
             stays: read_purge_protection_of_deleted(body),
+            keeps: kept_by_deleted(body),
         })
     }
 

@@ -36,6 +36,32 @@ async fn a_deleted_vault_of_ours_is_brought_back_and_brought_up_to_date() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_deleted_vault_keeps_is_said_before_it_is_brought_back() {
+    for (field, before, after) in [
+        ("soft_delete_retention_days", Value::from(30), Value::from(48)),
+        ("purge_protection_enabled", Value::from(true), Value::from(false)),
+    ] {
+        let world = AzureWorld::new();
+        let at = format!("key_vaults/main/{field}");
+        let first = Definition::small().with(&at, before.clone());
+        world.apply(&first.text()).await;
+        delete_vault(&world).await;
+        world.take_writes();
+        let plan = world.plan(&Definition::small().with(&at, after).text()).await;
+        let said: Vec<String> = plan.blockers.iter().map(Blocker::message).collect();
+        let [said] = &said[..] else { panic!("{}", render(&plan, Style::Plain)) };
+        assert!(said.contains(field) && said.contains(&format!("write {before}")), "{said}");
+        assert_eq!(world.take_writes(), [""; 0]);
+        // As it says, or without a word of it: what is not written may be as it is.
+        for wanted in [first, Definition::small()] {
+            world.apply(&wanted.text()).await;
+            assert!(world.plan(&wanted.text()).await.is_empty());
+            delete_vault(&world).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deleted_vault_of_somebody_else_is_in_the_way_until_its_adoption_is_asked_for() {
     let world = AzureWorld::new();
     world.apply(&Definition::small().text()).await;

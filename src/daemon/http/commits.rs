@@ -81,12 +81,12 @@ async fn overtaken_by(shared: &Shared, commit: CommitId) -> Option<CommitId> {
 
 fn overtaken(commit: &CommitId, head: &CommitId) -> String {
     if commit == head {
-        return "<p>It is the head of the watched branch, and touches no environment.</p>".to_owned();
+        return "<p>It is the head of the watched branch. Nothing was to be done for it, or that was long ago.</p>".to_owned();
     }
     let short = head.short();
     format!(
-        "<p>It came to the watched branch together with newer commits, or before them, and was not looked at by itself: \
-         what it says was done with <a href=\"{head}\">{short}</a> at the latest.</p>"
+        "<p>Nothing is remembered of it by itself: it came to the watched branch together with newer commits, or long \
+         ago. It is part of the head, <a href=\"{head}\">{short}</a>.</p>"
     )
 }
 

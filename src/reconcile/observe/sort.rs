@@ -98,6 +98,8 @@ pub struct SoftDeleted {
     pub same_place: bool,
     /// Whether nobody can end that earlier: it is protected from being purged.
     pub stays: bool,
+    /// Fields with which it comes back when it is recovered, and which cannot be changed then.
+    pub keeps: Vec<(&'static str, Value)>,
 }
 
 /// Ours so far, and declared by another environment of the commit now.

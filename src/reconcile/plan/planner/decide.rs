@@ -76,12 +76,31 @@ impl Planner<'_> {
         let ours = deleted.mark.as_ref().is_some_and(|mark| self.input.site.owns(mark));
         let wanted = ours || resource.adoption == Adoption::Requested;
         if deleted.same_place && wanted {
+            self.block_kept_fields(resource, deleted);
             let reason = Reason::SoftDeleted { scheduled_purge: deleted.scheduled_purge.clone() };
             return Decision::Make { action: Action::Recover, reasons: vec![reason] };
         }
         let recovery = if deleted.same_place { Recovery::ByAdoption } else { Recovery::Useless };
         self.block_held_name(resource, deleted, recovery);
         missing
+    }
+
+    /// What is recovered comes back as it was: what cannot be changed then has to be declared so.
+    fn block_kept_fields(&mut self, resource: &Resource, deleted: &SoftDeleted) {
+        for (field, kept) in &deleted.keeps {
+            let is_unlike = resource.field(field).is_some_and(|declared| declared != kept);
+            if is_unlike && resource.written.contains(*field) {
+                self.blockers.push(Blocker::Impossible {
+                    address: resource.address.clone(),
+                    field: Some((*field).to_owned()),
+                    why: format!(
+                        "the deleted one holds the name {} and comes back with {kept}, which cannot be changed: write {kept}, or \
+                         choose another `name`",
+                        resource.name
+                    ),
+                });
+            }
+        }
     }
 
     /// Of some types nobody can ask which deleted ones there are. One that was there after the last complete apply and
