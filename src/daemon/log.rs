@@ -93,7 +93,6 @@ pub(super) fn run_ended(run: &RunRecord, report: &Report, clock: &Clock) {
     let failed: Vec<String> = deeds
         .failed()
         .iter()
-        .filter(|failure| !underway.contains(&&failure.address))
         .take(MAX_NAMED)
         .map(|failure| format!("{}: {}", failure.address.local(), failure.message))
         .collect();

@@ -12,7 +12,7 @@ use crate::reconcile::apply::RunKind;
 use crate::reconcile::deeds::Deeds;
 use crate::reconcile::observe::Given;
 use crate::reconcile::plan::{Blocker, Plan, summary_line};
-use crate::resources::EnvironmentName;
+use crate::resources::{Address, EnvironmentName};
 use crate::store::Holding;
 
 /// A plan that changes nothing. What differs and stays so is not as declared.
@@ -231,15 +231,21 @@ pub(super) fn invalid(diagnostics: &[Diagnostic]) -> String {
 /// What an apply has done, all of its runs together, or the first thing that failed; with what its plan
 /// left as it should not be.
 pub(super) fn applied(plan: &Plan, deeds: &Deeds) -> String {
-    let caveats = if deeds.failed().is_empty() { caveats(plan) } else { Vec::new() };
+    let is_whole = deeds.failed().is_empty() && deeds.underway().is_empty();
+    let caveats = if is_whole { caveats(plan) } else { Vec::new() };
     std::iter::once(reported(deeds)).chain(caveats).collect::<Vec<_>>().join("; ")
 }
 
-/// What was done, or the first thing that failed with its cause. A resource that is gone is said before
-/// anything that may be cut off.
+/// What was done, or the first thing that failed with its cause; what a stop left to Azure is neither. A resource
+/// that is gone is said before anything that may be cut off.
 pub(super) fn reported(deeds: &Deeds) -> String {
     let failed = deeds.failed();
-    let Some(first) = failed.first() else { return format!("{APPLIED}{}", done(deeds)) };
+    let Some(first) = failed.first() else {
+        return match deeds.underway().as_slice() {
+            [] => format!("{APPLIED}{}", done(deeds)),
+            underway => stopped(underway, deeds),
+        };
+    };
     let skipped = match deeds.blocked().len() {
         0 => String::new(),
         skipped => format!(" ({skipped} skipped)"),
@@ -259,6 +265,17 @@ pub(super) fn reported(deeds: &Deeds) -> String {
         first.address.local(),
         first.message,
     )
+}
+
+/// What a stop left to Azure, and what was done before.
+fn stopped(underway: &[&Address], deeds: &Deeds) -> String {
+    let named = match underway {
+        [first, more @ ..] if !more.is_empty() => format!("{} and {} more", first.local(), more.len()),
+        others => others.iter().map(|address| address.local()).collect(),
+    };
+    let done = Some(done(deeds)).filter(|done| !done.is_empty());
+    let tail = done.map(|done| format!("; done: {done}")).unwrap_or_default();
+    format!("Stopped while Azure works on {named}{tail}")
 }
 
 fn done(deeds: &Deeds) -> String {
@@ -301,7 +318,7 @@ mod tests {
     use crate::reconcile::apply::{RunEnd, RunId};
     use crate::reconcile::plan::{Action, FORMAT, Part};
     use crate::reconcile::report::{Report, StepEnd, StepReport};
-    use crate::resources::{Address, Kind};
+    use crate::resources::Kind;
 
     fn plan(blockers: Vec<Blocker>) -> Plan {
         Plan {
@@ -427,6 +444,17 @@ mod tests {
              done: 1 created"
         );
         assert_eq!(after(&deeds, "Blocked".to_owned()), "After 1 created, 1 gone until made again: Blocked");
+    }
+
+    #[test]
+    fn what_a_stop_left_to_azure_is_neither_applied_nor_failed() {
+        let underway = |name| (name, Action::Create, Part::Whole, StepEnd::Underway);
+        let alone =
+            deeds(vec![underway("a"), underway("b"), ("c", Action::Create, Part::Whole, StepEnd::Done)]);
+        let said = applied(&plan(Vec::new()), &alone);
+        assert_eq!(said, "Stopped while Azure works on compute_clusters/a and 1 more; done: 1 created");
+        let beside = deeds(vec![underway("a"), ("b", Action::Create, Part::Whole, failed("no such size"))]);
+        assert_eq!(reported(&beside), "1 of 2 steps failed: compute_clusters/b: no such size");
     }
 
     #[test]

@@ -20,9 +20,6 @@ enum Fate {
     Gone,
 }
 
-/// What is said of a step that was under way.
-const UNDERWAY: &str = "Azure was at work on it when the run ended";
-
 /// How a step stands that is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Open {
@@ -146,10 +143,10 @@ impl Deeds {
         self.fates.insert(thing, fate);
     }
 
-    /// Whether nothing was done and nothing failed.
+    /// Whether nothing was done, nothing failed and nothing is under way.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.fates.is_empty() && self.failed().is_empty()
+        self.fates.is_empty() && self.failed().is_empty() && self.underway().is_empty()
     }
 
     /// How many steps the last run had.
@@ -158,21 +155,21 @@ impl Deeds {
         self.last_steps
     }
 
-    /// What failed in the last run, and what is not known to have had an effect.
+    /// What failed in the last run, and what is not known to have had an effect. What a stop left to Azure has not
+    /// failed: it is [`Deeds::underway`].
     #[must_use]
     pub fn failed(&self) -> Vec<Failure> {
         let failed = self.open.iter().filter_map(|(thing, _, open)| {
             let message = match open {
                 Open::Failed(message) | Open::Unknown(message) => message.clone(),
-                Open::Underway => UNDERWAY.to_owned(),
-                Open::Skipped(_) | Open::Unreached => return None,
+                Open::Underway | Open::Skipped(_) | Open::Unreached => return None,
             };
             Some(Failure { address: thing.address.clone(), message })
         });
         failed.collect()
     }
 
-    /// Of these, what Azure was at work on when the last run ended: the next one finds out what became of it.
+    /// What Azure was at work on when the last run ended: the next one finds out what became of it.
     #[must_use]
     pub fn underway(&self) -> Vec<&Address> {
         let underway = self.open.iter().filter(|(_, _, open)| *open == Open::Underway);
@@ -330,9 +327,24 @@ mod tests {
             ("c", Action::Create, Part::Whole, StepEnd::Skipped { because: cluster("b") }),
         ]);
         let deeds = Deeds::of(&[lost]);
-        assert_eq!((deeds.failed().len(), deeds.blocked().len(), deeds.counts().as_str()), (2, 1, ""));
+        assert_eq!((deeds.failed().len(), deeds.blocked().len(), deeds.counts().as_str()), (1, 1, ""));
         assert_eq!(deeds.underway(), [&cluster("a")]);
         assert_eq!(deeds.settled().counts(), "1 created");
+    }
+
+    #[test]
+    fn what_a_stop_left_to_azure_has_not_failed_and_is_not_nothing() {
+        let stopped = report(vec![("a", Action::Create, Part::Whole, StepEnd::Underway)]);
+        let deeds = Deeds::of(&[stopped]);
+        assert_eq!(deeds.failed(), []);
+        assert!(!deeds.is_nothing());
+        // The removal is done, the new one is on its way: of one address the one half failed, not the other.
+        let halves = report(vec![
+            ("a", Action::Replace, Part::Creation, failed("refused")),
+            ("a", Action::Replace, Part::Removal, StepEnd::Underway),
+        ]);
+        let deeds = Deeds::of(&[halves]);
+        assert_eq!((deeds.failed().len(), deeds.underway().len()), (1, 1));
     }
 
     #[test]

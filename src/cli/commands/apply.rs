@@ -245,21 +245,30 @@ fn summary(reports: &[Report], plan: Option<&Plan>) -> String {
         false => format!(". Deleted and not made again: {}", gone.join(", ")),
     };
     let end = if is_settled { RunEnd::Complete } else { last.end };
+    let failed: Vec<String> = deeds
+        .failed()
+        .iter()
+        .map(|failure| format!("\n  {}: {}", failure.address.local(), failure.message))
+        .collect();
     match end {
         RunEnd::Complete => {
             let dangling = plan.into_iter().flat_map(Plan::dangling);
             let dangling: Vec<String> = dangling.map(|note| format!(". {}", note.message)).collect();
             format!("applied, {done}{gone}{}", dangling.concat())
         }
-        RunEnd::Interrupted => format!(
-            "interrupted: {done}{gone}. What Azure was doing goes on there; run the same command again to go on"
-        ),
+        RunEnd::Interrupted => {
+            let also = if failed.is_empty() { String::new() } else { format!(", {} failed", failed.len()) };
+            let underway: Vec<String> = deeds.underway().iter().map(|address| address.local()).collect();
+            let goes_on = match underway.is_empty() {
+                true => String::new(),
+                false => format!(". Azure goes on with {}", underway.join(", ")),
+            };
+            format!(
+                "interrupted: {done}{also}{gone}{goes_on}. Run the same command again to go on{}",
+                failed.concat()
+            )
+        }
         RunEnd::Failed | RunEnd::Blocked | RunEnd::Invalid | RunEnd::Planned | RunEnd::Superseded => {
-            let failed: Vec<String> = deeds
-                .failed()
-                .iter()
-                .map(|failure| format!("\n  {}: {}", failure.address.local(), failure.message))
-                .collect();
             let skipped = deeds.blocked().len();
             format!(
                 "{done}, {} failed, {skipped} skipped{gone}. Correct the cause and run the same command again{}",
@@ -286,5 +295,45 @@ async fn agreed(runner: &Runner) -> Result<bool, CliError> {
     tokio::select! {
         answer = answer => Ok(answer.unwrap_or(false)),
         () = runner.stop.cancelled() => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::reconcile::apply::RunId;
+    use crate::reconcile::plan::{Action, Part};
+    use crate::reconcile::report::StepReport;
+    use crate::resources::{Address, Kind};
+
+    #[test]
+    fn an_interrupted_run_tells_what_failed_from_what_azure_goes_on_with() {
+        let environment: EnvironmentName = "dev".parse().unwrap();
+        let step = |(ordinal, name, end)| StepReport {
+            ordinal,
+            address: Address::named(&environment, Kind::ComputeCluster, name),
+            action: Action::Create,
+            part: Part::Whole,
+            end,
+            began: None,
+            ended: None,
+        };
+        let refused = StepEnd::Failed { message: "no such size".to_owned() };
+        let ends = [(0, "a", StepEnd::Done), (1, "b", refused), (2, "c", StepEnd::Underway)];
+        let report = Report {
+            run: RunId(uuid::Uuid::nil()),
+            environment: environment.clone(),
+            end: RunEnd::Interrupted,
+            steps: ends.map(step).to_vec(),
+            began: Timestamp::UNIX_EPOCH,
+            ended: Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!(
+            summary(&[report], None),
+            "interrupted: 1 of 3 steps done (1 created), 1 failed. Azure goes on with compute_clusters/c. Run the \
+             same command again to go on\n  compute_clusters/b: no such size"
+        );
     }
 }
