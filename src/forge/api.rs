@@ -24,7 +24,7 @@ use super::outlet::{Class, ForgeError};
 use super::status::Description;
 use crate::clock::Clock;
 use crate::git::CommitId;
-use crate::wire::{self, Renewable, WireError};
+use crate::wire::{self, Redirect, RedirectKind, Renewable, WireError};
 
 /// The wait after a limit that names none: GitHub asks for at least a minute after a secondary limit.
 const UNNAMED_LIMIT_WAIT: Duration = Duration::from_secs(60);
@@ -275,6 +275,20 @@ impl Api {
                 format!("{forge} limits the rate of requests; it is tried again in {seconds} s. {words}");
             return of(Reach::Everything, Class::Retry { after: Some(after) }, message);
         }
+        if let Some(redirect) = self.redirect(refusal) {
+            return match (redirect.kind(), advice(refusal)) {
+                (RedirectKind::Moved, _) => refused(Reach::Everything, &moved(&redirect)),
+                (_, Some(next)) => refused(Reach::Everything, &next),
+                (kind, None) => {
+                    let message = format!(
+                        "{forge} did not answer {what}: {redirect} came instead. It is tried again; if that goes \
+                         on, {}",
+                        remedy(kind)
+                    );
+                    of(Reach::Everything, Class::Retry { after: None }, message)
+                }
+            };
+        }
         match code {
             // Gitea takes statuses of an archived repository all the same.
             StatusCode::LOCKED => of(Reach::ThisRequest, Class::Refused, archived(forge, what, code, &said)),
@@ -286,9 +300,6 @@ impl Api {
             StatusCode::NOT_FOUND | StatusCode::GONE => {
                 refused(Reach::ThisRequest, "Check that the repository exists and that the token may see it")
             }
-            code if code.is_redirection() => {
-                refused(Reach::Everything, "The repository has moved: configure its present name")
-            }
             code if code.is_server_error() || code == StatusCode::REQUEST_TIMEOUT => {
                 let message =
                     format!("{forge} has a problem ({}); it is tried again. {words}", code.as_u16());
@@ -297,6 +308,14 @@ impl Api {
             }
             _ => refused(Reach::ThisRequest, "Check the address of the API and the repository's name"),
         }
+    }
+
+    /// Where an answer that is none points.
+    fn redirect(&self, refusal: &Refused<'_>) -> Option<Redirect> {
+        let location = refusal.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let root: Option<Uri> = self.root.parse().ok();
+        let host = root.as_ref().and_then(Uri::authority).map_or("", http::uri::Authority::as_str);
+        Redirect::of(refusal.status, location, host)
     }
 
     fn unreachable(&self, problem: &WireError) -> Failure {
@@ -545,6 +564,23 @@ fn checked_root(api: &str, forge: &'static str, example: &'static str) -> Result
 fn is_this_machine(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The next step when the repository has another address.
+fn moved(redirect: &Redirect) -> String {
+    let target = redirect.target().map(|target| format!(" to {target}")).unwrap_or_default();
+    format!("The repository has moved{target}: configure its present name")
+}
+
+/// The next step when a redirect that should pass does not.
+fn remedy(kind: RedirectKind) -> &'static str {
+    match kind {
+        RedirectKind::SignIn => "let this machine through whatever asks to sign in before the forge",
+        RedirectKind::OtherHost => "check the address of the API, and what stands before the forge",
+        RedirectKind::Moved | RedirectKind::SameHost => {
+            "check whether the repository has another name now, and the address of the API"
+        }
+    }
 }
 
 /// The forge's own words, on one line and bounded: whatever stands under the names that forges use.

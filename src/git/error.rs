@@ -77,6 +77,17 @@ pub enum GitError {
         /// The new address, without user information.
         location: String,
     },
+    /// The answer points elsewhere, for now: to a page to sign in, or to one that says sorry.
+    #[error(
+        "{remote} answered with {detail}: it is tried again; if that goes on, check the remote's URL, and \
+             what stands before the server"
+    )]
+    Redirected {
+        /// The remote's address as configured, without a password.
+        remote: String,
+        /// Where it points, without query.
+        detail: String,
+    },
     /// The server's certificate is not trusted.
     #[error(
         "the certificate of {remote} is not trusted: add its authority's certificate to the file of the setting network.ca_file"
@@ -319,6 +330,7 @@ impl GitError {
             | Self::RepositoryNotFound { .. }
             | Self::NotGit { .. }
             | Self::Moved { .. }
+            | Self::Redirected { .. }
             | Self::Certificate { .. }
             | Self::HostKey { .. }
             | Self::Broken { .. }
@@ -362,6 +374,7 @@ impl GitError {
             | Self::Unsupported { .. } => true,
             Self::HostNotFound { .. }
             | Self::Unreachable { .. }
+            | Self::Redirected { .. }
             | Self::Broken { .. }
             | Self::TimedOut { .. }
             | Self::Rejected { .. }

@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use crate::text::both_ends;
-use crate::wire::WireError;
+use crate::wire::{Redirect, RedirectKind, WireError};
 
 use super::error::GitError;
 
@@ -92,7 +92,7 @@ pub(super) fn heard(said: &[u8]) {
 pub(super) fn explain(remote: &str, error: &git2::Error, failure: Option<Failure>) -> GitError {
     let remote = remote.to_owned();
     match failure {
-        Some(Failure::Status { status, location }) => explain_status(remote, status, location),
+        Some(Failure::Status { status, location }) => explain_status(remote, status, location.as_deref()),
         Some(Failure::NotGit { content_type }) => {
             GitError::NotGit { remote, detail: format!("the content type is {content_type:?}") }
         }
@@ -152,18 +152,16 @@ fn too_large(remote: &str, limit_bytes: u64) -> GitError {
     GitError::Limit { what: format!("the answer of {remote}"), limit: format!("{limit_bytes} bytes") }
 }
 
-fn explain_status(remote: String, status: u16, location: Option<String>) -> GitError {
+fn explain_status(remote: String, status: u16, location: Option<&str>) -> GitError {
+    let host = remote.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
+    let code = http::StatusCode::from_u16(status).unwrap_or_default();
+    if let Some(redirect) = Redirect::of(code, location, host) {
+        return explain_redirect(remote, &redirect);
+    }
     match status {
         // Azure DevOps answers 203 with its sign-in page, or redirects to it, without credentials.
         203 | 401 | 403 => GitError::Authentication { remote },
-        302 if location.as_deref().is_some_and(|to| to.contains("signin")) => {
-            GitError::Authentication { remote }
-        }
         404 | 410 => GitError::RepositoryNotFound { remote },
-        300..=399 => {
-            let location = location.as_deref().map_or_else(|| "elsewhere".to_owned(), new_address);
-            GitError::Moved { remote, location }
-        }
         407 => {
             GitError::Unreachable { remote, detail: "the proxy asks for credentials (HTTP 407)".to_owned() }
         }
@@ -171,16 +169,19 @@ fn explain_status(remote: String, status: u16, location: Option<String>) -> GitE
     }
 }
 
-/// A redirect's target as a person would write it: the repository, without user information.
-fn new_address(location: &str) -> String {
-    let repository = location.split("/info/refs").next().unwrap_or(location);
-    match repository.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-            let host = authority.rsplit('@').next().unwrap_or(authority);
-            printable(&format!("{scheme}://{host}/{path}"))
+fn explain_redirect(remote: String, redirect: &Redirect) -> GitError {
+    let target = redirect.target().map(|target| target.split("/info/refs").next().unwrap_or(target));
+    match redirect.kind() {
+        // Azure DevOps' own, for wrong credentials.
+        RedirectKind::SignIn
+            if target.is_some_and(|target| target.trim_end_matches('/').ends_with("/_signin")) =>
+        {
+            GitError::Authentication { remote }
         }
-        None => printable(repository),
+        RedirectKind::Moved => GitError::Moved { remote, location: target.unwrap_or("elsewhere").to_owned() },
+        RedirectKind::SignIn | RedirectKind::OtherHost | RedirectKind::SameHost => {
+            GitError::Redirected { remote, detail: redirect.to_string() }
+        }
     }
 }
 
@@ -333,6 +334,9 @@ mod tests {
             (403, None, "Authentication"),
             (203, None, "Authentication"),
             (302, Some("https://login/_signin?x"), "Authentication"),
+            (302, Some("https://sso.example/signin?x"), "Redirected"),
+            (307, Some("https://host/b.git/info/refs?service=git-upload-pack"), "Redirected"),
+            (302, None, "Redirected"),
             (404, None, "RepositoryNotFound"),
             (301, Some("https://u:p@host/b.git/info/refs?service=git-upload-pack"), "Moved"),
             (407, None, "Unreachable"),
@@ -348,6 +352,16 @@ mod tests {
             explained(moved).to_string().split(": ").next(),
             Some("https://host/a moved to https://h/b.git")
         );
+        let proxy =
+            Failure::Status { status: 302, location: Some("https://u:p@sso.example/login?t=x".into()) };
+        let error = explained(proxy);
+        assert_eq!(
+            error.to_string().split(": ").next(),
+            Some(
+                "https://host/a answered with a redirect to a page to sign in, https://sso.example/login (302)"
+            )
+        );
+        assert!(!error.is_refusal(), "a proxy's page passes");
     }
 
     #[test]

@@ -111,6 +111,10 @@ async fn advertise(
             )
                 .into_response();
         }
+        "guarded.git" => {
+            let to = [(header::LOCATION, "https://u:p@sso.example/login?to=git")];
+            return (StatusCode::FOUND, to).into_response();
+        }
         "page.git" => return "<html>".into_response(),
         _ => {}
     }
@@ -279,6 +283,11 @@ fn every_refusal_says_what_to_do() {
     assert!(matches!(absent, GitError::RepositoryNotFound { .. }), "{absent}");
     let moved = fetch_error(&world, https_at("moved.git", port, "secret"));
     assert!(matches!(&moved, GitError::Moved { location, .. } if location == "https://new/b.git"), "{moved}");
+    let guarded = fetch_error(&world, https_at("guarded.git", port, "secret"));
+    assert!(
+        guarded.to_string().contains("to a page to sign in, https://sso.example/login (302)"),
+        "{guarded}"
+    );
     let page = fetch_error(&world, https_at("page.git", port, "secret"));
     assert!(matches!(page, GitError::NotGit { .. }), "{page}");
     let closed = fetch_error(&world, https_at("a.git", 1, "secret"));
@@ -287,7 +296,7 @@ fn every_refusal_says_what_to_do() {
         Remote { url: "https://host.invalid/a.git".into(), credentials: Credentials::None, pull_refs: None };
     let nowhere = fetch_error(&world, remote);
     assert!(matches!(nowhere, GitError::HostNotFound { .. }), "{nowhere}");
-    for error in [wrong, absent, moved, page, closed, nowhere] {
+    for error in [wrong, absent, moved, guarded, page, closed, nowhere] {
         assert!(!error.to_string().contains("secret"), "{error}");
     }
 }

@@ -10,9 +10,11 @@
 //! request can have reached the other side, because that decides whether it may be sent again.
 
 mod client;
+mod redirect;
 mod renewable;
 mod skew;
 
 pub use client::{Client, Options, Proxy, Request, Response, Sent, Stream, WireError, install_tls_provider};
+pub use redirect::{Redirect, RedirectKind};
 pub use renewable::{Renewable, Renewal};
 pub use skew::{Skew, date};

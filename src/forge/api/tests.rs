@@ -105,6 +105,37 @@ async fn refusals_need_somebody_and_say_what_to_do() {
 }
 
 #[tokio::test]
+async fn only_a_permanent_redirect_is_a_repository_that_has_moved() {
+    for code in [301, 308] {
+        let to = [("location", "https://u:p@forge.example/repositories/7?token=x")];
+        let failure = failure(StatusCode::from_u16(code).unwrap(), &to, "").await;
+        assert_eq!((failure.reach, failure.error.class), (Reach::Everything, Class::Refused));
+        let next =
+            "The repository has moved to https://forge.example/repositories/7: configure its present name";
+        assert_eq!(failure.error.message, format!("Forge refused the thing ({code}). {next}"));
+    }
+    for (code, to, said) in [
+        (
+            302,
+            "https://sso.example/login?RelayState=x",
+            "a page to sign in, https://sso.example/login (302) came",
+        ),
+        (301, "/user/login?redirect_to=x", "a page to sign in, /user/login (301) came"),
+        (307, "https://sorry.example/?for=x", "another host, https://sorry.example/ (307) came"),
+        (303, "/repos/o/new?x", "for now to /repos/o/new (303) came"),
+    ] {
+        let failure = failure(StatusCode::from_u16(code).unwrap(), &[("location", to)], "<html>").await;
+        assert_eq!((failure.reach, failure.error.class), (Reach::Everything, Class::Retry { after: None }));
+        let message = failure.error.message;
+        assert!(
+            message.starts_with("Forge did not answer the thing: a redirect ") && message.contains(said),
+            "{message}"
+        );
+        assert!(!message.contains("moved") && !message.contains("=x"), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn an_archived_repository_is_called_that_and_no_permission_is_asked_for() {
     use Reach::{Everything, ThisRequest};
     for (code, words, reach) in [

@@ -137,7 +137,9 @@ impl AzureDevOps {
         };
         match api.send_as(&self.authorization, call, what, &next_step).await {
             Ok(answer) if is_sign_in(answer.status) => signed_out(answer.status),
-            Err(Failure { status: Some(status), .. }) if is_sign_in(status) => signed_out(status),
+            Err(Failure {
+                status: Some(status), error: ForgeError { class: Class::Refused, .. }, ..
+            }) if is_sign_in(status) => signed_out(status),
             outcome => outcome,
         }
     }
@@ -149,8 +151,8 @@ fn versioned(path: &str, query: &str) -> String {
     format!("{path}?{query}{separator}api-version={API_VERSION}")
 }
 
-/// A token that does not fit is answered with the sign-in page: as a redirect to it, or in the place of
-/// the answer with the status 203.
+/// A token that does not fit is answered with the sign-in page: as a redirect to it that [`next_step`] knows, or
+/// in the place of the answer with the status 203.
 fn is_sign_in(status: StatusCode) -> bool {
     matches!(status, StatusCode::NON_AUTHORITATIVE_INFORMATION | StatusCode::FOUND | StatusCode::SEE_OTHER)
 }
@@ -182,8 +184,19 @@ fn identities_root(root: &str) -> Option<String> {
     }
 }
 
+/// Whether an answer points to the sign-in page of Azure DevOps, not to one of a proxy before it.
+fn is_to_own_sign_in(refused: &Refused<'_>) -> bool {
+    let location = refused.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let path = location.and_then(|location| location.split(['?', '#']).next());
+    refused.status.is_redirection()
+        && path.is_some_and(|path| path.trim_end_matches('/').ends_with("/_signin"))
+}
+
 /// A disabled repository is answered for like one that is not there.
 fn next_step(refused: &Refused<'_>) -> Option<String> {
+    if is_to_own_sign_in(refused) {
+        return Some("Give a valid token".to_owned());
+    }
     refused.words.contains("TF401019").then(|| {
         "Check that the repository exists and is not disabled (its settings, \"Disable repository\"), and that \
          the token may see it"

@@ -114,6 +114,15 @@ async fn only_web_addresses_are_targets() {
 }
 
 #[tokio::test]
+async fn the_sign_in_page_of_a_proxy_is_no_wrong_token() {
+    let to = vec![("location", "https://sso.example/login?for=dev.azure.com".to_owned())];
+    let fake = FakeForge::answering([(302, to, "<html>".to_owned())]);
+    let error = forge(&fake).post(&[status(State::Pending, None)]).await.remove(0).unwrap_err();
+    assert_eq!(error.class, Class::Retry { after: None });
+    assert!(error.message.contains("a page to sign in, https://sso.example/login (302)"), "{error}");
+}
+
+#[tokio::test]
 async fn a_sign_in_page_is_a_wrong_token_and_nothing_more_is_sent() {
     let page = "<html>Sign in</html>".to_owned();
     for answer in [
