@@ -138,3 +138,87 @@ async fn nothing_is_taken_down_for_a_region_that_does_not_exist() {
     assert!(blockers.len() == 1 && blockers[0].contains("no region `eastuss`"), "{blockers:#?}");
     assert_eq!(world.take_writes(), [""; 0]);
 }
+
+/// The names that were asked for since the last look.
+fn names_asked_for(world: &AzureWorld) -> Vec<String> {
+    let requests = world.azure.take_requests().into_iter();
+    let asked = requests.filter(|one| one.path.ends_with("/checkNameAvailability"));
+    asked.map(|one| one.path.rsplit('/').nth(1).unwrap().to_owned()).collect()
+}
+
+/// Somebody else's account, vault and registry of these names.
+fn place_strangers(world: &AzureWorld, names: [(&str, &str); 3]) {
+    for (arm_type, name) in names {
+        let group = AzureWorld::group_called("rg-somebody-else");
+        let id = group.provider(arm_type, name);
+        world.azure.put(&group, json!({ "location": "eastus" }));
+        world.azure.put(&id, json!({ "location": "eastus", "properties": {} }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_taken_down_for_a_name_that_somebody_else_has() {
+    let mut world = AzureWorld::new();
+    world.apply(&Definition::with_spares().text()).await;
+    world.consent("*");
+    world.take_writes();
+    let spares = [
+        ("Microsoft.Storage/storageAccounts", "storage_accounts/spare/name", "stmltaken001"),
+        ("Microsoft.KeyVault/vaults", "key_vaults/spare/name", "kv-ml-taken"),
+        ("Microsoft.ContainerRegistry/registries", "container_registries/spare/name", "acrmltaken001"),
+    ];
+    let renamed = spares.iter().fold(Definition::with_spares(), |one, (_, path, name)| one.with(path, *name));
+    assert_eq!(world.blockers(&renamed.text()).await, [""; 0], "all of these names are free");
+    let mut asked = names_asked_for(&world);
+    asked.sort();
+    assert_eq!(asked, ["Microsoft.ContainerRegistry", "Microsoft.KeyVault", "Microsoft.Storage"]);
+    place_strangers(&world, spares.map(|(arm_type, _, name)| (arm_type, name)));
+    let blockers = world.blockers(&renamed.text()).await;
+    assert_eq!(blockers.len(), 3, "{blockers:#?}");
+    for (_, path, name) in spares {
+        let address = path.trim_end_matches("/name");
+        let start = format!("production/{address} cannot be made: the name {name} cannot be had: ");
+        assert!(blockers.iter().any(|one| one.starts_with(&start)), "{start}: {blockers:#?}");
+    }
+    assert_eq!(world.take_writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_is_asked_for_only_where_something_is_taken_down_for_it() {
+    let world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    // Three names of the first apply, none of a plan that adds to what is there.
+    assert_eq!(names_asked_for(&world), [""; 0]);
+    world.plan(&Definition::with_spares().text()).await;
+    assert_eq!(names_asked_for(&world), [""; 0]);
+    // What is made again under its name has it until it goes.
+    let again = Definition::production().with("storage_accounts/data_lake/is_hns_enabled", false);
+    let again = again.with("datastores/data_lake/type", "AzureBlob");
+    let plan = world.plan(&again.text()).await;
+    assert!(plan.steps.iter().any(|step| step.address.name() == "data_lake"));
+    assert_eq!(names_asked_for(&world), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_may_not_be_asked_for_is_said_and_refuses_nothing() {
+    let mut world = AzureWorld::new();
+    world.apply(&Definition::with_spares().text()).await;
+    world.consent("*");
+    let effect = FaultEffect::Status {
+        code: 403,
+        retry_after_secs: None,
+        error_code: "AuthorizationFailed".to_owned(),
+        message: "no right to ask".to_owned(),
+    };
+    let path_contains = "/checkNameAvailability".to_owned();
+    world.azure.faults().add(Fault { method: Some("POST".to_owned()), path_contains, times: 1, effect });
+    let renamed = Definition::with_spares().with("storage_accounts/spare/name", "stmlother001");
+    let plan = world.plan(&renamed.text()).await;
+    assert_eq!(plan.blockers, []);
+    let notes: Vec<&str> = plan.notes.iter().map(|note| note.message.as_str()).collect();
+    let told = "production/storage_accounts/spare: whether the name stmlother001 is free was not found out: ";
+    assert!(
+        notes.iter().any(|note| note.starts_with(told) && note.contains("no right to ask")),
+        "{notes:#?}"
+    );
+}

@@ -162,7 +162,9 @@ fn waits(requests: &[RequestRecord]) {
 
 fn is_write(request: &RequestRecord) -> bool {
     // Questions that Azure wants as a POST.
-    let asks = request.method == "POST" && request.path.contains("/list");
+    let question = ["/list", "/checknameavailability"];
+    let path = request.path.to_ascii_lowercase();
+    let asks = request.method == "POST" && question.iter().any(|word| path.contains(word));
     request.class == RequestClass::Arm && request.method != "GET" && request.method != "HEAD" && !asks
 }
 
