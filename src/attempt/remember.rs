@@ -9,6 +9,7 @@ use crate::definitions::{self, Environment, claims};
 use crate::git::CommitId;
 use crate::reconcile::apply::RunEnd;
 use crate::reconcile::observe::Observed;
+use crate::reconcile::plan::Remedy;
 use crate::resources::{EnvironmentName, Mark};
 use crate::store::{Applied, Attempt, Claim, EnvironmentChange, EnvironmentRecord, Store, StoreError};
 
@@ -34,6 +35,8 @@ pub struct Tried<'a> {
     pub commit: &'a CommitId,
     /// What it was about.
     pub about: About<'a>,
+    /// What lifts what was in its way; `None` where nothing was.
+    pub remedy: Option<Remedy>,
 }
 
 /// What is remembered of an environment when an attempt stands at `end`: [`RunEnd::Interrupted`] before its first
@@ -83,7 +86,7 @@ pub async fn remembered(
             note_subject(&mut record, subject, end, tried.commit);
         }
     }
-    record.last_attempt = Some(Attempt { commit: *tried.commit, input_digest, end });
+    record.last_attempt = Some(Attempt { commit: *tried.commit, input_digest, end, remedy: tried.remedy });
     record.updated_at = now;
     let record = Box::new(record);
     Ok(match former {

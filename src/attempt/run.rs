@@ -110,7 +110,7 @@ impl Attempt<'_> {
     ) -> Result<EnvironmentChange, StoreError> {
         let environment = &subject.environment;
         let (about, path) = (About::Subject(subject), environment.path.as_str());
-        let tried = Tried { environment: &environment.name, path, commit, about };
+        let tried = Tried { environment: &environment.name, path, commit, about, remedy: None };
         remembered(self.store, tried, end, self.clock.now()).await
     }
 

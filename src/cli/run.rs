@@ -166,7 +166,8 @@ impl Runner {
         let Some(commit) = &self.sources.commit else { return Ok(()) };
         let environment = &turn.subject.environment;
         let (about, path) = (About::Subject(&turn.subject), environment.path.as_str());
-        let tried = Tried { environment: &environment.name, path, commit, about };
+        let remedy = turn.plan().remedy();
+        let tried = Tried { environment: &environment.name, path, commit, about, remedy };
         let change = remembered(&self.store, tried, end, self.clock.now()).await?;
         self.store.change_environment(kept_while_given(change, &turn.planned.observed)).await?;
         if end == RunEnd::Complete {

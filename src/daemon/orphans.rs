@@ -83,7 +83,8 @@ async fn remember(
     let mut record = EnvironmentRecord::new(&environment, &path, shared.clock.now());
     alias.clone_into(&mut record.subscription);
     group.clone_into(&mut record.resource_group);
-    record.last_attempt = Some(Attempt { commit: *commit, input_digest: None, end: RunEnd::Interrupted });
+    let end = RunEnd::Interrupted;
+    record.last_attempt = Some(Attempt { commit: *commit, input_digest: None, end, remedy: None });
     shared.store.save_environment(&record).await?;
     Ok(NewWork { kind: RunKind::Apply, environment, path, removed: true, input_digest: None, remark: None })
 }

@@ -27,7 +27,7 @@ use crate::azure::Waits;
 use crate::definitions::Diagnostic;
 use crate::git::CommitId;
 use crate::reconcile::apply::{Event, Fence, Journal as _, RunEnd, RunKind, RunRecord};
-use crate::reconcile::plan::{Blocker, Plan, Standing, told};
+use crate::reconcile::plan::{Blocker, Plan, Remedy, Standing, told};
 use crate::reconcile::report::{Progress, StepEnd};
 use crate::reconcile::review::Section;
 use crate::reconcile::{Planned, ReconcileError};
@@ -318,7 +318,7 @@ impl Pass<'_> {
 
     async fn invalid(&self, diagnostics: &[Diagnostic], claims: &[Claim]) -> Result<Outcome, StoreError> {
         self.shared.tell(Happening::Invalid { work: self.work.clone(), diagnostics: diagnostics.to_vec() });
-        let change = self.change(RunEnd::Invalid, About::Claims(claims)).await?;
+        let change = self.change(RunEnd::Invalid, About::Claims(claims), None).await?;
         let section = Section::of_diagnostics(&self.work.environment, diagnostics);
         let section = self.is_kept().then(|| Box::new(section));
         Ok(Outcome { end: RunEnd::Invalid, summary: sentences::invalid(diagnostics), change, section })
@@ -349,7 +349,7 @@ impl Pass<'_> {
         end: RunEnd,
         summary: String,
     ) -> Result<Outcome, StoreError> {
-        let change = self.change(end, About::Subject(subject)).await?;
+        let change = self.change(end, About::Subject(subject), planned.plan.remedy()).await?;
         let change = kept_while_given(change, &planned.observed);
         if self.work.kind == RunKind::Apply && end == RunEnd::Complete {
             forget_givers(&self.shared.store, &planned.observed).await?;
@@ -373,12 +373,13 @@ impl Pass<'_> {
         &self,
         end: RunEnd,
         about: About<'_>,
+        remedy: Option<Remedy>,
     ) -> Result<EnvironmentChange, StoreError> {
         if self.work.kind != RunKind::Apply {
             return Ok(EnvironmentChange::None);
         }
         let Work { environment, path, commit, .. } = self.work;
-        let tried = Tried { environment, path, commit, about };
+        let tried = Tried { environment, path, commit, about, remedy };
         remembered(&self.shared.store, tried, end, self.shared.clock.now()).await
     }
 }

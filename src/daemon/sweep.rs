@@ -9,14 +9,16 @@ use super::service::Shared;
 use crate::forge::PullRequestNumber;
 use crate::git::CommitId;
 use crate::reconcile::apply::RunEnd;
+use crate::reconcile::plan::Remedy;
 use crate::resources::EnvironmentName;
-use crate::store::{EnvironmentRecord, Line, NewWork, StoreError, Work};
+use crate::store::{Attempt, EnvironmentRecord, Line, NewWork, StoreError, Work};
 
 /// How long what has ended is remembered.
 const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// Queues another attempt for what failed at the newest head of the main branch, and forgets what is old.
-/// What is blocked or invalid needs a commit, not another attempt.
+/// What is blocked by Azure's state alone is planned again, which costs reads until that has changed: nobody sends an
+/// event for it. What is blocked otherwise or invalid needs a commit, not another attempt.
 pub(super) async fn sweep(shared: &Shared) -> Result<Vec<Work>, StoreError> {
     shared.store.prune(shared.clock.now(), RETENTION).await?;
     forget_merges(shared).await;
@@ -24,7 +26,7 @@ pub(super) async fn sweep(shared: &Shared) -> Result<Vec<Work>, StoreError> {
         return Ok(Vec::new());
     };
     let mut work = orphans(shared, &head, &open_environments(shared).await?).await?;
-    work.extend(ended(shared, |_, end| end == RunEnd::Failed).await?);
+    work.extend(ended(shared, |_, last| is_swept(last)).await?);
     enqueue(shared, &head, work).await
 }
 
@@ -38,13 +40,24 @@ pub(super) async fn retry_applies(
         return Ok(Vec::new());
     };
     let is_meant = |record: &EnvironmentRecord| environment.is_none_or(|name| record.environment == *name);
-    let work = ended(shared, |record, end| is_meant(record) && is_retried(end)).await?;
+    let work = ended(shared, |record, last| is_meant(record) && is_retried(last.end)).await?;
     enqueue(shared, &head, work).await
 }
 
 /// Whether there is something to try again by command.
 pub(super) async fn has_applies_to_retry(shared: &Shared) -> Result<bool, StoreError> {
-    Ok(!ended(shared, |_, end| is_retried(end)).await?.is_empty())
+    Ok(!ended(shared, |_, last| is_retried(last.end)).await?.is_empty())
+}
+
+/// What may go on although no commit came. An older version did not say what lifts what it met: one plan finds out.
+fn is_swept(last: &Attempt) -> bool {
+    match last.end {
+        RunEnd::Failed => true,
+        RunEnd::Blocked => last.remedy != Some(Remedy::Commit),
+        RunEnd::Complete | RunEnd::Interrupted | RunEnd::Planned | RunEnd::Invalid | RunEnd::Superseded => {
+            false
+        }
+    }
 }
 
 /// What is invalid needs a commit, not another attempt.
@@ -60,12 +73,11 @@ fn is_retried(end: RunEnd) -> bool {
 /// Another attempt for those whose last one ended so that it `is_meant`.
 async fn ended(
     shared: &Shared,
-    is_meant: impl Fn(&EnvironmentRecord, RunEnd) -> bool,
+    is_meant: impl Fn(&EnvironmentRecord, &Attempt) -> bool,
 ) -> Result<Vec<NewWork>, StoreError> {
     let touched = shared.store.touched_environments().await?;
-    let is_meant = |record: &&EnvironmentRecord| {
-        record.last_attempt.as_ref().is_some_and(|last| is_meant(record, last.end))
-    };
+    let is_meant =
+        |record: &&EnvironmentRecord| record.last_attempt.as_ref().is_some_and(|last| is_meant(record, last));
     Ok(touched.iter().filter(is_meant).map(again).collect())
 }
 

@@ -240,7 +240,7 @@ async fn end(pass: &Pass<'_>, end: RunEnd, summary: String) -> Verdict {
         Ok(summary) => summary,
         Err(error) => return unstored(pass.shared, pass.work, MAX_TRIES, &error),
     };
-    match pass.change(end, About::Unread).await {
+    match pass.change(end, About::Unread, None).await {
         Ok(change) => record(pass, Outcome { end, summary, change, section: None }).await,
         Err(error) => unstored(pass.shared, pass.work, MAX_TRIES, &error),
     }

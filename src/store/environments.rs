@@ -11,6 +11,7 @@ use super::{EnvironmentChange, Store, StoreError};
 use crate::definitions::InputDigest;
 use crate::git::CommitId;
 use crate::reconcile::apply::RunEnd;
+use crate::reconcile::plan::Remedy;
 use crate::resources::EnvironmentName;
 
 /// What is remembered of an environment.
@@ -52,6 +53,8 @@ pub struct Attempt {
     pub input_digest: Option<InputDigest>,
     /// How it ended, as the journal keeps it.
     pub end: RunEnd,
+    /// What lifts what was in its way; `None` where nothing was, or an older version did not say.
+    pub remedy: Option<Remedy>,
 }
 
 /// Something that only one environment may have.
@@ -274,8 +277,8 @@ pub(super) async fn upsert_environment(
     delete_environment(db, &record.environment).await?;
     sqlx::query(
         "INSERT INTO environments (environment, path, subscription, resource_group, complete_commit,
-         complete_digest, attempt_commit, attempt_digest, attempt_end, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         complete_digest, attempt_commit, attempt_digest, attempt_end, attempt_remedy, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(record.environment.to_string())
     .bind(record.path.as_str())
@@ -286,6 +289,7 @@ pub(super) async fn upsert_environment(
     .bind(attempt.map(|attempt| attempt.commit.to_string()))
     .bind(attempt.and_then(|attempt| attempt.input_digest.as_ref()).map(ToString::to_string))
     .bind(attempt.map(|attempt| word(attempt.end)))
+    .bind(attempt.and_then(|attempt| attempt.remedy).map(word))
     .bind(micros(record.updated_at))
     .execute(&mut *db)
     .await?;
@@ -332,14 +336,15 @@ fn record_of(row: &AnyRow) -> Result<EnvironmentRecord, StoreError> {
     let complete =
         columns.optional_parsed("complete_commit")?.zip(columns.optional_parsed("complete_digest")?);
     let attempt = columns.optional_parsed("attempt_commit")?.zip(columns.optional_word("attempt_end")?);
-    let attempt_digest = columns.optional_parsed("attempt_digest")?;
+    let input_digest = columns.optional_parsed("attempt_digest")?;
+    let remedy = columns.optional_word("attempt_remedy")?;
     Ok(EnvironmentRecord {
         environment: columns.parsed("environment")?,
         path: columns.text("path")?,
         subscription: columns.text("subscription")?,
         resource_group: columns.text("resource_group")?,
         last_complete: complete.map(|(commit, input_digest)| Applied { commit, input_digest }),
-        last_attempt: attempt.map(|(commit, end)| Attempt { commit, input_digest: attempt_digest, end }),
+        last_attempt: attempt.map(|(commit, end)| Attempt { commit, input_digest, end, remedy }),
         claims: Vec::new(),
         updated_at: columns.time("updated_at")?,
     })
@@ -357,7 +362,8 @@ mod tests {
         store.save_environment(&record).await.unwrap();
         record.claims.pop();
         record.last_complete = None;
-        record.last_attempt = Some(Attempt { commit: commit('c'), input_digest: None, end: RunEnd::Invalid });
+        let (end, remedy) = (RunEnd::Blocked, Some(Remedy::Azure));
+        record.last_attempt = Some(Attempt { commit: commit('c'), input_digest: None, end, remedy });
         store.save_environment(&record).await.unwrap();
         assert_eq!(store.environment(&name("production")).await.unwrap(), Some(record.clone()));
         record.last_attempt = None;
@@ -378,7 +384,8 @@ mod tests {
             ("d", None),
         ] {
             let mut record = environment_record(environment);
-            record.last_attempt = end.map(|end| Attempt { commit: commit('b'), input_digest: None, end });
+            record.last_attempt =
+                end.map(|end| Attempt { commit: commit('b'), input_digest: None, end, remedy: None });
             store.save_environment(&record).await.unwrap();
         }
         let touched = store.touched_environments().await.unwrap();

@@ -65,6 +65,7 @@ pub(super) fn environment_record(environment: &str) -> EnvironmentRecord {
             commit: commit('b'),
             input_digest: Some(digest('b')),
             end: RunEnd::Complete,
+            remedy: None,
         }),
         claims: vec![
             claim("global_name", format!("st{environment}")),

@@ -11,7 +11,7 @@ use sqlx::Row as _;
 use super::StoreError;
 
 /// In order; never changed once released, only added to.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/sqlite/0001_journal.sql"),
     include_str!("migrations/sqlite/0002_pull_requests.sql"),
     include_str!("migrations/sqlite/0003_arrivals.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/sqlite/0006_ends_of_a_commit.sql"),
     include_str!("migrations/sqlite/0007_holders.sql"),
     include_str!("migrations/sqlite/0008_remarks.sql"),
+    include_str!("migrations/sqlite/0009_remedies.sql"),
 ];
 
 /// Brings the tables to this program's version, inside the caller's transaction. `path` is for errors.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use beamline::daemon::{Counted, Happening};
 use beamline_simulator::{Fault, FaultEffect};
 
-use crate::support::{DaemonWorld, small};
+use crate::support::{AzureWorld, DaemonWorld, small};
 
 fn refuse_clusters(world: &DaemonWorld) {
     world.azure.faults().add(Fault {
@@ -138,5 +138,45 @@ async fn a_repository_that_is_away_is_looked_at_again_with_growing_pauses() {
     world.repository.write("environments/dev.yaml", &small(2));
     let note = world.push("back").await;
     assert!(note.contains("beamline/apply: dev: success: Applied: 1 changed"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_azure_alone_blocks_goes_on_by_itself_once_it_is_gone() {
+    let mut world = DaemonWorld::new();
+    let group = AzureWorld::group_called("rg-dev");
+    world.azure.put(&group, serde_json::json!({ "location": "eastus" }));
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    let commit = world.repository.push("a group of somebody else is in the way");
+    world.settled("main", &commit).await;
+    let blocked = world.repository.note(&commit);
+    assert!(
+        blocked.contains("beamline/apply: dev: failure: ") && blocked.contains("not carry our mark"),
+        "{blocked}"
+    );
+    world.take_writes();
+    for _ in 0..2 {
+        world.sweep().await;
+        assert_eq!(world.repository.note(&commit), blocked, "nothing is said again");
+        assert!(world.take_writes().is_empty(), "it is only read");
+    }
+    assert!(world.azure.remove(&group));
+    world.sweep().await;
+    let note = world.repository.note(&commit);
+    assert!(note.contains("beamline/apply: dev: success: Applied: 7 created"), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_consent_is_not_planned_by_the_sweep() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
+    world.repository.remove("environments/dev.yaml");
+    let note = world.push("without consent").await;
+    assert!(note.contains("Beamline-Consent: destroy"), "{note}");
+    world.happenings();
+    world.sweep().await;
+    let planned = |one: &Happening| matches!(one, Happening::Planned { .. });
+    assert!(!world.happenings().iter().any(planned));
     world.finish().await;
 }

@@ -194,7 +194,35 @@ pub enum Blocker {
     },
 }
 
+/// What lifts what is in a plan's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// Azure's state alone can, by itself or by somebody's hand; no commit says when.
+    Azure,
+    /// It takes a commit, or a consent.
+    Commit,
+}
+
 impl Blocker {
+    /// What lifts it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::NeedsConsent { .. } | Self::PerhapsDeclared { .. } => Remedy::Commit,
+            Self::NotOurs { .. }
+            | Self::PerhapsRenamed { .. }
+            | Self::Impossible { .. }
+            | Self::ExistingMissing { .. }
+            | Self::GroupNotEmpty { .. }
+            | Self::StillReferenced { .. }
+            | Self::NameStaysTaken { .. }
+            | Self::CannotBeMade { .. }
+            | Self::MovedByHand { .. }
+            | Self::InProgress { .. } => Remedy::Azure,
+        }
+    }
+
     /// The resource that the blocker is about.
     #[must_use]
     pub fn address(&self) -> &Address {

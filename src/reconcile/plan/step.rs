@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::action::{Action, Blocker, CREATION_ONLY, DANGLING, Note, Reason};
+use super::action::{Action, Blocker, CREATION_ONLY, DANGLING, Note, Reason, Remedy};
 use super::consent::ConsentStanding;
 use crate::definitions::InputDigest;
 use crate::resources::id::ResourceId;
@@ -178,6 +178,13 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.blockers.is_empty()
+    }
+
+    /// What lifts all that is in the way; `None` where nothing is.
+    #[must_use]
+    pub fn remedy(&self) -> Option<Remedy> {
+        let remedies = self.blockers.iter().map(Blocker::remedy);
+        remedies.reduce(|all, one| if all == Remedy::Azure { one } else { all })
     }
 
     /// Resources that differ from what is declared and stay so, because Azure does not change it.
