@@ -62,7 +62,10 @@ pub enum GitError {
         remote: String,
     },
     /// Something answers there, but it does not speak Git.
-    #[error("{remote} does not answer as a Git server ({detail}): check that the URL is the clone URL")]
+    #[error(
+        "{remote} does not answer as a Git server ({detail}), as a proxy or a maintenance page does: it is tried \
+             again; if that goes on, check that the URL is the clone URL"
+    )]
     NotGit {
         /// The remote's address as configured, without a password.
         remote: String,
@@ -363,7 +366,6 @@ impl GitError {
             | Self::Authentication { .. }
             | Self::NoPassword { .. }
             | Self::RepositoryNotFound { .. }
-            | Self::NotGit { .. }
             | Self::Moved { .. }
             | Self::Certificate { .. }
             | Self::HostKey { .. }
@@ -374,6 +376,7 @@ impl GitError {
             | Self::Unsupported { .. } => true,
             Self::HostNotFound { .. }
             | Self::Unreachable { .. }
+            | Self::NotGit { .. }
             | Self::Redirected { .. }
             | Self::Broken { .. }
             | Self::TimedOut { .. }

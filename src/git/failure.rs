@@ -21,9 +21,9 @@ pub(super) enum Failure {
         status: u16,
         location: Option<String>,
     },
-    /// An answer of the wrong content type.
+    /// An answer of the wrong content type, or of none.
     NotGit {
-        content_type: String,
+        content_type: Option<String>,
     },
     Wire(WireError),
     /// The SSH client ended before the exchange did.
@@ -94,7 +94,11 @@ pub(super) fn explain(remote: &str, error: &git2::Error, failure: Option<Failure
     match failure {
         Some(Failure::Status { status, location }) => explain_status(remote, status, location.as_deref()),
         Some(Failure::NotGit { content_type }) => {
-            GitError::NotGit { remote, detail: format!("the content type is {content_type:?}") }
+            let detail = match content_type {
+                Some(text) => format!("the content type of its answer is {:?}", printable(&text)),
+                None => "its answer has no content type".to_owned(),
+            };
+            GitError::NotGit { remote, detail }
         }
         Some(Failure::Wire(source)) => explain_wire(remote, source),
         Some(Failure::Ssh { code, stderr }) => explain_ssh(remote, code, &stderr),
@@ -362,6 +366,19 @@ mod tests {
             )
         );
         assert!(!error.is_refusal(), "a proxy's page passes");
+    }
+
+    #[test]
+    fn a_page_in_the_place_of_git_s_answer_is_trouble_and_perhaps_a_wrong_url() {
+        for (content_type, said) in [
+            (Some("text/html"), "(the content type of its answer is \"text/html\")"),
+            (None, "(its answer has no content type)"),
+        ] {
+            let error = explained(Failure::NotGit { content_type: content_type.map(str::to_owned) });
+            assert!(!error.is_refusal(), "a maintenance page passes: {error}");
+            let text = error.to_string();
+            assert!(text.contains(said) && text.contains("it is tried again; if that goes on"), "{text}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
 
 use crate::git::credentials::{self, Credentials};
+use crate::git::error::GitError;
 use crate::git::failure::Failure;
 use crate::wire;
 
@@ -70,7 +71,11 @@ impl Exchange {
         }
         let (head, ()) = request
             .body(())
-            .map_err(|_| Failure::NotGit { content_type: "no valid request URL".to_owned() })?
+            .map_err(|_| {
+                let reason =
+                    "its URL cannot be asked for: check it for blanks and characters that URLs do not have";
+                Failure::Address(GitError::Address { remote: base.to_owned(), reason: reason.to_owned() })
+            })?
             .into_parts();
         Ok(Self { client, limits, expected_type, state: State::Writing { head, body: Vec::new() } })
     }
@@ -86,8 +91,9 @@ impl Exchange {
         if answer.status() != http::StatusCode::OK {
             return Err(Failure::Status { status: answer.status().as_u16(), location: field(LOCATION) });
         }
-        let content_type = field(CONTENT_TYPE).unwrap_or_default();
-        if content_type.split(';').next().map(str::trim) != Some(self.expected_type.as_str()) {
+        let content_type = field(CONTENT_TYPE);
+        let essence = content_type.as_deref().and_then(|text| text.split(';').next());
+        if !essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(&self.expected_type)) {
             return Err(Failure::NotGit { content_type });
         }
         Ok(State::Reading { answer, chunk: Bytes::new() })
