@@ -167,7 +167,10 @@ pub enum GitError {
         reason: String,
     },
     /// Others kept changing a reference while we tried to.
-    #[error("{reference} of {remote} kept changing during {tries} tries: try again later")]
+    #[error(
+        "{reference} of {remote} kept changing, or was locked, during {tries} tries ({said}): it is tried again; a \
+             .lock file that stays there although no Git runs is to be deleted there"
+    )]
     Contended {
         /// The remote's address as configured, without a password.
         remote: String,
@@ -175,6 +178,8 @@ pub enum GitError {
         reference: String,
         /// How often it was tried.
         tries: u32,
+        /// What was said the last time.
+        said: String,
     },
     /// No transport was registered in this process.
     #[error("there is no way to reach {remote}: register_transports was not called in this process")]

@@ -83,7 +83,15 @@ impl Mirror {
         let missing = lost.iter().map(|(tip, _)| tip).chain(late.iter().map(|(tip, _)| tip));
         let missing: Vec<Tip> = missing.cloned().collect();
         let stay = kept(&missing, &names).into_keys().collect();
-        set_references(&repository, &kept(&tips, &names), &stay).map_err(|error| wrap(&self.dir, error))?;
+        let set = || set_references(&repository, &kept(&tips, &names), &stay);
+        let set = match set() {
+            Err(error) if error.code() == git2::ErrorCode::Locked => {
+                self.unlock()?;
+                set()
+            }
+            set => set,
+        };
+        set.map_err(|error| wrap(&self.dir, error))?;
         let mut heads = self.heads()?;
         for ((name, id), error) in lost {
             let found = (CommitId::from_oid(id), error.to_string());

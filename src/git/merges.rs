@@ -17,9 +17,10 @@ use super::error::GitError;
 use super::id::CommitId;
 use super::mirror::Mirror;
 use super::reader::wrap;
+use super::stale::remove_locks;
 
 /// The folder inside the mirror.
-const FOLDER: &str = "merges.git";
+pub(super) const FOLDER: &str = "merges.git";
 
 /// The newest result of each pull request, by number.
 const RESULTS: &str = "refs/merges/";
@@ -50,8 +51,11 @@ impl Mirror {
         self.dir.join(FOLDER)
     }
 
-    /// The repository of the results. It also has everything that the mirror has.
+    /// The repository of the results, without locks that an earlier process left. It also has everything that the
+    /// mirror has. The caller has the turn to merge.
     pub(super) fn merges(&self) -> Result<Repository, GitError> {
+        let dir = self.merges_dir();
+        remove_locks(&dir).map_err(|source| GitError::Create { dir, source })?;
         Repository::open_bare(self.merges_dir()).map_err(|error| wrap(&self.dir, error))
     }
 

@@ -19,6 +19,7 @@ use super::id::BranchName;
 use super::notes::NOTES_REF;
 use super::pulls::PullRefs;
 use super::reader::{Reader, open_at, unopened, wrap};
+use super::stale::remove_locks;
 
 /// The setting by which a mirror of ours is recognised; its value is the layout's version.
 const MARKER: (&str, &str) = ("beamline.mirror", "1");
@@ -136,6 +137,7 @@ impl Mirror {
         if local.get_string(MARKER.0).ok().as_deref() != Some(MARKER.1) {
             return Err(refuse("its configuration does not have beamline.mirror = 1"));
         }
+        self.unlock()?;
         let url = self.address.url();
         if local.get_string("remote.origin.url").ok().as_deref() != Some(&url) {
             local.set_str("remote.origin.url", &url).map_err(failed)?;
@@ -144,6 +146,14 @@ impl Mirror {
             }
         }
         Ok(())
+    }
+}
+
+impl Mirror {
+    /// Removes what a killed process, or one whose disk was full, has left locked. The caller has the exchange, or is
+    /// the only one who has the mirror.
+    pub(super) fn unlock(&self) -> Result<(), GitError> {
+        remove_locks(&self.dir).map_err(|source| GitError::Create { dir: self.dir.clone(), source })
     }
 }
 

@@ -32,6 +32,7 @@ mod password;
 mod pulls;
 mod reader;
 mod snapshot;
+mod stale;
 mod transport;
 mod workdir;
 

@@ -39,7 +39,8 @@ type Updates<'a> = BTreeMap<CommitId, Vec<(&'a str, &'a str)>>;
 /// What became of one try.
 enum Attempt {
     Done,
-    Overtaken,
+    /// Somebody else was faster, or has the reference locked; what was said.
+    Overtaken(String),
 }
 
 impl Mirror {
@@ -57,16 +58,20 @@ impl Mirror {
             return Ok(());
         }
         let _exchange = self.exchange();
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut said) = (FIRST_PAUSE, String::new());
+        self.unlock()?;
         for _ in 0..MAX_TRIES {
             match self.try_append(&updates, now)? {
                 Attempt::Done => return Ok(()),
-                Attempt::Overtaken => std::thread::sleep(pause),
+                Attempt::Overtaken(why) => {
+                    said = why;
+                    std::thread::sleep(pause);
+                }
             }
             pause *= 2;
         }
         let (remote, reference) = (self.address.shown.clone(), NOTES_REF.to_owned());
-        Err(GitError::Contended { remote, reference, tries: MAX_TRIES })
+        Err(GitError::Contended { remote, reference, tries: MAX_TRIES, said })
     }
 
     /// The note of a commit, as of the last [`Mirror::append_notes`] of this mirror.
@@ -148,14 +153,16 @@ impl Mirror {
             options.remote_callbacks(callbacks);
             let mut remote = mirror.remote_anonymous(&self.address.url())?;
             match remote.push(&[format!("{new}:{NOTES_REF}")], Some(&mut options)) {
-                Err(error) if error.code() == ErrorCode::NotFastForward => Ok(Attempt::Overtaken),
+                Err(error) if error.code() == ErrorCode::NotFastForward => {
+                    Ok(Attempt::Overtaken(printable(error.message())))
+                }
                 other => other.map(|()| Attempt::Done),
             }
         })?;
         match refused {
             None => Ok(pushed),
             Some(reason) => match rejection(&reason) {
-                Rejection::Overtaken => Ok(Attempt::Overtaken),
+                Rejection::Overtaken => Ok(Attempt::Overtaken(reason)),
                 Rejection::Forbidden => {
                     let (remote, reference) = (self.address.shown.clone(), NOTES_REF.to_owned());
                     Err(GitError::Rejected { remote, reference, reason })
@@ -234,7 +241,7 @@ fn swap(remote: &Repository, base: Option<Oid>, new: Oid) -> Result<Attempt, git
         Err(error) => {
             let code = error.code();
             let lost = [ErrorCode::Modified, ErrorCode::Exists, ErrorCode::Locked, ErrorCode::NotFound];
-            if lost.contains(&code) { Ok(Attempt::Overtaken) } else { Err(error) }
+            if lost.contains(&code) { Ok(Attempt::Overtaken(printable(error.message()))) } else { Err(error) }
         }
     }
 }
