@@ -254,12 +254,15 @@ async fn record(pass: &Pass<'_>, outcome: Outcome) -> Verdict {
     ended.state = WorkState::Ended { end: outcome.end, summary: outcome.summary.clone() };
     loop {
         match store_end(shared, &ended, &outcome).await {
-            Ok(_) => {
+            Ok(stored_as) => {
                 stored(tell_after(shared, &ended).await);
                 shared.outbox.notify_one();
                 say(shared, &ended).await;
-                log::work_ended(&ended, &shared.clock);
-                shared.tell(Happening::Ended { work: ended });
+                // Nobody waits any more for a plan whose pull request has moved meanwhile.
+                if stored_as.is_some() {
+                    log::work_ended(&ended, &shared.clock);
+                    shared.tell(Happening::Ended { work: ended });
+                }
                 return Verdict::Ended;
             }
             Err(error) if error.is_of_the_disk() => {

@@ -236,23 +236,24 @@ impl Store {
         .await
     }
 
-    /// Whether a last word on a commit was queued or delivered under a context.
+    /// Whether a last word of this kind on a commit was queued or delivered, on the whole or on one environment.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
-    pub async fn has_spoken(&self, commit: &CommitId, context: &Context) -> Result<bool, StoreError> {
-        let (commit, context) = (*commit, context.clone());
+    pub async fn has_spoken(&self, commit: &CommitId, check: Check) -> Result<bool, StoreError> {
+        let commit = commit.to_string();
         self.read(move |db| {
             Box::pin(async move {
-                let row = sqlx::query(
-                    "SELECT 1 FROM outbox WHERE commit_id = $1 AND context = $2 AND state <> $3 LIMIT 1",
-                )
-                .bind(commit.to_string())
-                .bind(context.to_string())
-                .bind(word(State::Pending))
-                .fetch_optional(&mut *db)
-                .await?;
-                Ok(row.is_some())
+                let contexts = "SELECT DISTINCT context FROM outbox WHERE commit_id = $1 AND state <> $2";
+                let rows =
+                    sqlx::query(contexts).bind(commit).bind(word(State::Pending)).fetch_all(db).await?;
+                for row in &rows {
+                    let context: Context = Columns::of("status", row).parsed("context")?;
+                    if context.check() == check {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             })
         })
         .await

@@ -391,7 +391,9 @@ pub(super) async fn put_pull_request(
     .bind(record.refusal.as_deref())
     .execute(&mut *db)
     .await?;
-    sqlx::query("DELETE FROM work WHERE commit_id = $1 AND kind = $2 AND state <> 'running'")
+    // Also what is under way: its plan is of another base, and what comes of it must not stand beside the new ones.
+    // Whoever works on it finds at the end that there is nothing to end.
+    sqlx::query("DELETE FROM work WHERE commit_id = $1 AND kind = $2")
         .bind(record.head.to_string())
         .bind(word(RunKind::Plan))
         .execute(db)

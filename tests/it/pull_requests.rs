@@ -1,6 +1,7 @@
 //! A proposal is planned as what merging it would give, and says so on its commit and in one comment.
 
 use beamline_simulator::forge::{ForgeKind, PullRequest};
+use beamline_simulator::{Fault, FaultEffect};
 
 use crate::support::proposals::{Choices, Proposals};
 use crate::support::small;
@@ -166,6 +167,42 @@ async fn what_was_planned_and_conflicts_since_is_said_to_be_unplanned_everywhere
         assert!(page.contains("max_node_count") && !page.contains("Conflicts"), "{kind:?}: {page}");
         story.finish().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_its_head_no_longer_touches_is_not_counted_although_it_was_under_way() {
+    let files = [(DEV, small(2)), (TEST, small(2).replace("dev", "test"))];
+    let more = files[1].1.replace("max_node_count: 2", "max_node_count: 6");
+    let story = Proposals::running(ForgeKind::GitHub, &[(DEV, &files[0].1), (TEST, &files[1].1)]).await;
+    story.daemon.azure.faults().add(Fault {
+        method: Some("GET".to_owned()),
+        path_contains: "rg-test".to_owned(),
+        times: 1,
+        effect: FaultEffect::Status {
+            code: 429,
+            retry_after_secs: Some(300),
+            error_code: "TooManyRequests".to_owned(),
+            message: "Too many.".to_owned(),
+        },
+    });
+    story.branch("both");
+    story.daemon.repository.write(TEST, &more);
+    let head = story.push("both", DEV, &small(3), "more nodes for both");
+    let what = PullRequest::new("ada", "both", &head.to_string()).changing(&[DEV, TEST]);
+    let number = story.open(what, &head);
+    let own = |name: &str| story.status(&head, &format!("beamline/plan: {name}"));
+    let is_waiting = async || own("test").contains("waits since");
+    story.daemon.until("the plan of test waits", is_waiting).await;
+    story.main();
+    story.daemon.repository.write(TEST, &more);
+    story.commit_to_main("the same for test");
+    let is_gone = async || own("test") == "success: No longer changed";
+    story.daemon.until("test is no longer changed", is_gone).await;
+    story.planned(number, &head).await;
+    assert_eq!(own("test"), "success: No longer changed");
+    assert_eq!(story.status(&head, "beamline/plan"), "success: dev: Would be: 1 to change");
+    assert!(now_said(&story, number).contains("| dev |"), "{}", now_said(&story, number));
+    story.finish().await;
 }
 
 #[tokio::test(start_paused = true)]

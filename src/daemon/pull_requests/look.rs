@@ -9,7 +9,7 @@ use crate::daemon::look::LookError;
 use crate::daemon::nameless::names_of_new;
 use crate::daemon::service::Shared;
 use crate::daemon::wording::{self, Head};
-use crate::forge::{Check, Context, Fate, Origin, PullRequest, PullRequestNumber};
+use crate::forge::{Check, Fate, Origin, PullRequest, PullRequestNumber};
 use crate::git::{CommitId, Heads};
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
@@ -260,7 +260,7 @@ pub(super) async fn accept(
         kind: RunKind::Plan,
         pull_request: Some(pull_request.number),
         ahead: 0,
-        again: shared.store.has_spoken(&pull_request.head, &Context::plan()).await?.then_some(now),
+        again: shared.store.has_spoken(&pull_request.head, Check::Plan).await?.then_some(now),
     };
     let approved = record.and_then(|record| record.approved_head).filter(|approved| *approved == head.commit);
     let approved = match asked {
