@@ -16,6 +16,9 @@ use rustix::fs::Access;
 /// As much as SQLite needs at once: its shared memory is 32 KiB.
 const PROBE_BYTES: usize = 64 * 1024;
 
+/// How the names end of the files that SQLite makes beside its own: the write-ahead log, and what processes share.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
 /// What keeps a file from being written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plight {
@@ -27,6 +30,8 @@ pub enum Plight {
     Forbidden,
     /// What should be a folder is a file, or the other way round.
     WrongKind,
+    /// What stands where SQLite keeps a file beside it is none; the end of that file's name.
+    Beside(&'static str),
     /// The folder is not there.
     Missing,
     /// Something else: the disk fails.
@@ -55,6 +60,11 @@ impl Plight {
 
     /// What is the matter with the file at `path`, which could not be written.
     pub(crate) fn find(path: &Path) -> Self {
+        let is_in_the_way =
+            |end: &&&str| std::fs::metadata(beside(path, end)).is_ok_and(|found| !found.is_file());
+        if let Some(end) = BESIDE.iter().find(is_in_the_way) {
+            return Self::Beside(end);
+        }
         match probe(path) {
             Ok(()) => Self::Broken,
             Err(error) => Self::of(&error),
@@ -86,6 +96,9 @@ impl Plight {
                     "something else stands at {path} or above it: move it away, or choose another state_dir"
                 )
             }
+            Self::Beside(end) => {
+                format!("what stands at {path}{end} is no file, and SQLite needs one there: move it away")
+            }
             Self::Missing => format!("{folder} is not there: mount it or make it"),
             Self::Broken => format!("check the disk with `df -h {folder}` and `dmesg`"),
         }
@@ -97,7 +110,7 @@ fn probe(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
     }
-    for file in ["", "-wal", "-shm"].map(|suffix| beside(path, suffix)) {
+    for file in ["", BESIDE[0], BESIDE[1]].map(|suffix| beside(path, suffix)) {
         match rustix::fs::access(&file, Access::WRITE_OK) {
             Err(error) if error != rustix::io::Errno::NOENT => return Err(error.into()),
             Ok(()) | Err(_) => {}

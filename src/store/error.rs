@@ -94,6 +94,18 @@ pub enum StoreError {
         #[source]
         source: Option<std::io::Error>,
     },
+    /// SQLite keeps the file without a write-ahead log: whoever reads would keep the writer waiting.
+    #[error(
+        "the journal {} has no write-ahead log (SQLite stays at `{mode}`): its file system does not let processes share \
+         memory. Choose a state_dir on a local disk",
+        path.display()
+    )]
+    NoLog {
+        /// The journal's file.
+        path: PathBuf,
+        /// What SQLite does instead, in its words.
+        mode: String,
+    },
     /// The folder's lock was removed, and another process has taken it.
     #[error(
         "the journal {} is not written to: the lock of its folder was removed, and {lock}. Stop one of the two",
@@ -168,6 +180,7 @@ impl StoreError {
             | Self::Damaged { .. }
             | Self::Busy { .. }
             | Self::Gone { .. }
+            | Self::NoLog { .. }
             | Self::Occupied { .. }
             | Self::Database(_) => true,
             Self::Path { .. }

@@ -13,16 +13,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use sqlx::any::AnyConnectOptions;
-use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions as _, Connection as _};
+use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
 use super::StoreError;
 use super::lock::Guard;
 use crate::clock::Clock;
 
 /// Of every connection. The lock is waited for this long; what is deleted (poll URLs) is overwritten.
-const SETTINGS: &str = "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-    PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216;
-    PRAGMA cache_size = -1024;";
+const SETTINGS: &str = "PRAGMA busy_timeout = 30000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+    PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -1024;";
+
+/// Of the connection that writes: with a write-ahead log no reader keeps it waiting. The file remembers it; whoever only
+/// reads takes the file as it is, which a copy that was put back may have without one.
+const WRITER_SETTINGS: &str = "PRAGMA journal_mode = WAL;";
 
 /// Of connections that only read.
 const READER_SETTINGS: &str = "PRAGMA query_only = ON;";
@@ -175,8 +178,11 @@ impl JournalFile {
         let file = identity_of(&self.path).ok().flatten().ok_or_else(missing)?;
         let mut db = AnyConnection::connect_with(&self.options).await?;
         sqlx::raw_sql(SETTINGS).execute(&mut db).await?;
-        if role == Role::Reader {
-            sqlx::raw_sql(READER_SETTINGS).execute(&mut db).await?;
+        match role {
+            Role::Writer => write_ahead(&mut db, &self.path).await?,
+            Role::Reader => {
+                sqlx::raw_sql(READER_SETTINGS).execute(&mut db).await?;
+            }
         }
         let connection = Connection { db, file, log: None, room: 0 };
         if self.holds(&connection) { Ok(connection) } else { Err(missing()) }
@@ -242,6 +248,12 @@ impl Connection {
     }
 }
 
+/// Switches the write-ahead log on. Where SQLite cannot, it says no word and goes on as before.
+async fn write_ahead(db: &mut AnyConnection, path: &Path) -> Result<(), StoreError> {
+    let mode: String = sqlx::query(WRITER_SETTINGS).fetch_one(&mut *db).await?.try_get(0)?;
+    if mode == "wal" { Ok(()) } else { Err(StoreError::NoLog { path: path.to_owned(), mode }) }
+}
+
 fn folder_of(path: &Path) -> Option<&Path> {
     path.parent().filter(|folder| !folder.as_os_str().is_empty())
 }
@@ -285,4 +297,80 @@ fn url_of(path: &Path) -> Result<String, StoreError> {
         }
     }
     Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::super::fixture::{environment_record, folder};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_journal_that_cannot_have_a_write_ahead_log_says_so() {
+        let mut db = connect_options("sqlite::memory:").unwrap().connect().await.unwrap();
+        let error = write_ahead(&mut db, Path::new("/state/journal.sqlite")).await.unwrap_err().to_string();
+        assert!(error.contains("has no write-ahead log") && error.contains("`memory`"), "{error}");
+    }
+
+    async fn mode_of(path: &Path) -> String {
+        let options = connect_options(&format!("sqlite://{}?mode=ro", path.display())).unwrap();
+        let mut db = options.connect().await.unwrap();
+        let mode = sqlx::query("PRAGMA journal_mode").fetch_one(&mut db).await.unwrap().try_get(0).unwrap();
+        db.close().await.unwrap();
+        mode
+    }
+
+    #[tokio::test]
+    async fn a_look_that_lasts_does_not_keep_the_writer_waiting() {
+        let folder = folder();
+        let path = folder.path().join("journal.db");
+        let store = Store::open(&path).await.unwrap();
+        assert_eq!(mode_of(&path).await, "wal");
+        let options = connect_options(&format!("sqlite://{}?mode=ro", path.display())).unwrap();
+        let mut other = options.connect().await.unwrap();
+        let mut looking = other.begin().await.unwrap();
+        sqlx::query("SELECT * FROM environments").fetch_all(&mut *looking).await.unwrap();
+        store.save_environment(&environment_record("production")).await.unwrap();
+        assert!(path.with_file_name("journal.db-wal").exists());
+        drop(looking);
+        other.close().await.unwrap();
+        store.close().await;
+        assert_eq!(mode_of(&path).await, "wal", "the file remembers it");
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_was_put_back_is_read_as_it_is_and_written_ahead_again() {
+        let folder = folder();
+        let (path, copy) = (folder.path().join("journal.db"), folder.path().join("copy.db"));
+        let store = Store::open(&path).await.unwrap();
+        store.save_environment(&environment_record("production")).await.unwrap();
+        store.close().await;
+        let mut db =
+            connect_options(&format!("sqlite://{}", path.display())).unwrap().connect().await.unwrap();
+        let copied = sqlx::query("VACUUM INTO $1").bind(copy.display().to_string()).execute(&mut db).await;
+        copied.unwrap();
+        db.close().await.unwrap();
+        assert_eq!(mode_of(&copy).await, "delete");
+        let seen = Store::open_for_reading(&copy).await.unwrap().unwrap();
+        assert_eq!(seen.environments().await.unwrap().len(), 1);
+        seen.close().await;
+        Store::open(&copy).await.unwrap().close().await;
+        assert_eq!(mode_of(&copy).await, "wal");
+    }
+
+    #[tokio::test]
+    async fn a_journal_whose_log_cannot_be_made_names_what_is_in_the_way() {
+        for end in ["-wal", "-shm"] {
+            let folder = folder();
+            let path = folder.path().join("journal.db");
+            Store::open(&path).await.unwrap().close().await;
+            let in_the_way = folder.path().join(format!("journal.db{end}"));
+            std::fs::create_dir(&in_the_way).unwrap();
+            let error = Store::open(&path).await.unwrap_err().to_string();
+            let said = format!("what stands at {} is no file", in_the_way.display());
+            assert!(error.contains(&said) && error.contains("move it away"), "{error}");
+            std::fs::remove_dir(&in_the_way).unwrap();
+            Store::open(&path).await.unwrap().close().await;
+        }
+    }
 }
