@@ -93,6 +93,25 @@ async fn what_another_environment_has_marked_is_refused_even_if_adoption_is_aske
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_another_owner_has_is_told_by_that_owner_whatever_its_environment_is_called() {
+    let world = AzureWorld::new();
+    world.apply(&Definition::small().text()).await;
+    let vault = id("Microsoft.KeyVault/vaults/kv-ml-production");
+    for (mark, owner) in [
+        ("other/team/production", Some("other/team")),
+        ("other/team/staging", Some("other/team")),
+        ("ops/staging", None),
+    ] {
+        world.azure.edit(&vault, |body| body["tags"]["beamline"] = json!(mark));
+        let said = world.blockers(&Definition::small().text()).await.join("\n");
+        assert!(said.contains(&format!("belongs to {mark}")) || owner.is_none(), "{said}");
+        let is_told = said.contains("which is not the `owner` of these settings");
+        assert_eq!(is_told, owner.is_some(), "{said}");
+        assert!(owner.is_none_or(|owner| said.contains(&format!("names the owner `{owner}`"))), "{said}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_renamed_environment_takes_its_resources_over() {
     let mut world = AzureWorld::new();
     world.apply(&Definition::production().text()).await;

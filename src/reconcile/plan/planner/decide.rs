@@ -198,10 +198,12 @@ impl Planner<'_> {
     /// line in the file settles all of it.
     fn refuse_foreign(&mut self, resource: &Resource, found: &Found) {
         let (address, id) = (resource.address.clone(), found.id.clone());
-        let unknown = found.mark.as_ref().map(|mark| &mark.environment);
+        let is_of_another_owner = |owner: &&String| **owner != self.input.site.mark.owner;
+        let owner = found.mark.as_ref().map(|mark| &mark.owner).filter(is_of_another_owner);
+        let unknown = found.mark.as_ref().map(|mark| &mark.environment).filter(|_| owner.is_none());
         let Some(from) = unknown.filter(|from| self.input.observed.unknown.contains(from)) else {
             let marked = found.mark.as_ref().map(ToString::to_string);
-            self.blockers.push(Blocker::NotOurs { address, id, marked });
+            self.blockers.push(Blocker::NotOurs { address, id, marked, owner: owner.cloned() });
             return;
         };
         for blocker in &mut self.blockers {
