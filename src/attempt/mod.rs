@@ -14,6 +14,7 @@
 //!
 //! Who asks decides when, what is told to whom, and whether a plan is carried out at all.
 
+mod ahead;
 mod estate;
 mod lease;
 mod memory;
@@ -23,6 +24,7 @@ mod run;
 pub mod source;
 mod subject;
 
+pub use ahead::ahead_of;
 pub use estate::{Account, Estate, EstateError};
 pub use lease::{Lease, Taken};
 pub use memory::{Memory, removed_environment};

@@ -1,5 +1,6 @@
 //! An environment with everything that a plan of it needs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Account, Estate, EstateError, Memory};
@@ -74,6 +75,12 @@ impl Subject {
     #[must_use]
     pub fn is_removed(&self) -> bool {
         self.removed
+    }
+
+    /// The ids of what it declares.
+    #[must_use]
+    pub fn declared(&self) -> BTreeSet<ResourceId> {
+        self.environment.ids(&self.site).into_iter().collect()
     }
 
     /// What is to be reconciled.

@@ -1,6 +1,6 @@
 //! One environment's apply by hand: an `attempt`, with what a person sees of it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +10,8 @@ use super::live::Live;
 use super::sources::{Place, Sources};
 use super::subject::{Journal, Knowledge, plan_of};
 use crate::attempt::{
-    About, Attempt, AttemptError, Estate, Subject, Tried, forget_givers, kept_while_given, remembered,
+    About, Attempt, AttemptError, Estate, Subject, Tried, ahead_of, forget_givers, kept_while_given,
+    remembered,
 };
 use crate::clock::Clock;
 use crate::definitions::Environment;
@@ -39,8 +40,8 @@ pub(super) struct Turn {
     subject: Subject,
     planned: Planned,
     fence: Fence,
-    /// What came of the run that was interrupted before, where there was one.
-    resumed: Option<Report>,
+    /// What came of the runs that were interrupted before.
+    resumed: Vec<Report>,
 }
 
 impl Turn {
@@ -49,9 +50,9 @@ impl Turn {
         &self.planned.plan
     }
 
-    /// What came of the run that was interrupted before, where there was one.
-    pub(super) fn resumed(&self) -> Option<&Report> {
-        self.resumed.as_ref()
+    /// What came of the runs that were interrupted before: of its own, and of those that come before it.
+    pub(super) fn resumed(&self) -> &[Report] {
+        &self.resumed
     }
 
     /// Whether there is anything to do.
@@ -61,17 +62,24 @@ impl Turn {
 }
 
 impl Runner {
-    /// Takes the lease, finishes an interrupted run, and plans.
+    /// Takes the lease, finishes an interrupted run, its own and that of whoever may still write to what the definition
+    /// declares, and plans.
     pub(super) async fn prepare(&self, environment: Environment) -> Result<Turn, CliError> {
         let name = environment.name.clone();
-        let held = Held::take(&self.store, &self.clock, &name, &self.stop).await?;
-        let fence = held.fence();
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner).push(held);
-        let resumed = match self.store.unfinished_run_of(&name).await? {
-            Some(open) => self.finish(&open, fence).await?,
-            None => None,
-        };
-        let subject = self.knowledge().subject(environment, &self.sources).await?;
+        let fence = self.hold(&name).await?;
+        let mut resumed = Vec::new();
+        if let Some(open) = self.store.unfinished_run_of(&name).await? {
+            resumed.extend(self.finish(&open, fence).await?);
+        }
+        let mut subject = self.knowledge().subject(environment.clone(), &self.sources).await?;
+        for other in ahead_of(&self.store, &subject).await? {
+            let fence = self.hold(&other).await?;
+            if let Some(open) = self.store.unfinished_run_of(&other).await? {
+                resumed.extend(self.finish(&open, fence).await?);
+                // What was remembered under the other name is newer now.
+                subject = self.knowledge().subject(environment.clone(), &self.sources).await?;
+            }
+        }
         let planned = plan_of(&subject).await?;
         let turn = Turn { subject, planned, fence, resumed };
         if !turn.plan().blockers.is_empty() {
@@ -101,19 +109,30 @@ impl Runner {
     /// Takes the leases of those that hand something over, so that they do not change it meanwhile.
     async fn hold_givers(&self, turn: &Turn) -> Result<(), CliError> {
         for taken in turn.planned.observed.taken.values() {
-            let is_held = |held: &Held| *held.environment() == taken.from;
-            if self.leases.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_held) {
-                continue;
-            }
-            let held = Held::take(&self.store, &self.clock, &taken.from, &self.stop).await?;
-            self.leases.lock().unwrap_or_else(PoisonError::into_inner).push(held);
+            self.hold(&taken.from).await?;
         }
         Ok(())
     }
 
+    /// Takes a lease, unless this command has it.
+    async fn hold(&self, environment: &EnvironmentName) -> Result<Fence, CliError> {
+        let of_this = |held: &&Held| held.environment() == environment;
+        if let Some(held) = self.held().iter().find(of_this) {
+            return Ok(held.fence());
+        }
+        let held = Held::take(&self.store, &self.clock, environment, &self.stop).await?;
+        let fence = held.fence();
+        self.held().push(held);
+        Ok(fence)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Held>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives everything back that others may wait for.
     pub(super) async fn close(&self) {
-        let leases = std::mem::take(&mut *self.leases.lock().unwrap_or_else(PoisonError::into_inner));
+        let leases = std::mem::take(&mut *self.held());
         for held in leases {
             held.release().await;
         }

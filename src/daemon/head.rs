@@ -166,7 +166,10 @@ async fn new_work(
     // Before the records are read: what ends meanwhile has then left its record.
     let open = open_environments(shared).await?;
     let mut known: BTreeSet<EnvironmentName> = candidates.iter().map(|one| one.name.clone()).collect();
-    known.extend(former_names.iter().cloned());
+    known.extend(former_names.keys().cloned());
+    let open_before: Vec<(&EnvironmentName, &String)> =
+        former_names.iter().filter(|(name, _)| open.contains(*name)).collect();
+    let is_undone = |path: &String| open_before.iter().any(|(_, of)| *of == path);
     let mut work: BTreeMap<EnvironmentName, NewWork> = BTreeMap::new();
     for candidate in candidates {
         if let Some(first) = work.get(&candidate.name) {
@@ -176,14 +179,20 @@ async fn new_work(
         let record = shared.store.environment(&candidate.name).await?;
         let applied = record.as_ref().is_some_and(|record| is_applied(record, &candidate));
         // What is applied now is undone by what is still to be applied, unless it is looked at again.
-        if !applied || open.contains(&candidate.name) {
+        if !applied || open.contains(&candidate.name) || is_undone(&candidate.path) {
             work.insert(candidate.name.clone(), work_for(kind, candidate));
         }
     }
     for record in shared.store.touched_environments().await? {
-        if !former_names.contains(&record.environment) {
+        if !former_names.contains_key(&record.environment) {
             work.entry(record.environment.clone()).or_insert_with(|| again(&record));
         }
+    }
+    // What is still to be applied under a former name would undo what the new one does.
+    for (name, path) in open_before {
+        let (environment, path) = (name.clone(), path.clone());
+        let renamed = NewWork { kind, environment, path, removed: false, input_digest: None, remark: None };
+        work.entry(name.clone()).or_insert(renamed);
     }
     let mut work: Vec<NewWork> = work.into_values().collect();
     if extent == Extent::Everything {

@@ -56,6 +56,7 @@ mod telling;
 mod touched;
 mod triggers;
 mod trouble;
+mod turn;
 pub mod unheeded;
 mod watched;
 mod weather;

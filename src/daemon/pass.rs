@@ -20,9 +20,7 @@ use super::sentences;
 use super::service::Shared;
 use super::subject::{Reading, read};
 use super::worker::WorkError;
-use crate::attempt::{
-    About, Attempt, Lease, Subject, Taken, Tried, forget_givers, kept_while_given, remembered,
-};
+use crate::attempt::{About, Attempt, Lease, Subject, Tried, forget_givers, kept_while_given, remembered};
 use crate::azure::Waits;
 use crate::definitions::Diagnostic;
 use crate::git::CommitId;
@@ -32,7 +30,7 @@ use crate::reconcile::report::{Progress, StepEnd};
 use crate::reconcile::review::Section;
 use crate::reconcile::{Planned, ReconcileError};
 use crate::resources::EnvironmentName;
-use crate::store::{Claim, EnvironmentChange, StoreError, Work, this_process};
+use crate::store::{Claim, EnvironmentChange, StoreError, Work};
 
 /// A commit that is about more environments than this plans those that were never applied at a walking
 /// pace: with an empty journal that is every environment there is.
@@ -44,6 +42,8 @@ pub(super) enum Passed {
     Ended(Outcome),
     /// Azure is not ready for it; why, as a clause.
     Waiting(String),
+    /// Another environment that is being worked on comes first.
+    Behind(EnvironmentName),
     /// The service stops; the next start goes on.
     Stopped,
 }
@@ -70,6 +70,8 @@ pub(super) struct Pass<'a> {
     pub(super) done: AtomicUsize,
     /// What is being carried out, once it is.
     pub(super) plan: OnceLock<Plan>,
+    /// The leases of those that come before it, once it has them.
+    pub(super) ahead: OnceLock<Vec<Lease>>,
     /// What its requests and steps wait for.
     pub(super) waits: Waits,
 }
@@ -82,7 +84,8 @@ impl<'a> Pass<'a> {
         stop: CancellationToken,
     ) -> Self {
         let (done, plan, waits) = (AtomicUsize::new(0), OnceLock::new(), Waits::default());
-        Self { shared, work, beating: None, fence, stop, done, plan, waits }
+        let (beating, ahead) = (None, OnceLock::new());
+        Self { shared, work, beating, fence, stop, done, plan, ahead, waits }
     }
 }
 
@@ -91,7 +94,7 @@ impl Pass<'_> {
         // Writes belong to applies: a plan that finds an interrupted run leaves it to them.
         if self.work.kind == RunKind::Apply
             && let Some(open) = self.shared.store.unfinished_run_of(&self.work.environment).await?
-            && let Some(not_yet) = self.finish(&open).await?
+            && let Some(not_yet) = self.finish(&open, self.fence).await?
         {
             return Ok(not_yet);
         }
@@ -99,7 +102,7 @@ impl Pass<'_> {
             correct_superseded(self.shared, self.work).await?;
         }
         let outcome = match read(self.shared, self.work, &self.work.reads).await? {
-            Reading::Subject { subject, neighbours } => return self.reconcile(*subject, neighbours).await,
+            Reading::Subject { subject, neighbours } => return self.in_turn(*subject, neighbours).await,
             Reading::Invalid { diagnostics, claims } => self.invalid(&diagnostics, &claims).await?,
             Reading::Nothing => {
                 let change = EnvironmentChange::Remove(self.work.environment.clone());
@@ -119,12 +122,16 @@ impl Pass<'_> {
         }
     }
 
-    /// Finishes a run that was interrupted. Its definition is read from its own commit, because the
-    /// plan was made from that one. `None` when it is out of the way.
-    async fn finish(&self, run: &RunRecord) -> Result<Option<Passed>, WorkError> {
+    /// Finishes a run that was interrupted, of this environment or of one that comes before it, under the `fence` of
+    /// that one's lease. Its definition is read from its own commit, because the plan was made from that one. `None`
+    /// when it is out of the way.
+    pub(super) async fn finish(&self, run: &RunRecord, fence: Fence) -> Result<Option<Passed>, WorkError> {
+        let environment = &run.environment;
+        let path = if *environment == self.work.environment { &self.work.path } else { &run.path };
+        let work = &Work { environment: environment.clone(), path: path.clone(), ..self.work.clone() };
         let commit = run.commit.as_ref().and_then(|commit| commit.0.parse::<CommitId>().ok());
         let subject = match commit {
-            Some(commit) => match read(self.shared, self.work, &commit).await {
+            Some(commit) => match read(self.shared, work, &commit).await {
                 Ok(Reading::Subject { subject, .. }) => Some(subject),
                 Ok(Reading::Invalid { .. } | Reading::Nothing | Reading::Renamed(_)) => None,
                 Err(WorkError::Git(error)) => {
@@ -135,8 +142,8 @@ impl Pass<'_> {
             },
             None => None,
         };
-        let observer = |progress: &Progress| self.observe(progress);
-        let attempt = self.attempt(&observer);
+        let observer = |progress: &Progress| self.observe(environment, progress);
+        let attempt = self.attempt(fence, &observer);
         let Some(subject) = subject else {
             attempt.finish(run, None).await?;
             return Ok(None);
@@ -157,7 +164,11 @@ impl Pass<'_> {
         Ok(is_open.then(|| Passed::Waiting("an interrupted run is still under way".to_owned())))
     }
 
-    async fn reconcile(&self, mut subject: Subject, neighbours: usize) -> Result<Passed, WorkError> {
+    pub(super) async fn reconcile(
+        &self,
+        mut subject: Subject,
+        neighbours: usize,
+    ) -> Result<Passed, WorkError> {
         let Some(mut planned) = self.plan(&subject, neighbours).await? else { return Ok(Passed::Stopped) };
         if self.work.kind == RunKind::Apply {
             match self.watched(Box::pin(spoken(self.shared, self.work, &planned.plan, subject.since))).await?
@@ -254,27 +265,12 @@ impl Pass<'_> {
         self.work.kind == RunKind::Plan
     }
 
-    /// An environment that hands something over, and that somebody works on: a run of an older commit may still change
-    /// it. A newer one leaves it alone. Nobody who has died holds anybody up for longer than a lease lasts.
-    async fn busy_giver(&self, planned: &Planned) -> Result<Option<EnvironmentName>, StoreError> {
-        let Shared { store, clock, .. } = self.shared.as_ref();
-        let givers: BTreeSet<&EnvironmentName> =
-            planned.observed.taken.values().map(|taken| &taken.from).collect();
-        for giver in givers {
-            match Lease::take(store, clock, giver, &this_process(clock.uuid())).await? {
-                Taken::Ours(lease) => lease.release().await,
-                Taken::Theirs(_) => return Ok(Some(giver.clone())),
-            }
-        }
-        Ok(None)
-    }
-
     async fn apply(&self, subject: &Subject, planned: &Planned) -> Result<Passed, WorkError> {
-        if let Some(giver) = self.busy_giver(planned).await? {
-            return Ok(Passed::Waiting(format!("{giver} hands over to it, and is being worked on")));
+        if let Some(giver) = self.busy_giver(subject, planned).await? {
+            return Ok(Passed::Behind(giver));
         }
-        let observer = |progress: &Progress| self.observe(progress);
-        let attempt = self.attempt(&observer);
+        let observer = |progress: &Progress| self.observe(&self.work.environment, progress);
+        let attempt = self.attempt(self.fence, &observer);
         let run = &attempt.run(subject, planned, Some(self.work.id.0));
         let arm = subject.account.arm.with_waits(self.waits.clone());
         let _ = self.plan.set(planned.plan.clone());
@@ -295,9 +291,9 @@ impl Pass<'_> {
         Ok(Passed::Ended(self.outcome((subject, planned), report.end, summary).await?))
     }
 
-    fn attempt<'b>(&'b self, observer: &'b (dyn Fn(&Progress) + Send + Sync)) -> Attempt<'b> {
+    fn attempt<'b>(&'b self, fence: Fence, observer: &'b (dyn Fn(&Progress) + Send + Sync)) -> Attempt<'b> {
         let Shared { store, clock, .. } = self.shared.as_ref();
-        Attempt { store, clock, fence: self.fence, stop: &self.stop, observer }
+        Attempt { store, clock, fence, stop: &self.stop, observer }
     }
 
     /// How many steps of an interrupted run are done.
@@ -306,14 +302,12 @@ impl Pass<'_> {
         Ok(history.iter().filter(|(_, event)| matches!(event, Event::Done { .. })).count())
     }
 
-    fn observe(&self, progress: &Progress) {
+    fn observe(&self, environment: &EnvironmentName, progress: &Progress) {
         if let Progress::Ended { end: StepEnd::Done, .. } = progress {
             self.done.fetch_add(1, Ordering::Relaxed);
         }
-        self.shared.tell(Happening::Progress {
-            environment: self.work.environment.clone(),
-            progress: progress.clone(),
-        });
+        self.shared
+            .tell(Happening::Progress { environment: environment.clone(), progress: progress.clone() });
     }
 
     async fn invalid(&self, diagnostics: &[Diagnostic], claims: &[Claim]) -> Result<Outcome, StoreError> {

@@ -157,6 +157,11 @@ pub(super) fn held(holding: Option<&Holding>) -> String {
     }
 }
 
+/// Work on what another environment had, or has, that is being worked on.
+pub(super) fn behind(other: &EnvironmentName) -> String {
+    format!("Waits for {other}, which works on what is declared here now")
+}
+
 /// Work that rests until `again`, because nothing could be done about it now.
 pub(super) fn resting(why: &str, again: Timestamp) -> String {
     format!("Waits, tried again at {}: {why}", again.strftime("%H:%M:%S UTC"))

@@ -4,7 +4,7 @@
 //! touches its environment, a changed `defaults` file those below it. Only touched definitions are
 //! read, one at a time: of each only its name and its digest are kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::nameless::hidden_name;
 use crate::attempt::source::{environment_files, is_environment, load_at};
@@ -17,8 +17,9 @@ use crate::resources::EnvironmentName;
 pub(super) struct Found {
     /// The environments.
     pub(super) candidates: Vec<Candidate>,
-    /// Names that were given up with `renamed_from`: whoever had them is not gone.
-    pub(super) former_names: BTreeSet<EnvironmentName>,
+    /// Names that were given up with `renamed_from`, and the files of those that have others now: whoever had them
+    /// is not gone.
+    pub(super) former_names: BTreeMap<EnvironmentName, String>,
     /// What was looked through.
     pub(super) extent: Extent,
     /// New or changed files that are ignored, although they could have been meant as definitions.
@@ -76,7 +77,7 @@ pub(super) fn touched(
     check_number(&files)?;
     let extent = if ends.from.is_some() { Extent::Change } else { Extent::Everything };
     let Files { present, before, overlooked } = files;
-    let mut found = Found { candidates: Vec::new(), former_names: BTreeSet::new(), extent, overlooked };
+    let mut found = Found { candidates: Vec::new(), former_names: BTreeMap::new(), extent, overlooked };
     for path in present {
         let Some(definition) = load_at(&ends.to.1, root, &path)? else { continue };
         let name = match (definition.loaded.name, &ends.from) {
@@ -88,7 +89,7 @@ pub(super) fn touched(
             None => name_of_file(&ends.to.1, root, &path)?,
         };
         let renamed_from = definition.loaded.environment.and_then(|environment| environment.renamed_from);
-        found.former_names.extend(renamed_from);
+        found.former_names.extend(renamed_from.map(|former| (former, path.clone())));
         found.candidates.push(Candidate { name, path, digest: Some(definition.digest) });
     }
     if let Some(from) = &ends.from {
@@ -135,7 +136,7 @@ impl Found {
                 Some(name) => name,
                 None => name_of_file(from, root, &path)?,
             };
-            if !present.contains(&name) && !self.former_names.contains(&name) {
+            if !present.contains(&name) && !self.former_names.contains_key(&name) {
                 self.candidates.push(Candidate { name, path, digest: None });
             }
         }

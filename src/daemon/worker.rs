@@ -192,6 +192,12 @@ async fn with_lease(
     let verdict = match passed {
         Ok(Passed::Ended(outcome)) => record(&pass, outcome).await,
         Ok(Passed::Stopped) => Verdict::Stopped,
+        Ok(Passed::Behind(other)) => {
+            let text = sentences::behind(&other);
+            log::waiting_to_begin(work, &text, &shared.clock);
+            pass.tell_held(&text).await;
+            Verdict::Busy(FIRST_WAIT)
+        }
         Ok(Passed::Waiting(why)) if tries >= MAX_TRIES => fail(&pass, not_finished(work.kind, &why)).await,
         Ok(Passed::Waiting(why)) => Verdict::Again(rest(&pass, tries, &why).await),
         Err(_) if stop.is_cancelled() => Verdict::Stopped,

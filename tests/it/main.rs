@@ -62,6 +62,7 @@ mod real_clients;
 mod refused_heads;
 mod remedies;
 mod removal;
+mod renamed_under_way;
 mod renames;
 mod replacements;
 mod resumed_by_hand;

@@ -124,3 +124,20 @@ fn a_consent_is_spent_by_the_apply_that_was_resumed() {
         assert!(!text.contains("consent line") && !text.contains("consent: "), "{text}");
     }
 }
+
+#[test]
+fn an_apply_that_was_killed_is_finished_before_that_of_another_name() {
+    let machine = machine();
+    killed(&machine);
+    std::fs::remove_file(machine.path().join("clone/environments/dev.toml")).unwrap();
+    let renamed =
+        DEFINITION.replace("${environment}", "dev").replace("max_node_count = 1", "max_node_count = 2");
+    machine.push_to("environments/development.toml", &format!("renamed_from = \"dev\"\n{renamed}"));
+    let said = apply(&machine);
+    assert!(said.is_success(), "{}", said.text);
+    assert!(said.text.contains("dev: going on with a run that was interrupted"), "{}", said.text);
+    let said = machine.beamline("beamline.toml", &["apply", "--yes"]).wait(PATIENCE);
+    assert!(said.is_success() && !said.text.contains("going on with"), "{}", said.text);
+    let said = machine.beamline("witness.toml", &["plan", "--detailed-exitcode"]).wait(PATIENCE);
+    assert!(said.is_success() && said.text.contains("no changes"), "{}", said.text);
+}

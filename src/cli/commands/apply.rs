@@ -197,7 +197,7 @@ async fn plan_and_apply(
     if let Some(remark) = unknown_comments(config, outcome.plans.iter()) {
         output::remark(remark);
     }
-    let resumed: Vec<Report> = turns.iter().filter_map(|turn| turn.resumed().cloned()).collect();
+    let resumed: Vec<Report> = turns.iter().flat_map(Turn::resumed).cloned().collect();
     let to_do: Vec<Turn> =
         turns.into_iter().filter(|turn| turn.plan().blockers.is_empty() && turn.has_steps()).collect();
     if !to_do.is_empty() && !agreed_before && !agreed(runner).await? {
