@@ -1,13 +1,14 @@
 //! Whether what a plan makes can be made at all, asked before anything is taken down: regions that exist, sizes that
-//! Azure offers in them, the cores that are left of their families, and names that are free.
+//! Azure offers in them, the cores that are left of their families, names that are free, and our own permissions.
 //!
 //! Only plans that make something ask for the regions, with one read; only those that make machines ask what a region
 //! offers, with two reads for each; only those that take something down for what they make ask for names, with one
-//! read for each name that all of Azure has once. What cannot be read is said in a note;
+//! read for each name that all of Azure has once, and for permissions, with one for each group. What cannot be read is said in a note;
 //! it refuses nothing. Sources: facts.md 17, facts-data.md (VM sizes).
 
 mod at_stake;
 mod names;
+mod permissions;
 mod regions;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +69,9 @@ pub(super) async fn preflight(
     let judged = judge(&plan, observed, &offers);
     found.blockers.extend(judged.blockers);
     found.notes.extend(judged.notes);
-    names::taken(&plan, &at_stake::at_stake(&plan), arm, &mut found).await;
+    let at_stake = at_stake::at_stake(&plan);
+    Box::pin(names::taken(&plan, &at_stake, arm, &mut found)).await;
+    Box::pin(permissions::denied(&at_stake, arm, &mut found)).await;
     plan.blockers.extend(found.blockers);
     plan.notes.extend(found.notes);
     plan

@@ -71,6 +71,18 @@ impl Spec {
         matches!(self.behaviour.identity, Identity::Content { .. })
     }
 
+    /// The action that a role must allow for `verb`, `write` or `delete`, of one of these.
+    #[must_use]
+    pub fn action(&self, verb: &str) -> String {
+        match self.listing {
+            // Groups are what subscriptions consist of; their type leaves that out.
+            Listing::Group => format!("Microsoft.Resources/subscriptions/resourceGroups/{verb}"),
+            Listing::InGroup | Listing::InParent | Listing::AtScope | Listing::InParentBody(_) => {
+                format!("{}/{verb}", self.arm_type)
+            }
+        }
+    }
+
     /// Whether it is an element of the body of the resource that it is written inside of.
     #[must_use]
     pub fn is_inner(&self) -> bool {

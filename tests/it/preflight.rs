@@ -3,7 +3,7 @@
 use beamline_simulator::{Fault, FaultEffect};
 use serde_json::json;
 
-use crate::support::{AzureWorld, Definition, id};
+use crate::support::{AzureWorld, Definition, group, id};
 
 const CLUSTER: &str = "Microsoft.MachineLearningServices/workspaces/mlw-production/computes/cpu-cluster";
 const FAMILY: &str = "standardDSv3Family";
@@ -217,6 +217,68 @@ async fn a_name_that_may_not_be_asked_for_is_said_and_refuses_nothing() {
     assert_eq!(plan.blockers, []);
     let notes: Vec<&str> = plan.notes.iter().map(|note| note.message.as_str()).collect();
     let told = "production/storage_accounts/spare: whether the name stmlother001 is free was not found out: ";
+    assert!(
+        notes.iter().any(|note| note.starts_with(told) && note.contains("no right to ask")),
+        "{notes:#?}"
+    );
+}
+
+fn with_cluster_role() -> Definition {
+    Definition::production().with(
+        "role_assignments/cluster",
+        json!({ "principal": "compute_clusters/cpu-cluster", "role": "Storage Blob Data Reader", "scope": "storage_accounts/default" }),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_taken_down_that_we_may_not_make_again() {
+    let (world, owner, us) = AzureWorld::with_roles();
+    world.apply(&with_cluster_role().text()).await;
+    let larger = with_cluster_role().with("compute_clusters/cpu-cluster/vm_size", "Standard_D8s_v3").text();
+    assert_eq!(world.blockers(&larger).await, [""; 0]);
+    // A contributor may make the cluster, and not the role of its new identity.
+    let contributor = world.azure.grant(us, "Contributor", &group()).unwrap();
+    assert!(world.azure.remove(&owner));
+    let blockers = world.blockers(&larger).await;
+    let roles = "no role of ours in rg-ml-production allows Microsoft.Authorization/roleAssignments/delete, \
+                 Microsoft.Authorization/roleAssignments/write.";
+    let [only] = blockers.as_slice() else { panic!("{blockers:#?}") };
+    assert!(only.starts_with("production/role_assignments/cluster cannot be made: "), "{only}");
+    assert!(only.contains(roles), "{only}");
+    // Plans that take nothing down do not ask.
+    world.azure.take_requests();
+    let plan = world.plan(&with_cluster_role().with("tags/floor", "3").text()).await;
+    assert!(plan.blockers.is_empty() && !plan.steps.is_empty());
+    let asked = |world: &AzureWorld| {
+        let requests = world.azure.take_requests().into_iter();
+        requests.filter(|one| one.path.ends_with("/permissions")).count()
+    };
+    assert_eq!(asked(&world), 0);
+    // A role that was given where it is needed, and nowhere above, is one.
+    world.azure.grant(us, "Reader", &group()).unwrap();
+    let at = |below: &str, role: &str| world.azure.grant(us, role, &id(below)).unwrap();
+    at("Microsoft.Storage/storageAccounts/stmlproduction001", "User Access Administrator");
+    at("Microsoft.MachineLearningServices/workspaces/mlw-production", "Contributor");
+    assert!(world.azure.remove(&contributor));
+    assert_eq!(world.blockers(&larger).await, [""; 0]);
+    assert!(asked(&world) > 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn permissions_that_cannot_be_read_are_said_and_refuse_nothing() {
+    let world = applied().await;
+    let effect = FaultEffect::Status {
+        code: 403,
+        retry_after_secs: None,
+        error_code: "AuthorizationFailed".to_owned(),
+        message: "no right to ask".to_owned(),
+    };
+    let path_contains = "/Microsoft.Authorization/permissions".to_owned();
+    world.azure.faults().add(Fault { method: Some("GET".to_owned()), path_contains, times: 1, effect });
+    let plan = world.plan(&with_size("Standard_D8s_v3").text()).await;
+    assert_eq!(plan.blockers, []);
+    let notes: Vec<&str> = plan.notes.iter().map(|note| note.message.as_str()).collect();
+    let told = "whether we may make and delete in rg-ml-production was not found out: ";
     assert!(
         notes.iter().any(|note| note.starts_with(told) && note.contains("no right to ask")),
         "{notes:#?}"

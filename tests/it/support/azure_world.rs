@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use beamline::azure::{Arm, Budget, Cloud, Tokens};
+use beamline::azure::{Arm, Budget, Cloud, Credential, Tokens};
 use beamline::clock::Clock;
 use beamline::definitions::{Environment, SourceFile, load};
 use beamline::reconcile::apply::{Fence, LastWrite, MemoryJournal, RunEnd, RunKind, RunRecord};
@@ -15,8 +15,11 @@ use beamline::reconcile::{
 use beamline::resources::Site;
 use beamline::resources::id::{ResourceId, SubscriptionId, TenantId};
 use beamline::wire;
-use beamline_simulator::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, RequestClass, World, WorldOptions};
+use beamline_simulator::{
+    Access, Application, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Latency, RequestClass, World, WorldOptions,
+};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The reference environment.
 pub(crate) const PRODUCTION: &str = include_str!("../../../environments/production.yaml");
@@ -44,12 +47,49 @@ impl AzureWorld {
 
     /// The simulator draws its times from `seed`.
     pub(crate) fn seeded(seed: u64, latency: Latency) -> Self {
-        let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap(), 7);
-        let azure = World::new(WorldOptions { latency, seed, ..WorldOptions::new(clock.apart()) });
+        let clock = Self::clock();
+        let options = WorldOptions { latency, seed, ..WorldOptions::new(clock.apart()) };
+        Self::of(options, clock, |_, _, _| Tokens::fixed("test"))
+    }
+
+    /// Azure lets us do only what our roles say: Owner of the subscription at first, by the assignment that comes
+    /// with it. Whose roles they are comes last.
+    pub(crate) fn with_roles() -> (Self, ResourceId, Uuid) {
+        const APP: &str = "0a000000-0000-0000-0000-000000000001";
+        const SECRET: &str = "s3cret";
+        let clock = Self::clock();
+        let options = WorldOptions::new(clock.apart()).with_access(Access::Enforced);
+        let world = Self::of(options, clock, |cloud, client, clock| {
+            let credential = Credential::ClientSecret {
+                tenant: DEFAULT_TENANT.to_owned(),
+                client_id: APP.to_owned(),
+                secret: SECRET.to_owned().into(),
+            };
+            Tokens::new(credential, cloud, client, clock, None).unwrap()
+        });
+        let application =
+            Application { client_id: APP.to_owned(), secret: Some(SECRET.into()), grants: Vec::new() };
+        let us = world.azure.register(&application).unwrap();
+        let subscription = ResourceId::subscription(SubscriptionId(DEFAULT_SUBSCRIPTION.parse().unwrap()));
+        let owner = world.azure.grant(us, "Owner", &subscription).unwrap();
+        (world, owner, us)
+    }
+
+    fn clock() -> Clock {
+        Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap(), 7)
+    }
+
+    fn of(
+        options: WorldOptions,
+        clock: Clock,
+        tokens: impl FnOnce(&Cloud, &wire::Client, Clock) -> Tokens,
+    ) -> Self {
+        let azure = World::new(options);
         let client = wire::Client::in_process(azure.router());
         let base = "https://arm.simulator.invalid";
+        azure.set_base_url(base);
         let cloud = Cloud::custom("simulator", base, base, base).unwrap();
-        let tokens = Arc::new(Tokens::fixed("test"));
+        let tokens = Arc::new(tokens(&cloud, &client, clock.clone()));
         let arm = Arm::new(client, cloud, tokens, Budget::new(clock.clone()), clock);
         Self {
             azure,
