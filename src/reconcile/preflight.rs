@@ -6,6 +6,7 @@
 //! read for each name that all of Azure has once, and for permissions, with one for each group. What cannot be read is said in a note;
 //! it refuses nothing. Sources: facts.md 17, facts-data.md (VM sizes).
 
+mod again;
 mod at_stake;
 mod names;
 mod permissions;
@@ -15,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+pub(super) use self::again::again;
+pub(super) use self::at_stake::at_stake;
 use super::observe::Observed;
 use super::plan::{Blocker, Note, Part, Plan, Step, is_deletion};
 use crate::azure::{Arm, ArmError};
@@ -58,23 +61,37 @@ pub(super) async fn preflight(
     subscription: SubscriptionId,
     arm: &Arm,
 ) -> Plan {
+    let going = observed.going().map(|orphan| (&orphan.id, &orphan.body));
+    let present = observed.present.values().map(|found| (&found.id, &found.body));
+    let going = going.chain(present).collect();
+    let found = Box::pin(look_into(&plan, &going, subscription, arm)).await;
+    plan.blockers.extend(found.blockers);
+    plan.notes.extend(found.notes);
+    plan
+}
+
+/// Asks whatever `plan` depends on. `bodies` are those of what it may take down.
+async fn look_into(
+    plan: &Plan,
+    bodies: &BTreeMap<&ResourceId, &Value>,
+    subscription: SubscriptionId,
+    arm: &Arm,
+) -> Findings {
     let mut found = Findings::default();
-    let missing = regions::missing(&plan, subscription, arm, &mut found).await;
-    let regions: BTreeSet<String> = made(&plan).map(|(_, machines)| machines.location).collect();
+    let missing = regions::missing(plan, subscription, arm, &mut found).await;
+    let regions: BTreeSet<String> = made(plan).map(|(_, machines)| machines.location).collect();
     let mut offers = BTreeMap::new();
     for region in regions.difference(&missing).cloned() {
         let offered = ask(&region, subscription, arm).await;
         offers.insert(region, offered);
     }
-    let judged = judge(&plan, observed, &offers);
+    let judged = judge(plan, bodies, &offers);
     found.blockers.extend(judged.blockers);
     found.notes.extend(judged.notes);
-    let at_stake = at_stake::at_stake(&plan);
-    Box::pin(names::taken(&plan, &at_stake, arm, &mut found)).await;
+    let at_stake = at_stake(plan);
+    Box::pin(names::taken(plan, &at_stake, arm, &mut found)).await;
     Box::pin(permissions::denied(&at_stake, arm, &mut found)).await;
-    plan.blockers.extend(found.blockers);
-    plan.notes.extend(found.notes);
-    plan
+    found
 }
 
 async fn ask(region: &str, subscription: SubscriptionId, arm: &Arm) -> Offers {
@@ -143,10 +160,7 @@ fn is_new(step: &Step) -> bool {
 }
 
 /// The machines that a plan takes down.
-fn freed(plan: &Plan, observed: &Observed) -> Vec<Machines> {
-    let going = observed.going().map(|orphan| (&orphan.id, &orphan.body));
-    let present = observed.present.values().map(|found| (&found.id, &found.body));
-    let bodies: BTreeMap<&ResourceId, &Value> = going.chain(present).collect();
+fn freed(plan: &Plan, bodies: &BTreeMap<&ResourceId, &Value>) -> Vec<Machines> {
     let deleted = plan.steps.iter().filter(|step| is_deletion(step));
     let machines = deleted.filter_map(|step| {
         let Target::Known(id) = &step.target else { return None };
@@ -173,7 +187,7 @@ impl Findings {
 }
 
 /// Judges a plan by what its regions offer.
-fn judge(plan: &Plan, observed: &Observed, offers: &BTreeMap<String, Offers>) -> Findings {
+fn judge(plan: &Plan, bodies: &BTreeMap<&ResourceId, &Value>, offers: &BTreeMap<String, Offers>) -> Findings {
     let mut findings = Findings::default();
     for offered in offers.values() {
         let unread = [offered.sizes.as_ref().err(), offered.cores.as_ref().err()];
@@ -182,7 +196,7 @@ fn judge(plan: &Plan, observed: &Observed, offers: &BTreeMap<String, Offers>) ->
             findings.note(None, "not-verified", message);
         }
     }
-    let freed = freed(plan, observed);
+    let freed = freed(plan, bodies);
     let mut wanted: BTreeMap<(&str, String), u64> = BTreeMap::new();
     for (step, machines) in made(plan) {
         let Some((region, offered)) = offers.get_key_value(&machines.location) else { continue };

@@ -1,9 +1,13 @@
 //! Nothing is taken down that cannot be made again: what Azure offers is asked before.
 
+use beamline::reconcile::Planned;
+use beamline::reconcile::apply::RunEnd;
+use beamline::reconcile::report::StepEnd;
 use beamline_simulator::{Fault, FaultEffect};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use crate::support::{AzureWorld, Definition, group, id};
+use crate::support::{AzureWorld, Definition, failures, group, id};
 
 const CLUSTER: &str = "Microsoft.MachineLearningServices/workspaces/mlw-production/computes/cpu-cluster";
 const FAMILY: &str = "standardDSv3Family";
@@ -283,4 +287,77 @@ async fn permissions_that_cannot_be_read_are_said_and_refuse_nothing() {
         notes.iter().any(|note| note.starts_with(told) && note.contains("no right to ask")),
         "{notes:#?}"
     );
+}
+
+/// Sees that `planned` is not carried out beyond what nothing is taken down for; what it says of the cluster.
+async fn is_stopped(world: &AzureWorld, text: &str, planned: &Planned) -> String {
+    let environment = AzureWorld::environment("production", text);
+    world.take_writes();
+    let report = world.carry_out(&environment, planned, &CancellationToken::new()).await;
+    assert_eq!(report.end, RunEnd::Interrupted, "{}", failures(&report));
+    assert_eq!(world.take_writes(), [""; 0]);
+    assert!(world.azure.get(&id(CLUSTER)).is_some(), "the cluster is there");
+    let told = report.steps.iter().find_map(|step| match &step.end {
+        StepEnd::Moved { message } => Some(message.clone()),
+        StepEnd::Done
+        | StepEnd::Failed { .. }
+        | StepEnd::Unknown { .. }
+        | StepEnd::Skipped { .. }
+        | StepEnd::NotReached
+        | StepEnd::Underway => None,
+    });
+    told.unwrap_or_else(|| panic!("{report:#?}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn cores_that_are_used_up_after_the_plan_take_nothing_down() {
+    let world = applied().await;
+    let after = with_size("Standard_E8s_v3").text();
+    let planned = world.planned(&AzureWorld::environment("production", &after)).await;
+    assert_eq!(planned.plan.blockers, []);
+    world.azure.set_quota("eastus", "standardESv3Family", 0);
+    let told = is_stopped(&world, &after, &planned).await;
+    let start = "production/compute_clusters/cpu-cluster is not taken down: \
+                 production/compute_clusters/cpu-cluster cannot be made: ";
+    assert!(told.starts_with(start) && told.contains("0 of 0 are left"), "{told}");
+    assert_eq!(world.blockers(&after).await.len(), 1);
+    world.azure.set_quota("eastus", "standardESv3Family", 10_000);
+    world.apply(&after).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_is_withdrawn_after_the_plan_takes_nothing_down() {
+    let (world, owner, us) = AzureWorld::with_roles();
+    world.apply(&with_cluster_role().text()).await;
+    let after = with_cluster_role().with("compute_clusters/cpu-cluster/vm_size", "Standard_D8s_v3").text();
+    let planned = world.planned(&AzureWorld::environment("production", &after)).await;
+    world.azure.grant(us, "Contributor", &group()).unwrap();
+    assert!(world.azure.remove(&owner));
+    let told = is_stopped(&world, &after, &planned).await;
+    assert!(told.contains("no role of ours in rg-ml-production allows"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_asks_once_whatever_it_takes_down_and_again_when_it_is_resumed() {
+    let mut world = applied().await;
+    let after = with_size("Standard_D8s_v3").with("compute_clusters/gpu-cluster/vm_priority", "LowPriority");
+    let after = after.with("compute_clusters/cpu-cluster/scale_settings/max_node_count", 1).text();
+    let environment = AzureWorld::environment("production", &after);
+    let planned = world.planned(&environment).await;
+    let removals =
+        planned.plan.steps.iter().filter(|step| step.requests.iter().any(|one| one.body.is_none()));
+    assert_eq!(removals.count(), 2, "two clusters are made again");
+    let asked = |world: &AzureWorld| {
+        let requests = world.azure.take_requests().into_iter();
+        requests.filter(|one| one.path.ends_with("/vmSizes")).count()
+    };
+    asked(&world);
+    world.die_after(1, &environment, &planned).await;
+    assert_eq!(asked(&world), 1);
+    // What goes still gives its cores back: the resumed run has to read what there is of it.
+    world.azure.set_quota("eastus", FAMILY, cores_in_use(&world));
+    let report = world.resume(&environment).await;
+    assert_eq!(report.end, RunEnd::Complete, "{}", failures(&report));
+    assert!(asked(&world) <= 1);
+    world.stays_quiet(&environment).await;
 }

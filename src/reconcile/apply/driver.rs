@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -105,7 +105,12 @@ pub(super) struct Shared<'a> {
     pub(super) bodies: Bodies<'a>,
     /// Until when a missing permission may be one of ours that has not arrived yet.
     propagating: Mutex<Option<Instant>>,
+    /// What was found out before the first deletion that a replacement needs.
+    pub(super) asked_again: OnceLock<AskedAgain<'a>>,
 }
+
+/// Asked once for all steps that wait for it: whichever of them is polled goes on with it.
+pub(super) type AskedAgain<'a> = futures::future::Shared<BoxFuture<'a, Option<String>>>;
 
 /// Whether further steps are started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,7 +225,8 @@ impl<'a> Shared<'a> {
     fn of(input: &'a Apply<'a>) -> Result<Self, ApplyError> {
         let record =
             Record::replay(input).map_err(|source| ApplyError::History { run: input.run, source })?;
-        let shared = Self { input, record, bodies: Bodies::of(input), propagating: Mutex::new(None) };
+        let (bodies, propagating) = (Bodies::of(input), Mutex::new(None));
+        let shared = Self { input, record, bodies, propagating, asked_again: OnceLock::new() };
         for (at, event) in input.history {
             if let Some(step) =
                 input.plan.step(event.step()).filter(|_| matches!(event, Event::Answered { .. }))

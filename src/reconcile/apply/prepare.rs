@@ -1,8 +1,9 @@
-//! What must be so before a step's first request: its precondition, and the registration of its
-//! resource provider.
+//! What must be so before a step's first request: its precondition, that what is taken down can be made again, and the
+//! registration of its resource provider.
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use serde_json::Value;
 
 use super::halt::{Break, Halt};
@@ -11,6 +12,7 @@ use super::step_run::StepRun;
 use super::verdict;
 use crate::azure::{Call, Method};
 use crate::reconcile::plan::Precondition;
+use crate::reconcile::preflight;
 use crate::reconcile::report::Progress;
 use crate::resources::Target;
 use crate::resources::id::{ApiVersion, ResourceId};
@@ -39,6 +41,33 @@ impl StepRun<'_, '_> {
                 let message =
                     format!("{}: it holds what is not ours now: {}", self.step.address, named.join(", "));
                 Err(Halt::Moved { message }.into())
+            }
+        }
+    }
+
+    /// Stops the run before a deletion that a replacement needs, when something of what is to be made could not be.
+    pub(super) async fn require_that_it_can_be_made(&self) -> Result<(), Break> {
+        let input = self.shared.input;
+        let needed = preflight::at_stake(input.plan).iter().any(|step| step.ordinal == self.step.ordinal);
+        if !needed || self.wish() != Wish::Absent {
+            return Ok(());
+        }
+        let asked = self.shared.asked_again.get_or_init(|| {
+            let begun = self.shared.record.begun();
+            let subscription = input.site.subscription;
+            async move { preflight::again(input.plan, &begun, subscription, input.arm).await }
+                .boxed()
+                .shared()
+        });
+        let found = tokio::select! {
+            biased;
+            () = input.stop.cancelled() => return Err(Halt::Stopped.into()),
+            found = asked.clone() => found,
+        };
+        match found {
+            None => Ok(()),
+            Some(why) => {
+                Err(Halt::Moved { message: format!("{} is not taken down: {why}", self.step.address) }.into())
             }
         }
     }

@@ -3,6 +3,7 @@
 //! An event that the state machine does not allow is never written; an event that the journal did not
 //! take never happened. Watchers are told last.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -100,6 +101,13 @@ impl<'a> Record<'a> {
     /// Where a step stands.
     pub(super) fn state(&self, step: u32) -> State {
         self.book().schedule.state(step).clone()
+    }
+
+    /// Steps of which something may have been sent.
+    pub(super) fn begun(&self) -> BTreeSet<u32> {
+        let book = self.book();
+        let begun = |step: &u32| !matches!(book.schedule.state(*step), State::Waiting);
+        self.input.plan.steps.iter().map(|step| step.ordinal).filter(begun).collect()
     }
 
     /// Steps that may run now; they count as running until [`Record::release`].

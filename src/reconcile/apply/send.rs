@@ -37,6 +37,7 @@ impl StepRun<'_, '_> {
         };
         if request == 0 {
             self.require_precondition().await?;
+            self.require_that_it_can_be_made().await?;
         }
         let Some(Prepared { call, prior }) = self.prepare(template).await? else {
             return self.already_gone().await;

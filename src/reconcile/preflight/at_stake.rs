@@ -9,7 +9,7 @@ use super::super::plan::{Action, Plan, Step, is_deletion};
 use super::is_new;
 
 /// The steps that `plan` makes or deletes and that a replacement needs; empty where it takes nothing down for anything.
-pub(super) fn at_stake(plan: &Plan) -> Vec<&Step> {
+pub(in crate::reconcile) fn at_stake(plan: &Plan) -> Vec<&Step> {
     let mut needed: BTreeSet<u32> =
         plan.steps.iter().filter(|step| takes_a_place(plan, step)).map(|step| step.ordinal).collect();
     // Each step comes after those that it waits for.
