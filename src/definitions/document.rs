@@ -150,7 +150,7 @@ fn root(node: Node, id: FileId, problems: &mut Problems<'_>) -> Option<Document>
             let message = format!("the file is {}, not a map of keys", node.noun());
             problems.push(
                 Problem::error(Code::WrongType, Span::start_of(id), message)
-                    .rule("A definition is a map: `beamline: 1`, `subscription: …`, `workspace: …`."),
+                    .rule("A definition is a map of keys: `beamline: 1`, and `subscription`, `location`, `resource_group`, `workspace` and others."),
             );
             None
         }

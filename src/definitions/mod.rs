@@ -10,7 +10,7 @@
 //!    type is named here. It resolves references, fills in defaults, and goes on after an error.
 //! 4. `checks` asks what no single field can say, and the catalog's own rules.
 //!
-//! Guarantees: the same mistake in YAML and in TOML gives the same code and words; all problems of all
+//! Guarantees: the same mistake in YAML and in TOML gives the same code and words, and advice in the notation of its file; all problems of all
 //! files are reported in one go; whatever the input, the work is bounded (file size, depth, number of
 //! values, number of reported problems) and nothing panics.
 //!
@@ -30,6 +30,7 @@ mod export;
 mod layout;
 mod load;
 mod merge;
+mod notation;
 mod problem;
 mod references;
 mod renamed;

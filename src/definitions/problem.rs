@@ -5,6 +5,8 @@
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Related};
+use super::layout::Syntax;
+use super::notation::advice;
 use super::source::{FileId, Sources, Span};
 use crate::resources::{Finding, Severity};
 use crate::text::both_ends;
@@ -102,19 +104,25 @@ impl<'a> Problems<'a> {
         self.sources
     }
 
+    /// The notation of a file, in which advice about it is.
+    pub(super) fn syntax(&self, file: FileId) -> Syntax {
+        Syntax::of(self.sources.file(file).path())
+    }
+
     pub(super) fn push(&mut self, problem: Problem) {
         if self.is_full() {
             self.omitted += 1;
             return;
         }
         let Problem { code, severity, span, message, rule, remedy, related } = problem;
+        let syntax = self.syntax(span.file());
         self.found.push(Diagnostic {
             code,
             severity,
             message: printable(&message),
             location: self.sources.locate(span),
-            rule: printable(&rule),
-            remedy: printable(&remedy),
+            rule: printable(&advice(&rule, syntax)),
+            remedy: printable(&advice(&remedy, syntax)),
             related: related
                 .into_iter()
                 .map(|(span, message)| Related {

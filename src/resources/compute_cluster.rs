@@ -285,7 +285,7 @@ fn check_scale(resource: &Resource) -> Vec<Finding> {
             "scale_settings.min_node_count",
             &format!("{min} node(s) run and are paid for even when there are no jobs"),
             "a cluster with `min_node_count: 0` costs nothing while it is idle",
-            "set `min_node_count: 0`, or acknowledge: [min-node-count-above-zero]",
+            "set `min_node_count: 0`, or `acknowledge: [min-node-count-above-zero]`",
         ));
     }
     findings

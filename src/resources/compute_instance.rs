@@ -301,7 +301,7 @@ fn idle_advice(resource: &Resource) -> Option<Finding> {
             "idle_time_before_shutdown",
             "nothing stops this machine when nobody uses it",
             "a compute instance is paid for while it runs, used or not",
-            "set `idle_time_before_shutdown: PT1H` or a `schedules` entry with `action: Stop`, or acknowledge: [no-idle-shutdown]",
+            "set `idle_time_before_shutdown: PT1H` or a `schedules` entry with `action: Stop`, or `acknowledge: [no-idle-shutdown]`",
         )
     })
 }

@@ -279,7 +279,7 @@ fn check_account(resource: &Resource, all: &Resources) -> Vec<Finding> {
             "container",
             &format!("`{container}` is not declared in the account `{}`", address.name()),
             "a datastore does not make its container",
-            "declare it under `containers` of the account, or acknowledge: [container-undeclared]",
+            "declare it under `containers` of the account, or `acknowledge: [container-undeclared]`",
         )
     });
     flat.into_iter().chain(unknown).collect()

@@ -112,7 +112,7 @@ pub(crate) fn advice(field: &str, size: Option<&str>) -> Option<Finding> {
         field,
         &format!("{size} belongs to the {series} series, which Azure retired on {on}"),
         "a retired size can be written down but gets no machine (Retired Azure VM size series, learn.microsoft.com)",
-        &format!("use {successor}; to keep the size anyway: acknowledge: [retired-vm-size]"),
+        &format!("use {successor}; to keep the size anyway: `acknowledge: [retired-vm-size]`"),
     ))
 }
 

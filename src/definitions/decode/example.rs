@@ -1,11 +1,12 @@
-//! What the remedy of a missing or misspelt key shows: a line that is accepted where it is pasted, in both
-//! notations. "Add `scale_settings`." sends people to the documentation for the shape of what they add.
+//! What the remedy of a missing or misspelt key shows: a line that is accepted where it is pasted.
+//! "Add `scale_settings`." sends people to the documentation for the shape of what they add.
 
 use serde_json::{Map, Value, json};
 
 use super::NAME;
 use crate::definitions::document::{Entry, Key, Node};
 use crate::definitions::export::to_json;
+use crate::definitions::notation::line;
 use crate::definitions::references::Declared;
 use crate::resources::{Address, Field, Kind, Resource, Shape, WhenAbsent, of};
 
@@ -102,11 +103,6 @@ pub(super) fn short_name(text: &str) -> String {
     if word.is_empty() { "main".to_owned() } else { word.to_owned() }
 }
 
-/// A key with its value as it is written in YAML, and in TOML.
-pub(super) fn line(key: &str, value: &Value) -> String {
-    format!("`{key}: {}` (in TOML `{key} = {}`)", yaml(value), toml(value))
-}
-
 /// The remedy of a key that is none: the one that was meant, with the value that is written.
 pub(super) fn did_you_mean(meant: &str, node: &Node) -> String {
     let key = Key { name: meant.to_owned(), span: node.span };
@@ -116,38 +112,4 @@ pub(super) fn did_you_mean(meant: &str, node: &Node) -> String {
         return format!("Did you mean `{meant}`? Write that name in its place.");
     }
     format!("Did you mean `{meant}`? Write {line}.")
-}
-
-fn yaml(value: &Value) -> String {
-    let pair = |(key, value): (&String, &Value)| format!("{key}: {}", yaml(value));
-    match value {
-        Value::Array(items) => format!("[{}]", joined(items.iter().map(yaml))),
-        Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
-        Value::Object(fields) => format!("{{ {} }}", joined(fields.iter().map(pair))),
-        Value::String(text) if is_plain(text) => text.clone(),
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
-    }
-}
-
-fn toml(value: &Value) -> String {
-    let pair = |(key, value): (&String, &Value)| format!("{key} = {}", toml(value));
-    match value {
-        Value::Array(items) => format!("[{}]", joined(items.iter().map(toml))),
-        Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
-        Value::Object(fields) => format!("{{ {} }}", joined(fields.iter().map(pair))),
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
-    }
-}
-
-fn joined(parts: impl Iterator<Item = String>) -> String {
-    parts.collect::<Vec<_>>().join(", ")
-}
-
-/// Whether YAML takes the text for itself without quotes: a letter, and nothing that means anything.
-fn is_plain(text: &str) -> bool {
-    let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./ ".contains(c))
-        && !text.ends_with(' ')
-        && !words.contains(&text.to_ascii_lowercase().as_str())
 }

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::example::{Examples, did_you_mean, line};
+use super::example::{Examples, did_you_mean};
 use super::outline::Draft;
 use super::resource::{Scope, keys_around, why_not};
 use super::{NAME, prefix, scalar};
 use crate::definitions::code::Code;
 use crate::definitions::document::Entry;
+use crate::definitions::notation::line;
 use crate::definitions::problem::{Problem, quoted};
 use crate::definitions::references::Suggestions;
 use crate::definitions::renamed;

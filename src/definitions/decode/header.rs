@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::example::{did_you_mean, line};
+use super::example::did_you_mean;
 use super::{scalar, tags};
 use crate::definitions::code::Code;
 use crate::definitions::document::{Entry, NodeValue, get};
 use crate::definitions::environment::{DEFAULT_IGNORED_TAGS, SpanTable};
+use crate::definitions::layout::Syntax;
+use crate::definitions::notation::line;
 use crate::definitions::problem::{Problem, Problems, quoted};
 use crate::definitions::source::{FileId, Span};
 use crate::resources::address::is_name;
@@ -65,7 +67,7 @@ pub(crate) fn version_is_ours(document: &[Entry], file: FileId, problems: &mut P
     let rule = format!("`beamline` is the version of the format; this program reads {FORMAT_VERSION}.");
     let problem = match entry_of(document, "beamline") {
         None => Problem::error(Code::MissingField, Span::start_of(file), "`beamline` is missing")
-            .remedy(remedy_for_missing("beamline", &example("beamline"))),
+            .remedy(remedy_for_missing("beamline", &example("beamline"), problems.syntax(file))),
         // Another key that was meant as it is told with the other keys.
         Some(entry) => match entry.node.value {
             NodeValue::Integer(FORMAT_VERSION) => return true,
@@ -169,7 +171,7 @@ fn required(
         Some(entry) => read(entry),
         None => Err(Problem::error(Code::MissingField, Span::start_of(file), format!("`{key}` is missing"))
             .rule("Every environment says it, or inherits it from a defaults file.")
-            .remedy(remedy_for_missing(key, &example(key)))),
+            .remedy(remedy_for_missing(key, &example(key), problems.syntax(file)))),
     };
     value.unwrap_or_else(|problem| {
         problems.push(problem);
@@ -186,9 +188,13 @@ fn example(key: &str) -> Value {
     }
 }
 
-/// A line to add.
-pub(super) fn remedy_for_missing(key: &str, value: &Value) -> String {
-    format!("Add {}, here or in a defaults file.", line(key, value))
+/// A line to add. In TOML a line belongs to the table above it, so one of the environment has its place.
+pub(super) fn remedy_for_missing(key: &str, value: &Value, syntax: Syntax) -> String {
+    let place = match syntax {
+        Syntax::Yaml => "",
+        Syntax::Toml => " above the first `[table]`",
+    };
+    format!("Add {}{place}, here or in a defaults file.", line(key, value))
 }
 
 /// The entry of a key that must be there, under its name or one that is no key and was meant as it; the

@@ -7,6 +7,7 @@ use super::scalar;
 use crate::definitions::code::Code;
 use crate::definitions::document::{Entry, get};
 use crate::definitions::environment::SpanTable;
+use crate::definitions::layout::Syntax;
 use crate::definitions::problem::{Problem, Problems, quoted};
 use crate::definitions::references::Declared;
 use crate::definitions::source::{FileId, Span};
@@ -51,16 +52,17 @@ pub(crate) fn outline<'a>(
     let addresses = outline.drafts.iter().map(|draft| draft.address.clone()).collect();
     let declared = Declared { environment: environment.clone(), addresses };
     for kind in absent {
-        outline.problems.push(missing(kind, file, &Examples { declared: &declared, outer: None }));
+        let syntax = outline.problems.syntax(file);
+        outline.problems.push(missing(kind, file, syntax, &Examples { declared: &declared, outer: None }));
     }
     outline.drafts
 }
 
-fn missing(kind: Kind, file: FileId, examples: &Examples<'_>) -> Problem {
+fn missing(kind: Kind, file: FileId, syntax: Syntax, examples: &Examples<'_>) -> Problem {
     let noun = kind.key().replace('_', " ");
     Problem::error(Code::MissingField, Span::start_of(file), format!("`{kind}` is missing"))
         .rule(format!("An environment has exactly one {noun}."))
-        .remedy(header::remedy_for_missing(kind.key(), &examples.resource(kind)))
+        .remedy(header::remedy_for_missing(kind.key(), &examples.resource(kind), syntax))
 }
 
 struct Outline<'o, 'a, 'p> {

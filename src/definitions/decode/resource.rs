@@ -10,6 +10,7 @@ use super::{NAME, example, scalar, tags};
 use crate::definitions::code::Code;
 use crate::definitions::document::{Entry, get};
 use crate::definitions::environment::SpanTable;
+use crate::definitions::notation::line;
 use crate::definitions::problem::{Problem, Problems, quoted};
 use crate::definitions::references::Declared;
 use crate::definitions::source::Span;
@@ -126,7 +127,7 @@ impl<'a> Common<'_, 'a, '_, '_> {
                     Problem::error(
                         Code::ConflictingFields,
                         entry.key.span,
-                        "`id` is written without `existing: true`",
+                        "`id` is written without `existing`",
                     )
                     .rule("beamline chooses the id of what it makes; `id` names what somebody else made.")
                     .remedy("Add `existing: true`, or remove `id`."),
@@ -181,10 +182,7 @@ impl<'a> Common<'_, 'a, '_, '_> {
         self.scope.problems.push(
             Problem::error(Code::MissingField, self.draft.entry.key.span, message)
                 .rule("It has no short name that could be its name in Azure.")
-                .remedy(format!(
-                    "Add {}.",
-                    example::line(NAME, &example::name(self.kind, &self.draft.address))
-                )),
+                .remedy(format!("Add {}.", line(NAME, &example::name(self.kind, &self.draft.address)))),
         );
     }
 

@@ -193,6 +193,28 @@ fn the_base_of_these_stories_is_clean() {
 }
 
 #[test]
+fn what_advice_shows_can_be_pasted_into_its_file() {
+    for (tail, ..) in CASES {
+        let in_yaml = with(tail);
+        for (path, loaded) in [("x.toml", toml(&as_toml(&in_yaml))), ("x.yaml", yaml(&in_yaml))] {
+            let other = if path == "x.toml" { "x.yaml" } else { "x.toml" };
+            for text in loaded.diagnostics.iter().flat_map(|one| [&one.rule, &one.remedy]) {
+                for line in text.split('`').skip(1).step_by(2).filter(|line| line.contains([' ', '='])) {
+                    let reads = |path| read_document(&file(path, line)).is_ok();
+                    assert!(reads(path) || !reads(other), "{path}: {text}");
+                }
+            }
+        }
+    }
+    let loaded = toml(&as_toml(&format!("{BASE}{CLUSTER}").replace("{ max", "{ min_node_count: 1, max")));
+    let remedy = "Set `min_node_count = 0`, or `acknowledge = [\"min-node-count-above-zero\"]`";
+    assert_eq!(loaded.diagnostics[0].remedy, remedy);
+    let loaded = toml("beamline = 1\n[workspace]\nname = \"x\"\n");
+    let remedy = "Add `location = \"eastus\"` above the first `[table]`, here or in a defaults file.";
+    assert!(loaded.diagnostics.iter().any(|one| one.remedy == remedy), "{:?}", said(&loaded.diagnostics));
+}
+
+#[test]
 fn a_mistake_is_the_same_in_both_notations() {
     for (tail, code, text, words) in CASES {
         let in_yaml = with(tail);
@@ -210,7 +232,8 @@ fn a_mistake_is_the_same_in_both_notations() {
             assert_eq!(loaded.environment.is_some(), found.severity == Severity::Warning, "{tail}");
         }
         let numbers = |text: String| text.replace("1.10", "1.1");
-        let (one, other) = (said(&yaml(&in_yaml).diagnostics), said(&toml(&in_toml).diagnostics));
+        let [one, other] = [yaml(&in_yaml), toml(&in_toml)];
+        let [one, other] = [one, other].map(|loaded| worded(&loaded.diagnostics));
         assert_eq!(numbers(one.join("\n")), numbers(other.join("\n")));
     }
 }

@@ -67,6 +67,17 @@ pub(super) fn said(diagnostics: &[Diagnostic]) -> Vec<String> {
     said
 }
 
+/// The same, without what is in the notation of the file: the lines that advice shows, and where they belong.
+pub(super) fn worded(diagnostics: &[Diagnostic]) -> Vec<String> {
+    let words = |text: &str| {
+        let text = text.replace(" above the first `[table]`", "");
+        text.split('`').enumerate().map(|(at, part)| if at % 2 == 1 { "…" } else { part }).collect::<String>()
+    };
+    let worded =
+        |one: &Diagnostic| Diagnostic { rule: words(&one.rule), remedy: words(&one.remedy), ..one.clone() };
+    said(&diagnostics.iter().map(worded).collect::<Vec<_>>())
+}
+
 pub(super) fn codes(diagnostics: &[Diagnostic]) -> Vec<&'static str> {
     diagnostics.iter().map(|one| one.code.as_str()).collect()
 }

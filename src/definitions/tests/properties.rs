@@ -128,7 +128,7 @@ fn meaning(loaded: &Loaded) -> (Vec<String>, String) {
             )
         )
     });
-    (said(&loaded.diagnostics), environment.unwrap_or_default())
+    (worded(&loaded.diagnostics), environment.unwrap_or_default())
 }
 
 proptest! {
