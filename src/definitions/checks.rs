@@ -76,29 +76,42 @@ fn is_consequence(resource: &Resource, finding: &Finding, subject: Subject<'_>) 
 /// Two resources of one ARM type in one place cannot have one name. Where the catalog has said so
 /// already in its own words, that is enough.
 fn names(subject: Subject<'_>, found: &mut Found) {
-    let mut taken: BTreeMap<(String, String), &Address> = BTreeMap::new();
+    let mut taken: BTreeMap<(String, String), Vec<&Address>> = BTreeMap::new();
     for (address, resource) in subject.resources {
         let Some(place) = place(resource) else { continue };
         let arm_type = of(address.kind()).spec().arm_type;
         let key = (place, format!("{arm_type}/{}", resource.name).to_ascii_lowercase());
-        let Some(first) = taken.get(&key) else {
-            taken.insert(key, address);
-            continue;
-        };
-        let said = |address: &Address| {
+        taken.entry(key).or_default().push(address);
+    }
+    for same in taken.into_values() {
+        let [first, others @ ..] = same.as_slice() else { continue };
+        let said = |address: &&&Address| {
             let at = subject.spans.field(address, "name");
-            found.iter().any(|(other, problem)| other == address && problem.is_error() && problem.is_at(at))
+            found.iter().any(|(other, problem)| other == **address && problem.is_error() && problem.is_at(at))
         };
-        if said(address) || said(first) {
+        let Some(last) = others.last().filter(|_| !same.iter().any(|address| said(&address))) else {
             continue;
-        }
-        let message =
-            format!("{} is the name of {} and of {}", quoted(&resource.name), first.local(), address.local());
-        let problem = Problem::error(Code::NameCollision, subject.spans.field(address, "name"), message)
-            .related(subject.spans.field(first, "name"), "the other one")
+        };
+        let name = subject.resources.get(last).map_or("", |resource| resource.name.as_str());
+        let (message, remedy) = match others {
+            [other] => (
+                format!("{} is the name of {} and of {}", quoted(name), first.local(), other.local()),
+                "Give one of them another `name`.",
+            ),
+            _ => (
+                format!("{} is the name of {} resources", quoted(name), same.len()),
+                "Give all of them but one another `name`.",
+            ),
+        };
+        let arm_type = of(last.kind()).spec().arm_type;
+        let problem = Problem::error(Code::NameCollision, subject.spans.field(last, "name"), message)
             .rule(format!("Azure has one {arm_type} of a name, whatever its casing."))
-            .remedy("Give one of them another `name`.");
-        found.push((address.clone(), problem));
+            .remedy(remedy);
+        let before = same.iter().take(same.len() - 1);
+        let problem = before.fold(problem, |problem, other| {
+            problem.related(subject.spans.field(other, "name"), format!("{} has it too", other.local()))
+        });
+        found.push(((*last).clone(), problem));
     }
 }
 

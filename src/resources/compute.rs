@@ -59,14 +59,14 @@ pub(crate) fn check(resource: &Resource, all: &Resources) -> Vec<Finding> {
     findings
 }
 
-/// The name's shape, and that no other compute of the environment has it.
+/// The name's shape, and that no other compute of the environment has it, reported on the later of two.
 fn check_name(resource: &Resource, all: &Resources) -> Vec<Finding> {
     let mut findings = Vec::new();
     let rule = "a compute has 3 to 24 letters, digits and dashes, a letter first, and does not end in a dash and digits: \
                 `cpu-cluster1`, not `cpu-cluster-1`";
     findings.extend(name_rule::check(resource, is_name, rule));
     let twin = all.values().find(|other| {
-        other.address != resource.address
+        other.address < resource.address
             && matches!(other.address.kind(), Kind::ComputeCluster | Kind::ComputeInstance)
             && other.name.eq_ignore_ascii_case(&resource.name)
     });

@@ -90,3 +90,17 @@ fn a_name_inherited_by_two_environments_breaks_both() {
     assert!(twice.diagnostics.iter().all(|one| one.location.file == "environments/defaults.yaml"));
     assert_eq!(twice.diagnostics.len(), 2);
 }
+
+#[test]
+fn one_collision_is_one_finding() {
+    let three = BASE
+        .replace("main: { name: log-x }", "main: { name: log-x }, b: { name: LOG-X }, c: { name: log-x }");
+    let three =
+        three.replace("workspaces:\n  main: { name: log-x }, b", "workspaces: { main: { name: log-x }, b");
+    let found = yaml(&three.replace("c: { name: log-x }", "c: { name: log-x } }")).diagnostics;
+    assert_eq!((codes(&found), found[0].related.len()), (vec!["name-collision"], 2), "{:?}", said(&found));
+    let twins = format!(
+        "{BASE}{CLUSTER}compute_instances: {{ cpu: {{ virtual_machine_size: Standard_DS3_v2, idle_time_before_shutdown: PT1H }} }}\n"
+    );
+    assert_eq!(codes(&yaml(&twins).diagnostics), ["compute-name-taken"]);
+}
