@@ -15,6 +15,7 @@ use toml::de::{DeTable, DeValue};
 use uuid::Uuid;
 
 use self::mistake::{key_at, key_in, place_of_key, plainly};
+use crate::resources::suggest::nearest;
 use crate::wire::{Renewable, Renewal};
 
 mod mistake;
@@ -706,10 +707,11 @@ fn first_mistake(own: &DeTable<'_>, default: &toml::Table, path: &str) -> Option
         let name = key.get_ref().as_ref();
         let Some(expected) = default.get(name) else {
             let known: Vec<&str> = default.keys().map(String::as_str).collect();
-            return Some((
-                key.span().start,
-                format!("unknown key `{path}{name}`, known are {}", known.join(", ")),
-            ));
+            let remedy = match nearest(name, known.iter().copied()) {
+                Some(meant) => format!(". Did you mean `{path}{meant}`?"),
+                None => format!(", known are {}", known.join(", ")),
+            };
+            return Some((key.span().start, format!("unknown key `{path}{name}`{remedy}")));
         };
         match (value.get_ref(), expected) {
             (DeValue::Table(_), toml::Value::Table(expected)) if expected.is_empty() => None,
@@ -790,10 +792,16 @@ mod tests {
     fn a_mistake_is_named_with_its_place() {
         let error = Config::over_default("b.toml", "owner = \"x\"\n[runs]\n  paralel = 3\n").unwrap_err();
         assert!(error.to_string().starts_with("b.toml:3:3: unknown key `runs.paralel`"), "{error}");
+        assert!(error.to_string().ends_with(". Did you mean `runs.parallel`?"), "{error}");
+        let error = Config::over_default("b.toml", "[repository]\nuser-name = \"x\"\n").unwrap_err();
+        assert!(error.to_string().ends_with("Did you mean `repository.username`?"), "{error}");
         let error = Config::over_default("b.toml", "owner = 3\n").unwrap_err();
         assert!(error.to_string().starts_with("b.toml:1:9: "), "{error}");
         let error = Config::over_default("b.toml", "owner = \"x\"\n[forge]\nkind = \"githb\"\n").unwrap_err();
         assert_eq!(error.to_string(), "b.toml:3:8: forge.kind: `githb` is not known. Did you mean `github`?");
+        let text = "[subscriptions.ml]\nidd = \"x\"\n";
+        let error = Config::over_default("b.toml", text).unwrap_err().to_string();
+        assert!(error.ends_with("unknown key `idd`. Did you mean `id`?"), "{error}");
         let subscription = |id: &str, credential: &str| {
             let text = format!(
                 "[subscriptions.ml]\ntenant = \"{}\"\nid = \"{id}\"\ncredential = \"{credential}\"\n",

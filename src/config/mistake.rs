@@ -50,6 +50,12 @@ pub(super) fn plainly(message: &str) -> String {
                 None => format!("`{own}` is not known; known are {}", known.join(", ")),
             }
         }
+        [own, known @ ..] if message.starts_with("unknown field") => {
+            match nearest(own, known.iter().copied()) {
+                Some(meant) => format!("unknown key `{own}`. Did you mean `{meant}`?"),
+                None => format!("unknown key `{own}`, known are {}", known.join(", ")),
+            }
+        }
         _ if message.starts_with("UUID parsing failed") => {
             format!("it is an id such as 00000000-0000-0000-0000-000000000000 ({message})")
         }
