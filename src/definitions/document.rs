@@ -150,6 +150,7 @@ fn root(node: Node, id: FileId, problems: &mut Problems<'_>) -> Option<Document>
             let message = format!("the file is {}, not a map of keys", node.noun());
             problems.push(
                 Problem::error(Code::WrongType, Span::start_of(id), message)
+                    .remedy("Begin it with `beamline: 1`; what is written in TOML belongs into a file called `.toml`.")
                     .rule("A definition is a map of keys: `beamline: 1`, and `subscription`, `location`, `resource_group`, `workspace` and others."),
             );
             None

@@ -35,6 +35,7 @@ mod problem;
 mod references;
 mod renamed;
 mod schema;
+mod slip;
 mod source;
 mod substitute;
 mod toml;

@@ -27,7 +27,21 @@ fn problem(id: FileId, file: &SourceFile, error: &Error) -> Problem {
     match error.message() {
         "duplicate key" => document::duplicate(file.slice(range).trim_matches(['"', '\'']), span),
         message if message.contains("recurs") => document::too_large(span),
-        message => document::syntax(span, message.lines().next().unwrap_or_default(), Syntax::Toml),
+        message => {
+            let problem = document::syntax(span, message.lines().next().unwrap_or_default(), Syntax::Toml);
+            let line =
+                file.text().get(..range.start).map_or(0, |before| before.rfind('\n').map_or(0, |at| at + 1));
+            let line = file.text()[line..].lines().next().unwrap_or_default();
+            match line.split_once(": ").or_else(|| Some((line.strip_suffix(':')?, ""))) {
+                Some((key, _))
+                    if !line.contains('=')
+                        && key.chars().all(|c| c.is_alphanumeric() || "_-".contains(c)) =>
+                {
+                    problem.remedy("Write `key = value`, or call the file `.yaml`: this line is YAML.")
+                }
+                Some(_) | None => problem,
+            }
+        }
     }
 }
 

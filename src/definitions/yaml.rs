@@ -14,6 +14,7 @@ use serde_saphyr::{Error, Location, Spanned};
 use super::document::{self, Entry, Key, MAX_DEPTH, MAX_NODES, Node, NodeValue};
 use super::layout::Syntax;
 use super::problem::{Problem, Problems};
+use super::slip::{self, Slip};
 use super::source::{FileId, SourceFile, Span};
 
 /// Depth at which the parser itself gives up. More than `document` allows, so that the common case gets
@@ -78,7 +79,10 @@ fn problem(id: FileId, file: &SourceFile, error: &Error) -> Problem {
     if line_of(file, &range).contains("${") {
         return problem.remedy("Quote a text with `${…}` that stands between `{` and `}`.");
     }
-    problem
+    match slip::find(file.text(), range.start, what) {
+        Some(Slip { at, remedy }) => document::syntax(Span::new(id, at), what, Syntax::Yaml).remedy(remedy),
+        None => problem,
+    }
 }
 
 fn is_limit(error: &Error) -> bool {

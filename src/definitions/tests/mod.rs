@@ -7,6 +7,7 @@ mod inheritance;
 mod properties;
 mod remedies;
 mod shipped;
+mod slips;
 
 use super::{Diagnostic, Loaded, SourceFile, load, read_document, to_toml};
 
