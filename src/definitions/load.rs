@@ -12,7 +12,6 @@ use super::environment::{Environment, SpanTable};
 use super::layout::{self, Misnamed, Role};
 use super::merge::merge;
 use super::problem::{Problem, Problems};
-use super::references::Declared;
 use super::source::{FileId, SourceFile, Sources, Span};
 use super::substitute::substitute;
 use crate::resources::{Address, EnvironmentName, Kind, Resources};
@@ -180,8 +179,7 @@ fn resolve(
     problems: &mut Problems<'_>,
 ) -> Resolved {
     let drafts = decode::outline(document, name, file, spans, problems);
-    let addresses = drafts.iter().map(|draft| draft.address.clone()).collect();
-    let declared = Declared { environment: name.clone(), addresses };
+    let declared = decode::declared(name, &drafts);
     let mut resolved = Resolved {
         resources: Resources::new(),
         sound: BTreeSet::new(),

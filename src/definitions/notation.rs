@@ -37,10 +37,8 @@ fn in_toml(text: &str) -> Option<String> {
     let document = read_document(&SourceFile::from_bytes("advice.yaml", text.as_bytes())).ok()?;
     let [entry] = document.as_slice() else { return None };
     let key = toml_key(&entry.key.name);
-    match &to_json(&document)[&entry.key.name] {
-        Value::Null => Some(key),
-        value => Some(format!("{key} = {}", toml(value))),
-    }
+    let value = &to_json(&document)[&entry.key.name];
+    Some(if value.is_null() { key } else { format!("{key} = {}", toml(value)) })
 }
 
 fn yaml(value: &Value) -> String {

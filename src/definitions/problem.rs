@@ -80,6 +80,13 @@ impl Problem {
         self
     }
 
+    /// What to do, after what is said already where that asks a question.
+    pub(super) fn add_remedy(mut self, remedy: &str) -> Self {
+        let asks = self.remedy.ends_with('?');
+        self.remedy = if asks { format!("{} {remedy}", self.remedy).into() } else { remedy.into() };
+        self
+    }
+
     /// A further place.
     pub(super) fn related(mut self, span: Span, message: impl Into<String>) -> Self {
         self.related.push((span, message.into()));

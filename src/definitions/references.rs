@@ -4,12 +4,13 @@
 //! `subnet: main/compute`); where it can name several, the text says which (`key_vaults/main`, or
 //! `workspace` for the one of its kind).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::code::Code;
 use super::problem::{Problem, one_of, quoted};
 use super::source::Span;
 use crate::resources::id::ResourceId;
+use crate::resources::normalise::Prefix;
 use crate::resources::suggest::nearest;
 use crate::resources::{Address, EnvironmentName, Kind, Reference, of};
 
@@ -19,6 +20,8 @@ use crate::resources::{Address, EnvironmentName, Kind, Reference, of};
 pub(super) struct Declared {
     pub(super) environment: EnvironmentName,
     pub(super) addresses: BTreeSet<Address>,
+    /// The ranges that are written in what is inside a resource.
+    pub(super) inner_ranges: BTreeMap<Address, Vec<Prefix>>,
 }
 
 /// Whether to look for the name that may have been meant.

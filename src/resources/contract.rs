@@ -301,6 +301,11 @@ pub trait ResourceType: Sync {
     /// declared resources must be like.
     fn check(&self, resource: &Resource, all: &Resources) -> Vec<Finding>;
 
+    /// The word for a field that is missing, where what is written beside it leaves only that one.
+    fn fitting(&self, _field: &str, _is_written: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+        None
+    }
+
     /// The id in Azure.
     fn target(&self, resource: &Resource, context: &Context<'_>) -> Target {
         Target::Known(body::known_id(self.spec(), resource, context))

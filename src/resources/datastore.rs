@@ -138,10 +138,14 @@ impl ResourceType for Datastore {
         &SPEC
     }
 
+    fn fitting(&self, field: &str, is_written: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+        (field == "type" && is_written("share") && !is_written("container")).then_some(FILE)
+    }
+
     fn check(&self, resource: &Resource, all: &Resources) -> Vec<Finding> {
         let mut findings = Vec::new();
         findings.extend(check_name(resource));
-        findings.extend(check_place(resource));
+        findings.extend(check_place(resource, all));
         findings.extend(check_account(resource, all));
         findings
     }
@@ -193,13 +197,18 @@ fn is_built_in(name: &str) -> bool {
 
 /// The declared container that the datastore points to: by its short name, or by its name in Azure.
 fn container_of<'a>(resource: &Resource, all: &'a Resources) -> Option<&'a Resource> {
-    let Some(Reference::Local(account)) = resource.references.get("storage_account") else { return None };
     let text = resource.text("container")?;
-    let mut inside = all
-        .values()
-        .filter(|one| one.address.kind() == Kind::Container && one.address.outer().as_ref() == Some(account));
-    let by_name = inside.clone().find(|one| one.address.name() == text);
-    by_name.or_else(|| inside.find(|one| one.name == text))
+    let by_name = containers_of(resource, all).find(|one| one.address.name() == text);
+    by_name.or_else(|| containers_of(resource, all).find(|one| one.name == text))
+}
+
+/// The declared containers of its account.
+fn containers_of<'a>(resource: &Resource, all: &'a Resources) -> impl Iterator<Item = &'a Resource> {
+    let account = match resource.references.get("storage_account") {
+        Some(Reference::Local(account)) => Some(account.clone()),
+        Some(Reference::Arm(_)) | None => None,
+    };
+    all.values().filter(move |one| one.address.kind() == Kind::Container && one.address.outer() == account)
 }
 
 /// The resource with the container's name in Azure in place of its short name.
@@ -239,13 +248,25 @@ fn check_name(resource: &Resource) -> Option<Finding> {
 }
 
 /// A share for `AzureFile`, a container for the others.
-fn check_place(resource: &Resource) -> Vec<Finding> {
+fn check_place(resource: &Resource, all: &Resources) -> Vec<Finding> {
     let Some(kind) = resource.text("type") else { return Vec::new() };
     let (wanted, other) = if kind == FILE { ("share", "container") } else { ("container", "share") };
     let rule = "an `AzureFile` datastore points to a `share`, the others to a `container`";
     let missing = resource.field(wanted).is_none().then(|| {
         let message = format!("a datastore of type `{kind}` needs `{wanted}`");
-        Finding::error("datastore-place", wanted, &message, rule, &format!("set `{wanted}`"))
+        let declared = containers_of(resource, all).next().filter(|_| wanted == "container");
+        let place = declared.map_or("data", |container| container.address.name());
+        let remedy = match declared {
+            None if wanted == "container" => ", and declare it under `containers` of the account",
+            None | Some(_) => "",
+        };
+        Finding::error(
+            "datastore-place",
+            wanted,
+            &message,
+            rule,
+            &format!("write `{wanted}: {place}`{remedy}"),
+        )
     });
     let surplus = resource.field(other).is_some().then(|| {
         let message = format!("a datastore of type `{kind}` has no `{other}`");

@@ -16,9 +16,34 @@ pub(crate) fn nearest_names<'a>(name: &str, candidates: impl IntoIterator<Item =
     near.into_iter().take(3).map(|(_, candidate)| candidate).collect()
 }
 
-/// The candidate that is the fewest edits away, if it is near enough to be meant. Casing costs nothing,
-/// so a word in another casing is always found.
+/// The candidate that is the fewest edits away, if it is near enough to be meant. Casing costs nothing, nor do `-`
+/// and `_`, so a word in another casing is always found. Else the only one that has all of its words.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let letters = |text: &str| text.replace(['-', '_'], "").to_lowercase();
+    let written = letters(word);
+    let same = candidates.iter().find(|candidate| letters(candidate) == written && !written.is_empty());
+    same.copied()
+        .or_else(|| fewest_edits(word, candidates.iter().copied()))
+        .or_else(|| by_words(word, &candidates))
+}
+
+/// The only candidate that has every word of a name of two words or more: `max_nodes` is `max_node_count`.
+fn by_words<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let split = |text: &str| -> Vec<String> {
+        let words = text.split(['-', '_']).filter(|word| !word.is_empty());
+        words.map(|word| word.trim_end_matches('s').to_lowercase()).collect()
+    };
+    let written = split(name);
+    let mut with_all = candidates.iter().filter(|candidate| {
+        let words = split(candidate);
+        written.iter().all(|word| words.contains(word))
+    });
+    let found = with_all.next().filter(|_| written.len() > 1)?;
+    with_all.next().is_none().then_some(*found)
+}
+
+fn fewest_edits<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded: Vec<char> = word.to_lowercase().chars().take(100).collect();
     // A third of a word may be wrong; more and the suggestion is another word.
     let limit = MAX_EDITS.min(folded.len().div_ceil(3));
@@ -65,6 +90,9 @@ mod tests {
             ("subnt", Some("subnet")),
             ("scale_setings", Some("scale_settings")),
             ("ubsnet", Some("subnet")),
+            ("Scale-Settings", Some("scale_settings")),
+            ("settings-scale", Some("scale_settings")),
+            ("vm-settings", None),
             ("disk", None),
             ("x", None),
         ] {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::example::{Examples, did_you_mean};
+use super::example::{Examples, did_you_mean, shown};
 use super::outline::Draft;
 use super::resource::{Scope, keys_around, why_not};
-use super::{NAME, prefix, scalar};
+use super::{NAME, meaning, prefix, scalar};
 use crate::definitions::code::Code;
 use crate::definitions::document::Entry;
 use crate::definitions::notation::line;
@@ -17,7 +17,7 @@ use crate::definitions::references::Suggestions;
 use crate::definitions::renamed;
 use crate::definitions::source::Span;
 use crate::resources::suggest::nearest;
-use crate::resources::{Address, Field, Kind, Reference, Shape, WhenAbsent};
+use crate::resources::{Address, Field, Kind, Reference, Shape, WhenAbsent, of};
 
 /// Most prefixes in one list; Azure's own limit for a network is far below.
 const MAX_PREFIXES: usize = 200;
@@ -84,7 +84,7 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
             let path = format!("{path}{}", field.name);
             let value = match found {
                 Some(entry) => self.written(field, entry, &path),
-                None => self.absent(field, &path, owner),
+                None => self.absent(field, &path, owner, entries),
             };
             if let Some(value) = value {
                 values.insert(field.name.to_owned(), value);
@@ -106,10 +106,32 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
         if is_leaf {
             self.written.insert(path.to_owned());
         }
-        self.value(field, entry, path).map_err(|problem| self.scope.problems.push(problem)).ok()
+        let read = self.value(field, entry, path);
+        read.map_err(|problem| {
+            let problem = self.with_line(field, entry, problem);
+            self.scope.problems.push(problem);
+        })
+        .ok()
     }
 
-    fn absent(&mut self, field: &'static Field, path: &str, owner: Span) -> Option<Value> {
+    /// The problem of a value with the line to write in its place: what it was meant as, else what could stand there.
+    fn with_line(&self, field: &'static Field, entry: &Entry, problem: Problem) -> Problem {
+        let is_of_another_type = problem.code() == Code::WrongType;
+        if !is_of_another_type && ![Code::InvalidValue, Code::UnknownValue].contains(&problem.code()) {
+            return problem;
+        }
+        let examples = self.examples(&[]);
+        let value = meaning::meant(field, &entry.node, &examples);
+        match value.or_else(|| is_of_another_type.then(|| examples.field(field))) {
+            Some(value) => match shown(field.name, &value) {
+                Some(line) => problem.add_remedy(&format!("Write {line}.")),
+                None => problem,
+            },
+            None => problem,
+        }
+    }
+
+    fn absent(&mut self, field: &'static Field, path: &str, owner: Span, beside: &[&Entry]) -> Option<Value> {
         match (field.absent, self.absence) {
             (WhenAbsent::Nothing | WhenAbsent::ServiceDefault, _) | (_, Absence::IsNatural) => None,
             (WhenAbsent::Default(literal), Absence::Matters) => {
@@ -122,11 +144,18 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
             }
             (WhenAbsent::Refused, Absence::Matters) => {
                 let message = format!("`{path}` is missing in {}", self.address.local());
-                self.scope.problems.push(
-                    Problem::error(Code::MissingField, owner, message)
-                        .rule(field.doc)
-                        .remedy(format!("Add {}.", line(field.name, &self.examples().field(field)))),
-                );
+                let examples = self.examples(beside);
+                let declared = match examples.declaration(field.shape, None).as_slice() {
+                    [] => String::new(),
+                    lines => format!(", and declare what it names at the top: {}", lines.join(", ")),
+                };
+                let fitting = of(self.address.kind())
+                    .fitting(field.name, &|name| beside.iter().any(|entry| entry.key.name == name));
+                let value = fitting.map_or_else(|| examples.field(field), Value::from);
+                let remedy = format!("Add {}{declared}.", line(field.name, &value));
+                self.scope
+                    .problems
+                    .push(Problem::error(Code::MissingField, owner, message).rule(field.doc).remedy(remedy));
                 None
             }
         }
@@ -174,7 +203,13 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
     fn refer(&mut self, text: &str, kinds: &'static [Kind], path: &str, span: Span) -> Read<()> {
         let suggestions =
             if self.scope.problems.is_full() { Suggestions::Pointless } else { Suggestions::Wanted };
-        let reference = self.scope.declared.resolve(text, kinds, span, suggestions)?;
+        let reference = self.scope.declared.resolve(text, kinds, span, suggestions).map_err(|problem| {
+            let name = (!text.starts_with('/')).then_some(text);
+            match self.examples(&[]).declaration(Shape::Reference(kinds), name).as_slice() {
+                [] => problem,
+                lines => problem.remedy(format!("Declare it at the top: {}.", lines.join(", "))),
+            }
+        })?;
         self.references.insert(path.to_owned(), reference);
         Ok(())
     }
@@ -246,9 +281,12 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
         Ok(Value::Array(texts))
     }
 
-    fn examples(&self) -> Examples<'_> {
-        let outer = self.address.outer().and_then(|outer| self.scope.done.get(&outer));
-        Examples { declared: self.scope.declared, outer }
+    fn examples<'e>(&'e self, beside: &'e [&'e Entry]) -> Examples<'e> {
+        let outer = self.address.outer();
+        let around = outer.as_ref().unwrap_or(self.address);
+        let taken = self.scope.declared.inner_ranges.get(around).map_or(&[][..], Vec::as_slice);
+        let outer = outer.and_then(|outer| self.scope.done.get(&outer));
+        Examples { declared: self.scope.declared, outer, beside, taken }
     }
 
     /// `missing` is the field that must be there, is not, and was meant.
@@ -269,7 +307,15 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
         let remedy = match (renamed, reason, missing) {
             (Some(ours), ..) => format!("It is called `{ours}` here."),
             (None, Some(reason), _) => format!("Remove it: {reason}."),
-            (None, None, Some(missing)) => did_you_mean(missing, &entry.node),
+            (None, None, Some(missing)) => {
+                let field = table.iter().find(|field| field.name == missing);
+                let examples = self.examples(&[]);
+                did_you_mean(
+                    missing,
+                    &entry.node,
+                    field.and_then(|field| meaning::meant(field, &entry.node, &examples)),
+                )
+            }
             (None, None, None) => match nearest(name, known()) {
                 Some(meant) => format!("Did you mean `{meant}`?"),
                 None => format!("Remove it. The fields are {}.", listed(known())),

@@ -67,7 +67,7 @@ pub(crate) fn version_is_ours(document: &[Entry], file: FileId, problems: &mut P
     let rule = format!("`beamline` is the version of the format; this program reads {FORMAT_VERSION}.");
     let problem = match entry_of(document, "beamline") {
         None => Problem::error(Code::MissingField, Span::start_of(file), "`beamline` is missing")
-            .remedy(remedy_for_missing("beamline", &example("beamline"), problems.syntax(file))),
+            .remedy(remedy_for_missing("beamline", &example("beamline"), &[], problems.syntax(file))),
         // Another key that was meant as it is told with the other keys.
         Some(entry) => match entry.node.value {
             NodeValue::Integer(FORMAT_VERSION) => return true,
@@ -171,7 +171,7 @@ fn required(
         Some(entry) => read(entry),
         None => Err(Problem::error(Code::MissingField, Span::start_of(file), format!("`{key}` is missing"))
             .rule("Every environment says it, or inherits it from a defaults file.")
-            .remedy(remedy_for_missing(key, &example(key), problems.syntax(file)))),
+            .remedy(remedy_for_missing(key, &example(key), &[], problems.syntax(file)))),
     };
     value.unwrap_or_else(|problem| {
         problems.push(problem);
@@ -188,13 +188,18 @@ fn example(key: &str) -> Value {
     }
 }
 
-/// A line to add. In TOML a line belongs to the table above it, so one of the environment has its place.
-pub(super) fn remedy_for_missing(key: &str, value: &Value, syntax: Syntax) -> String {
+/// A line to add, and those that declare what it names. In TOML a line belongs to the table above it, so one of the
+/// environment has its place.
+pub(super) fn remedy_for_missing(key: &str, value: &Value, needed: &[String], syntax: Syntax) -> String {
     let place = match syntax {
         Syntax::Yaml => "",
         Syntax::Toml => " above the first `[table]`",
     };
-    format!("Add {}{place}, here or in a defaults file.", line(key, value))
+    let needed = match needed {
+        [] => String::new(),
+        lines => format!(", and what it names, {}", lines.join(", ")),
+    };
+    format!("Add {}{needed}{place}, here or in a defaults file.", line(key, value))
 }
 
 /// The entry of a key that must be there, under its name or one that is no key and was meant as it; the
@@ -222,14 +227,21 @@ fn subscription(entry: &Entry) -> Result<String, Problem> {
 
 /// A region, in any of Azure's spellings, as ARM's short form.
 pub(super) fn location(entry: &Entry) -> Result<String, Problem> {
-    let text = scalar::text("location", &entry.node, entry.span())?;
+    let text = scalar::text("location", &entry.node, entry.span())
+        .map_err(|problem| problem.remedy(format!("Write {}.", line("location", &example("location")))))?;
     let short: String = text.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_lowercase()).collect();
     if !short.is_empty() && short.len() <= 40 && short.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Ok(short);
     }
-    Err(scalar::invalid("location", text, entry.span())
-        .rule("It is the name of an Azure region: `eastus`.")
-        .remedy("`az account list-locations --query [].name` lists them."))
+    let problem =
+        scalar::invalid("location", text, entry.span()).rule("It is the name of an Azure region: `eastus`.");
+    let letters: String = short.chars().filter(char::is_ascii_alphanumeric).collect();
+    let is_near =
+        !letters.is_empty() && short.chars().all(|c| c.is_ascii_alphanumeric() || "-_.()".contains(c));
+    Err(match is_near && letters.len() <= 40 {
+        true => problem.remedy(format!("Write {}.", line("location", &Value::from(letters)))),
+        false => problem.remedy("`az account list-locations --query [].name` lists them."),
+    })
 }
 
 fn ignore_tags(document: &[Entry], problems: &mut Problems<'_>) -> Vec<String> {
@@ -298,7 +310,7 @@ fn report_unknown_keys(document: &[Entry], problems: &mut Problems<'_>) {
         problems.push(match (inside, meant(&key.name, &known)) {
             (Some(outer), _) => problem.remedy(format!("Write `{}` inside one of the `{outer}`.", key.name)),
             (None, Some(meant)) if is_required(meant) && get(document, meant).is_none() => {
-                problem.remedy(did_you_mean(meant, node))
+                problem.remedy(did_you_mean(meant, node, None))
             }
             (None, Some(meant)) => problem.remedy(format!("Did you mean `{meant}`?")),
             (None, None) => problem.remedy("Remove it; `beamline schema` prints all keys."),

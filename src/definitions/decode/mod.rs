@@ -7,6 +7,7 @@
 mod example;
 mod field;
 mod header;
+mod meaning;
 mod outline;
 mod prefix;
 mod resource;
@@ -15,6 +16,6 @@ mod shared_keys;
 mod tags;
 
 pub(super) use header::{FORMAT_VERSION, Header, KEYS as HEADER_KEYS, NAME, name, version_is_ours};
-pub(super) use outline::{nested_kinds, outline};
+pub(super) use outline::{declared, nested_kinds, outline};
 pub(super) use resource::{Scope, decode};
 pub(super) use shared_keys::{Holds, common_keys};

@@ -1,9 +1,11 @@
 //! Single values: the type first, then the form.
 
 use jiff::{Span as Duration, SpanRelativeTo, Unit};
+use serde_json::Value;
 
 use crate::definitions::code::Code;
 use crate::definitions::document::{Entry, Node, NodeValue};
+use crate::definitions::notation::line;
 use crate::definitions::problem::{Problem, one_of, quoted};
 use crate::definitions::source::Span;
 use crate::resources::suggest::nearest;
@@ -68,7 +70,17 @@ pub(super) fn text<'a>(name: &str, node: &'a Node, span: Span) -> Result<&'a str
                 .remedy(format!("Quote it: \"{number}\".")))
         }
         NodeValue::Bool(_) | NodeValue::Integer(_) => {
-            Err(wrong_type(name, node, span, "a text").remedy("Quote it."))
+            let written = match &node.value {
+                NodeValue::Bool(value) => value.to_string(),
+                NodeValue::Integer(value) => value.to_string(),
+                NodeValue::Null
+                | NodeValue::Number(_)
+                | NodeValue::Text(_)
+                | NodeValue::List(_)
+                | NodeValue::Map(_) => String::new(),
+            };
+            let quoted = line(name, &Value::from(written));
+            Err(wrong_type(name, node, span, "a text").remedy(format!("Quote it: {quoted}.")))
         }
         NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => {
             Err(wrong_type(name, node, span, "a text").remedy("Write a text."))
@@ -80,14 +92,17 @@ pub(super) fn text<'a>(name: &str, node: &'a Node, span: Span) -> Result<&'a str
 pub(super) fn list<'a>(name: &str, entry: &'a Entry) -> Result<&'a [Node], Problem> {
     match &entry.node.value {
         NodeValue::List(items) => Ok(items),
-        NodeValue::Text(_) => {
-            Err(wrong_type(name, &entry.node, entry.span(), "a list").remedy("Put it between `[` and `]`."))
+        NodeValue::Text(text) => {
+            let listed = line(name, &Value::from(vec![text.as_str()]));
+            let problem = wrong_type(name, &entry.node, entry.span(), "a list");
+            Err(problem.remedy(format!("Write a list: {listed}.")))
         }
-        NodeValue::Null
-        | NodeValue::Bool(_)
-        | NodeValue::Integer(_)
-        | NodeValue::Number(_)
-        | NodeValue::Map(_) => {
+        NodeValue::Map(entries) => {
+            let keys: Vec<&str> = entries.iter().map(|entry| entry.key.name.as_str()).collect();
+            let problem = wrong_type(name, &entry.node, entry.span(), "a list");
+            Err(problem.remedy(format!("Write a list: {}.", line(name, &Value::from(keys)))))
+        }
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Integer(_) | NodeValue::Number(_) => {
             Err(wrong_type(name, &entry.node, entry.span(), "a list").remedy("Write a list: `[a, b]`."))
         }
     }
@@ -184,7 +199,7 @@ pub(super) fn duration(
 }
 
 /// Seconds as an ISO-8601 duration.
-fn iso(seconds: i64) -> String {
+pub(super) fn iso(seconds: i64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let parts = [(rest / 3600, 'H'), (rest % 3600 / 60, 'M'), (rest % 60, 'S')];
     let time: String = parts.iter().filter(|(n, _)| *n != 0).map(|(n, unit)| format!("{n}{unit}")).collect();

@@ -4,9 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::scalar;
 use crate::definitions::code::Code;
 use crate::definitions::document::Entry;
+use crate::definitions::notation::line;
 use crate::definitions::problem::{Problem, Problems, quoted};
 use crate::definitions::source::Span;
 use crate::resources::mark::{ADDRESS_KEY, MARK_KEY, SEAL_KEY, SUBNET_KEY_PREFIX};
@@ -27,7 +30,8 @@ pub(super) fn decode(entry: &Entry, problems: &mut Problems<'_>) -> BTreeMap<Str
     let entries = match scalar::map("tags", entry) {
         Ok(entries) => entries,
         Err(problem) => {
-            problems.push(problem);
+            let such = line("tags", &json!({ "team": "data-science" }));
+            problems.push(problem.remedy(format!("Write the name and the value of each, such as {such}.")));
             return tags;
         }
     };

@@ -58,7 +58,7 @@ const CASES: &[Case] = &[
         "compute_clusters: { cpu: { vm_size: Standard_D4s_v3, scale_settings: { max_node_count: '1' } } }",
         "wrong-type",
         "1",
-        &["Remove the quotes."],
+        &["Write `max_node_count"],
     ),
     (
         "compute_clusters: { cpu: { vm_size: Standard_D4s_v3, scale_settings: { max_node_count: 1.5 } } }",
@@ -76,7 +76,7 @@ const CASES: &[Case] = &[
         "compute_clusters: { cpu: { vm_size: 1.10, scale_settings: { max_node_count: 1 } } }",
         "wrong-type",
         "1.1",
-        &["is a number", "Quote it"],
+        &["is a number", "Write `vm_size"],
     ),
     (
         "compute_clusters: { cpu: { vm_size: Standard_D4s_v3, vm_priority: dedicated, scale_settings: { max_node_count: 1 } } }",
@@ -88,7 +88,7 @@ const CASES: &[Case] = &[
         "compute_clusters: { cpu: { vm_size: Standard_D4s_v3, local_auth_enabled: 'yes', scale_settings: { max_node_count: 1 } } }",
         "wrong-type",
         "yes",
-        &["Write `true`, without quotes."],
+        &["Write `local_auth_enabled"],
     ),
     (
         "compute_clusters: { cpu: { vm_size: Standard_D4s_v3, scale_settings: { max_node_count: 1, scale_down_nodes_after_idle_duration: 15m } } }",
@@ -106,7 +106,7 @@ const CASES: &[Case] = &[
         "compute_clusters: { cpu: { vm_size: Standard_D4s_v3, subnet: main/compute, scale_settings: { max_node_count: 1 } } }",
         "unknown-reference",
         "main/compute",
-        &["Declare one under `subnets`."],
+        &["Declare it at the top: `virtual_networks"],
     ),
     (
         "compute_clusters: { cpu: { vm_size: Standard_D4s_v3, subnet: /subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg, scale_settings: { max_node_count: 1 } } }",
@@ -150,7 +150,7 @@ const CASES: &[Case] = &[
         "on_delete",
         &["its name is free as soon as it is deleted"],
     ),
-    ("tags: { a: 1 }", "wrong-type", "1", &["Quote it."]),
+    ("tags: { a: 1 }", "wrong-type", "1", &["Quote it: `a"]),
     ("tags: { 'a/b': x }", "invalid-name", "a/b", &["cannot be the name of a tag"]),
     ("tags: { Beamline: x }", "invalid-name", "Beamline", &["beamline's own mark"]),
     ("tags: { Team: a, team: b }", "duplicate-key", "team", &["one and the same to Azure"]),

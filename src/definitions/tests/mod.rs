@@ -4,6 +4,7 @@ mod bounds;
 mod errors;
 mod estates;
 mod inheritance;
+mod lines;
 mod properties;
 mod remedies;
 mod shipped;

@@ -36,18 +36,18 @@ role_assignments:
   pull: { principal: workspace, role: AcrPull, scope: container_registries/hub }
 ";
 
-fn everything() -> Value {
+pub(super) fn everything() -> Value {
     let base = BASE.replace("LRS }", "LRS, containers: { blobs: {} } }");
     let text = format!("{base}  managed_network: {{ isolation_mode: AllowInternetOutbound }}\n{EVERYTHING}");
     to_json(&read_document(&file("environments/x.yaml", &text)).unwrap())
 }
 
 /// JSON is YAML.
-fn loaded(document: &Value) -> Loaded {
+pub(super) fn loaded(document: &Value) -> Loaded {
     yaml(&document.to_string())
 }
 
-fn loaded_toml(document: &Value) -> Loaded {
+pub(super) fn loaded_toml(document: &Value) -> Loaded {
     toml(&as_toml(&document.to_string()))
 }
 
@@ -127,7 +127,7 @@ fn all_rows() -> BTreeSet<(Kind, String)> {
     all
 }
 
-fn map<'v>(document: &'v mut Value, place: &str) -> &'v mut serde_json::Map<String, Value> {
+pub(super) fn map<'v>(document: &'v mut Value, place: &str) -> &'v mut serde_json::Map<String, Value> {
     document.pointer_mut(place).and_then(Value::as_object_mut).unwrap()
 }
 
@@ -139,7 +139,7 @@ fn only(document: &Value, why: &str) -> Diagnostic {
 }
 
 /// Writes the line of the remedy, which is in the notation of `path`, into the map at `place`.
-fn follow(document: &Value, place: &str, remedy: &str, path: &str) -> Value {
+pub(super) fn follow(document: &Value, place: &str, remedy: &str, path: &str) -> Value {
     let mut lines = remedy.split('`').skip(1).step_by(2).filter(|text| text.contains([':', '=']));
     let line = to_json(&read_document(&file(path, lines.next().unwrap())).expect(remedy));
     let mut document = document.clone();
