@@ -314,8 +314,28 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
-    pub async fn plans_of(&self, commit: &CommitId) -> Result<Vec<(Work, Option<Section>)>, StoreError> {
+    pub async fn plans_of(
+        &self,
+        number: PullRequestNumber,
+        head: &CommitId,
+    ) -> Result<Vec<(Work, Option<Section>)>, StoreError> {
+        let work = self.work_of_line(&Line::PullRequest(number), head, RunKind::Plan).await?;
+        self.with_sections(work).await
+    }
+
+    /// The plans of a commit, of whatever line, as in [`Self::plans_of`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn plans_of_commit(
+        &self,
+        commit: &CommitId,
+    ) -> Result<Vec<(Work, Option<Section>)>, StoreError> {
         let work = self.work_of_commit(commit, RunKind::Plan).await?;
+        self.with_sections(work).await
+    }
+
+    async fn with_sections(&self, work: Vec<Work>) -> Result<Vec<(Work, Option<Section>)>, StoreError> {
         self.read(move |db| {
             Box::pin(async move {
                 let mut plans = Vec::with_capacity(work.len());
@@ -345,6 +365,7 @@ impl Store {
                 let rows = sqlx::query(
                     "SELECT DISTINCT p.pull_request, w.environment FROM pull_requests p
              JOIN work w ON w.commit_id = p.head AND w.kind = $1
+             AND w.branch = 'pull:' || CAST(p.pull_request AS TEXT)
              WHERE p.closed_at IS NULL ORDER BY w.environment, p.pull_request",
                 )
                 .bind(word(RunKind::Plan))
@@ -364,7 +385,8 @@ impl Store {
 }
 
 /// Replaces the memory of a pull request inside the caller's transaction, and forgets the plans of its
-/// head that have ended or wait: they were made against another base. What runs is left to its worker.
+/// head: they were made against another base, or of its branch by itself. What another pull request plans of the same
+/// commit is that one's.
 pub(super) async fn put_pull_request(
     db: &mut AnyConnection,
     record: &PullRequestRecord,
@@ -393,11 +415,14 @@ pub(super) async fn put_pull_request(
     .await?;
     // Also what is under way: its plan is of another base, and what comes of it must not stand beside the new ones.
     // Whoever works on it finds at the end that there is nothing to end.
-    sqlx::query("DELETE FROM work WHERE commit_id = $1 AND kind = $2")
-        .bind(record.head.to_string())
-        .bind(word(RunKind::Plan))
-        .execute(db)
-        .await?;
+    sqlx::query(
+        "DELETE FROM work WHERE commit_id = $1 AND kind = $2 AND (branch = $3 OR branch NOT LIKE 'pull:%')",
+    )
+    .bind(record.head.to_string())
+    .bind(word(RunKind::Plan))
+    .bind(Line::PullRequest(record.number).to_string())
+    .execute(db)
+    .await?;
     Ok(())
 }
 
@@ -443,4 +468,75 @@ fn record_of(row: &AnyRow) -> Result<PullRequestRecord, StoreError> {
         first_seen_at: columns.time("first_seen_at")?,
         changed_at: columns.time("changed_at")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{branch, commit, name, new_work, now, silent};
+    use super::super::{Acceptance, Arrival};
+    use super::*;
+
+    fn number(number: u64) -> PullRequestNumber {
+        PullRequestNumber::new(number).unwrap()
+    }
+
+    fn proposes(of: u64, base: &str, environments: &[&str]) -> Acceptance {
+        let record = PullRequestRecord {
+            number: number(of),
+            head: commit('a'),
+            base_branch: branch(base),
+            base_commit: commit('b'),
+            origin: Origin::SameRepository,
+            refusal: None,
+            approved_head: None,
+            activity: String::new(),
+            said: Vec::new(),
+            first_seen_at: now(),
+            changed_at: now(),
+        };
+        let work = environments.iter().map(|environment| new_work(environment, RunKind::Plan)).collect();
+        let arrival = Arrival::PullRequest(Box::new(record));
+        Acceptance {
+            arrival,
+            commit: commit('a'),
+            reads: commit('c'),
+            now: now(),
+            work,
+            statuses: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn of_two_pull_requests_with_one_head_each_keeps_its_plans() {
+        let store = Store::in_memory().await.unwrap();
+        let of_branch =
+            Acceptance { arrival: Arrival::Head(branch("topic")), ..proposes(9, "main", &["of-the-branch"]) };
+        store.accept_head(of_branch, &silent).await.unwrap();
+        store.accept_head(proposes(1, "release", &["dev", "production"]), &silent).await.unwrap();
+        store.accept_head(proposes(2, "main", &["dev"]), &silent).await.unwrap();
+        let plans = async |of| {
+            let plans = store.plans_of(number(of), &commit('a')).await.unwrap();
+            plans.into_iter().map(|(work, _)| work.environment.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (plans(1).await, plans(2).await),
+            (vec!["dev".into(), "production".into()], vec!["dev".into()])
+        );
+        assert_eq!(
+            store.plans_of_commit(&commit('a')).await.unwrap().len(),
+            2,
+            "the branch's own is replaced"
+        );
+        let proposed = store.proposed_environments().await.unwrap();
+        assert_eq!(proposed[&name("dev")], [1, 2].map(number).into());
+        assert_eq!(proposed[&name("production")], [number(1)].into());
+        // The base of the second one moves.
+        store.accept_head(proposes(2, "main", &["production"]), &silent).await.unwrap();
+        assert_eq!((plans(1).await.len(), plans(2).await), (2, vec!["production".into()]));
+        store.close_pull_request(number(2), "Closed", now(), &silent).await.unwrap();
+        let is_open = async |of| {
+            store.is_line_open(&Line::PullRequest(number(of)), &commit('a'), RunKind::Plan).await.unwrap()
+        };
+        assert_eq!((is_open(1).await, is_open(2).await), (true, false));
+    }
 }

@@ -112,24 +112,58 @@ impl Store {
         Ok(newest.is_some_and(|newest| newest.id == work.id))
     }
 
-    /// Whether some of what [`Self::work_of_commit`] has of a commit has not ended, found without the rest.
+    /// As [`Self::work_of_commit`], of one line: several pull requests may propose the same commit, each into a branch
+    /// of its own.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
-    pub async fn is_commit_open(&self, commit: &CommitId, kind: RunKind) -> Result<bool, StoreError> {
-        let commit = commit.to_string();
+    pub async fn work_of_line(
+        &self,
+        line: &Line,
+        commit: &CommitId,
+        kind: RunKind,
+    ) -> Result<Vec<Work>, StoreError> {
+        let (line, commit) = (line.to_string(), commit.to_string());
         self.read(move |db| {
             Box::pin(async move {
-                // A branch and its pull request have work on the same commit: of an environment the newest counts.
+                let rows = sqlx::query(
+                    "SELECT * FROM work WHERE commit_id = $1 AND kind = $2 AND branch = $3 ORDER BY work_id",
+                )
+                .bind(commit)
+                .bind(word(kind))
+                .bind(line)
+                .fetch_all(&mut *db)
+                .await?;
+                newest_of(&rows)
+            })
+        })
+        .await
+    }
+
+    /// Whether some of what [`Self::work_of_line`] has of a commit has not ended, found without the rest.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn is_line_open(
+        &self,
+        line: &Line,
+        commit: &CommitId,
+        kind: RunKind,
+    ) -> Result<bool, StoreError> {
+        let (line, commit) = (line.to_string(), commit.to_string());
+        self.read(move |db| {
+            Box::pin(async move {
+                // What is planned again while it runs is there twice: of an environment the newest counts.
                 let open = sqlx::query(
-                    "SELECT 1 FROM work w WHERE commit_id = $1 AND kind = $2 AND ended_at IS NULL
+                    "SELECT 1 FROM work w WHERE commit_id = $1 AND kind = $2 AND branch = $4 AND ended_at IS NULL
                      AND NOT EXISTS (SELECT 1 FROM work n WHERE n.commit_id = w.commit_id AND n.kind = w.kind
-                     AND n.environment = w.environment AND n.work_id > w.work_id
+                     AND n.branch = w.branch AND n.environment = w.environment AND n.work_id > w.work_id
                      AND (n.run_end IS NULL OR n.run_end <> $3)) LIMIT 1",
                 )
                 .bind(commit)
                 .bind(word(kind))
                 .bind(word(RunEnd::Superseded))
+                .bind(line)
                 .fetch_optional(&mut *db)
                 .await?;
                 Ok(open.is_some())
@@ -546,17 +580,25 @@ mod tests {
             found.unwrap().map(|work| work.id)
         };
         assert_eq!((newest("dev").await, newest("none").await), (Some(items[0].id), None));
-        let is_open = async || store.is_commit_open(&commit('a'), RunKind::Apply).await.unwrap();
-        store.end_work(items[0].id, ending(RunEnd::Failed), &silent).await.unwrap();
-        assert!(is_open().await);
-        let again = work_beside(&store, "dev", "one").await;
+        let main = Line::Branch(branch("main"));
+        let is_open = async || store.is_line_open(&main, &commit('a'), RunKind::Apply).await.unwrap();
+        store.begin_work(items[0].id, now()).await.unwrap().unwrap();
+        let line = main.clone();
+        let beside = store.write(move |db| {
+            let line = line.clone();
+            Box::pin(async move {
+                let commit = commit('a');
+                insert(db, &line, (&commit, &commit), now(), &new_work("dev", RunKind::Apply)).await
+            })
+        });
+        let again = beside.await.unwrap();
         assert_eq!(newest("dev").await, Some(again.id));
         store.end_work(items[1].id, ending(RunEnd::Complete), &silent).await.unwrap();
         assert!(is_open().await);
-        let newer = work_beside(&store, "dev", "two").await;
-        store.end_work(newer.id, ending(RunEnd::Complete), &silent).await.unwrap();
+        store.end_work(again.id, ending(RunEnd::Complete), &silent).await.unwrap();
         assert!(!is_open().await, "what is older than another item of its environment does not count");
-        store.end_work(again.id, ending(RunEnd::Superseded), &silent).await.unwrap();
+        let newer = work_beside(&store, "dev", "two").await;
+        assert!(!is_open().await, "nor what is of another line");
         assert_eq!(newest("dev").await, Some(newer.id));
         for listed in store.work_of_commit(&commit('a'), RunKind::Apply).await.unwrap() {
             assert_eq!(newest(listed.environment.as_str()).await, Some(listed.id));

@@ -100,7 +100,7 @@ async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreE
         heading(&work, "apply", &mut body);
         runs(store, &work, &mut body).await?;
     }
-    let plans = store.plans_of(commit).await?;
+    let plans = store.plans_of_commit(commit).await?;
     if plans.is_empty() {
         refused(store, commit, &Context::plan(), &mut body).await?;
     }

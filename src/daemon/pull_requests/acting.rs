@@ -406,7 +406,12 @@ pub(super) async fn again(
     environment: Option<&EnvironmentName>,
     is_meant: fn(&Work) -> bool,
 ) -> Result<Done, LookError> {
-    let plans = shared.store.plans_of(&pull_request.head).await?.into_iter().map(|(work, _)| work);
+    let plans = shared
+        .store
+        .plans_of(pull_request.number, &pull_request.head)
+        .await?
+        .into_iter()
+        .map(|(work, _)| work);
     let named: Vec<Work> =
         plans.filter(|work| environment.is_none_or(|name| work.environment == *name)).collect();
     if let (Some(name), true) = (environment, named.is_empty()) {

@@ -13,7 +13,7 @@ use crate::forge::{Check, Fate, Origin, PullRequest, PullRequestNumber};
 use crate::git::{CommitId, Heads};
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
-use crate::store::{About, Acceptance, Accepted, Arrival, NewWork, PullRequestRecord, Work, WorkState};
+use crate::store::{About, Acceptance, Accepted, Arrival, Line, NewWork, PullRequestRecord, Work, WorkState};
 
 use super::listing::Listing;
 use super::proposal::{Proposal, digests, digests_of, moved, propose};
@@ -140,7 +140,7 @@ async fn close(
         Fate::Closed => "Closed",
     };
     let plans = match shared.store.pull_request(number).await? {
-        Some(record) => shared.store.plans_of(&record.head).await?,
+        Some(record) => shared.store.plans_of(number, &record.head).await?,
         None => Vec::new(),
     };
     let why = format!("{fate} before {}", unplanned(plans.iter().map(|(work, _)| work)));
@@ -235,7 +235,8 @@ async fn is_undisturbed(
     if record.refusal.is_some() {
         return Ok(false);
     }
-    let planned = shared.store.work_of_commit(&record.head, RunKind::Plan).await?;
+    let line = Line::PullRequest(record.number);
+    let planned = shared.store.work_of_line(&line, &record.head, RunKind::Plan).await?;
     let planned = digests_of(&planned);
     if planned != digests(candidates) {
         return Ok(false);

@@ -17,7 +17,7 @@ use crate::forge::{
 use crate::reconcile::apply::RunKind;
 use crate::reconcile::review::{Heading, Older, Section, comment, escape, overview};
 use crate::resources::brief;
-use crate::store::{Message, PullRequestRecord, SaidPlan, Shown, StoreError, Work, WorkState};
+use crate::store::{Line, Message, PullRequestRecord, SaidPlan, Shown, StoreError, Work, WorkState};
 
 /// How many plans a comment keeps, the newest included.
 const MAX_SAID: usize = 4;
@@ -41,10 +41,10 @@ pub(in crate::daemon) fn plan_marker(owner: &str) -> Marker {
 pub(in crate::daemon) async fn say(shared: &Shared, number: PullRequestNumber) -> Result<(), StoreError> {
     let Some(record) = shared.store.pull_request(number).await? else { return Ok(()) };
     // Asked at the end of each plan: reading all of them each time would cost their square.
-    if shared.store.is_commit_open(&record.head, RunKind::Plan).await? {
+    if shared.store.is_line_open(&Line::PullRequest(number), &record.head, RunKind::Plan).await? {
         return Ok(());
     }
-    let mut plans = shared.store.plans_of(&record.head).await?;
+    let mut plans = shared.store.plans_of(number, &record.head).await?;
     // What the head touched on an older base and touches no more is not a plan of it now.
     plans.retain(|(work, _)| work.queued_at >= record.changed_at);
     if plans.iter().any(|(work, _)| !work.state.is_ended()) {
