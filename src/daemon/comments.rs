@@ -18,7 +18,7 @@ use super::pull_requests::{Stands, hear, stands};
 use super::service::Shared;
 use super::worker::WorkError;
 use crate::attempt::{arrival, expired};
-use crate::forge::{Class, Comment, Ending, Merged, Permission, PullRequestNumber};
+use crate::forge::{Class, Comments, Ending, ForgeError, Merged, Permission, PullRequestNumber};
 use crate::git::{CommitId, CommitInfo};
 use crate::reconcile::plan::{Blocker, ConsentLine, Plan, Reach, trailer};
 use crate::resources::Address;
@@ -190,12 +190,13 @@ async fn undecided(
     Ok(if given.is_empty() { Of::Nothing } else { Of::Undecided })
 }
 
-/// The comments of a pull request as they are now, and the consents in them that may be meant.
+/// The comments of a pull request as they are now, where the forge shows them, and the consents in them that may be
+/// meant.
 async fn given(
     shared: &Arc<Shared>,
     number: PullRequestNumber,
     lacking: &BTreeSet<Address>,
-) -> Result<(Vec<Comment>, Vec<GivenConsent>), LookError> {
+) -> Result<(Result<Comments, ForgeError>, Vec<GivenConsent>), LookError> {
     let comments = hear(shared, number).await?;
     let mut given = shared.store.consents_of(number).await?;
     given.retain(|consent| lacking.contains(&consent.target));
@@ -216,7 +217,7 @@ async fn void(
     shared: &Shared,
     consent: &GivenConsent,
     merged: &Merged,
-    comments: &[Comment],
+    comments: &Result<Comments, ForgeError>,
 ) -> Result<Option<String>, LookError> {
     match &merged.head {
         Some(head) if head.is_of(&consent.head) => {}
@@ -226,8 +227,17 @@ async fn void(
         }
         None => return Ok(Some("the forge does not say which head was merged".to_owned())),
     }
+    let Ok(comments) = comments else {
+        let why = "the forge does not show its comment now, so that nobody can tell whether it stands";
+        return Ok(Some(why.to_owned()));
+    };
     match stands(consent, comments) {
         Stands::AsRead => {}
+        Stands::Unread => {
+            return Ok(Some(
+                "its comment is not among those that are read, of which there are too many".to_owned(),
+            ));
+        }
         Stands::Changed => return Ok(Some("its comment was edited".to_owned())),
         Stands::Gone => return Ok(Some("its comment was deleted".to_owned())),
     }

@@ -109,5 +109,5 @@ async fn find(
     marker: &Marker,
 ) -> Result<Option<CommentId>, ForgeError> {
     let comments = shared.forge.comments(number).await?;
-    Ok(comments.into_iter().find(|comment| marker.is_in(&comment.body)).map(|comment| comment.id))
+    Ok(comments.read.into_iter().find(|comment| marker.is_in(&comment.body)).map(|comment| comment.id))
 }

@@ -15,7 +15,7 @@ pub const MAX_READ_BYTES: usize = 8 * 1024;
 
 /// Most comments of one pull request that are read: the newest ones, and as far as the forge allows the
 /// oldest, among which ours is.
-pub const MAX_COMMENTS: usize = 1000;
+pub(super) const MAX_COMMENTS: usize = 1000;
 
 /// The longest id of a comment or name of an account.
 const MAX_ID_CHARS: usize = 200;
@@ -147,19 +147,28 @@ pub(super) fn beginning(body: &str) -> String {
     body[..end.unwrap_or(0)].to_owned()
 }
 
+/// The comments of a pull request, as far as they are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comments {
+    /// Oldest first, at most [`MAX_COMMENTS`].
+    pub read: Vec<Comment>,
+    /// Whether these are all: else one that is missing may stand there all the same.
+    pub is_whole: bool,
+}
+
 /// The oldest this many comments are read when not all are: ours is written soon after the opening.
 const OLDEST_COMMENTS: usize = 100;
 
 /// Oldest first, at most [`MAX_COMMENTS`]: of more the oldest hundred, and as many of the newest as fit.
 #[must_use]
-pub(super) fn oldest_and_newest(mut comments: Vec<Comment>) -> Vec<Comment> {
+pub(super) fn oldest_and_newest(mut comments: Vec<Comment>) -> Comments {
     comments.sort_by(|one, other| one.created_at.cmp(&other.created_at).then(one.id.cmp(&other.id)));
     comments.dedup_by(|one, other| one.id == other.id);
     let excess = comments.len().saturating_sub(MAX_COMMENTS);
     if excess > 0 {
         comments.drain(OLDEST_COMMENTS..OLDEST_COMMENTS + excess);
     }
-    comments
+    Comments { read: comments, is_whole: excess == 0 }
 }
 
 /// What an account may do in the watched repository, as its forge says now.
@@ -253,8 +262,9 @@ mod tests {
             body: String::new(),
         };
         let few = oldest_and_newest(vec![comment(2), comment(1), comment(2)]);
-        assert_eq!(few, vec![comment(1), comment(2)]);
-        let many = oldest_and_newest((1..=1500).rev().map(comment).collect());
+        assert_eq!(few, Comments { read: vec![comment(1), comment(2)], is_whole: true });
+        let Comments { read: many, is_whole } = oldest_and_newest((1..=1500).rev().map(comment).collect());
+        assert!(!is_whole);
         assert_eq!(many.len(), MAX_COMMENTS);
         assert_eq!((&many[0], &many[99]), (&comment(1), &comment(100)));
         assert_eq!((&many[100], &many[999]), (&comment(601), &comment(1500)));

@@ -39,7 +39,7 @@ pub use azure_devops::AzureDevOps;
 pub use bitbucket::Bitbucket;
 pub use check_run::{Annotation, CheckRun, Level, MAX_ANNOTATIONS};
 pub use comment::{
-    Author, Comment, CommentId, CommentIdError, MAX_COMMENTS, MAX_READ_BYTES, Marker, Permission, Posted,
+    Author, Comment, CommentId, CommentIdError, Comments, MAX_READ_BYTES, Marker, Permission, Posted,
 };
 pub use delivery::{LONGEST_DUE, after_failure};
 pub use gitea::Gitea;

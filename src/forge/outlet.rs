@@ -13,7 +13,7 @@ use super::api::Quota;
 use super::azure_devops::AzureDevOps;
 use super::bitbucket::Bitbucket;
 use super::check_run::CheckRun;
-use super::comment::{Author, Comment, CommentId, Permission, Posted};
+use super::comment::{Author, Comment, CommentId, Comments, Permission, Posted};
 use super::gitea::Gitea;
 use super::github::GitHub;
 use super::gitlab::GitLab;
@@ -121,19 +121,18 @@ impl Forge {
         }
     }
 
-    /// The comments of a pull request, oldest first, at most [`super::MAX_COMMENTS`]. Deleted ones and
-    /// those that the forge itself wrote are left out.
+    /// The comments of a pull request. Deleted ones and those that the forge itself wrote are left out.
     ///
     /// # Errors
     /// [`ForgeError`] when the forge does not say.
-    pub async fn comments(&self, number: PullRequestNumber) -> Result<Vec<Comment>, ForgeError> {
+    pub async fn comments(&self, number: PullRequestNumber) -> Result<Comments, ForgeError> {
         match self {
             Self::GitHub(github) => github.comments(number).await,
             Self::GitLab(gitlab) => gitlab.comments(number).await,
             Self::Gitea(gitea) => gitea.comments(number).await,
             Self::AzureDevOps(azure) => azure.comments(number).await,
             Self::Bitbucket(bitbucket) => bitbucket.comments(number).await,
-            Self::Notes(_) => Ok(Vec::new()),
+            Self::Notes(_) => Ok(Comments { read: Vec::new(), is_whole: true }),
         }
     }
 

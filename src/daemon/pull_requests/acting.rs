@@ -21,7 +21,9 @@ use crate::daemon::look::LookError;
 use crate::daemon::service::Shared;
 use crate::daemon::sweep::{has_applies_to_retry, retry_applies};
 use crate::daemon::wording;
-use crate::forge::{Class, Comment, Fate, Origin, Permission, PullRequest, PullRequestNumber, State};
+use crate::forge::{
+    Class, Comment, Comments, Fate, ForgeError, Origin, Permission, PullRequest, PullRequestNumber, State,
+};
 use crate::git::{CommitPrefix, Heads};
 use crate::resources::EnvironmentName;
 use crate::store::{Accepted, Command, PullRequestRecord, Wish, Work, WorkState};
@@ -126,7 +128,7 @@ async fn listen(
         return Ok(Accepted::default());
     }
     let since = record.map_or(now, |record| record.first_seen_at);
-    let Some(comments) = read(shared, pull_request.number, since).await? else {
+    let Ok(comments) = read(shared, pull_request.number, since).await? else {
         return Ok(Accepted::default());
     };
     if let Some(note) = next {
@@ -175,29 +177,33 @@ async fn ended(
     Ok(ended)
 }
 
-/// Notes the commands among all comments of a pull request that was planned before.
-pub(super) async fn read_all(shared: &Shared, number: PullRequestNumber) -> Result<Vec<Comment>, LookError> {
+/// Notes the commands among all comments of a pull request that was planned before; why not, when the forge refuses
+/// to show them. That it does not show them says nothing of what stands there.
+pub(super) async fn read_all(
+    shared: &Shared,
+    number: PullRequestNumber,
+) -> Result<Result<Comments, ForgeError>, LookError> {
     let showings = shared.store.showings(number).await?;
     let since = showings.first().map_or(Timestamp::MIN, |showing| showing.at);
-    Ok(read(shared, number, since).await?.unwrap_or_default())
+    read(shared, number, since).await
 }
 
-/// Notes the commands among the comments; `None` when the forge refuses to say.
+/// Notes the commands among the comments, as [`read_all`] does.
 async fn read(
     shared: &Shared,
     number: PullRequestNumber,
     since: Timestamp,
-) -> Result<Option<Vec<Comment>>, LookError> {
+) -> Result<Result<Comments, ForgeError>, LookError> {
     let oldest = since.checked_sub(OLDEST).unwrap_or(Timestamp::MIN);
     let comments = match shared.forge.comments(number).await {
         Ok(comments) => comments,
         Err(error) if error.class == Class::Refused => {
             complain(shared, &error, &format!("the comments of #{number}"));
-            return Ok(None);
+            return Ok(Err(error));
         }
         Err(error) => return Err(error.into()),
     };
-    let recent = comments.iter().filter(|comment| comment.created_at >= oldest);
+    let recent = comments.read.iter().filter(|comment| comment.created_at >= oldest);
     let reviews = match shared.forge.reviews(number).await {
         Ok(reviews) => reviews,
         Err(error) if error.class == Class::Refused => Vec::new(),
@@ -215,7 +221,7 @@ async fn read(
         .chain(misplaced)
         .collect();
     shared.store.note_commands(&commands, shared.clock.now()).await?;
-    Ok(Some(comments))
+    Ok(Ok(comments))
 }
 
 fn command_of(number: PullRequestNumber, comment: &Comment, wish: Wish, further: Vec<Wish>) -> Command {

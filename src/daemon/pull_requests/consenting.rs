@@ -13,7 +13,7 @@ use super::binding::{bind, refusal};
 use crate::daemon::look::LookError;
 use crate::daemon::service::Shared;
 use crate::daemon::sweep::retry_applies;
-use crate::forge::{Comment, Ending, MAX_COMMENTS, PullRequest, PullRequestNumber};
+use crate::forge::{Comments, Ending, ForgeError, PullRequest, PullRequestNumber};
 use crate::git::{BranchName, CommitId, CommitPrefix};
 use crate::reconcile::plan::trailer;
 use crate::resources::{Address, EnvironmentName};
@@ -38,7 +38,7 @@ pub(super) async fn consent(
     at: Option<&CommitPrefix>,
 ) -> Result<Done, LookError> {
     match weigh(shared, open.number, &open.head, command, target, at).await? {
-        Err(why_not) => Ok(Done::answer(why_not)),
+        Err(why_not) => Ok(Done::answer(why_not.on_open(&open.head))),
         Ok(consent) => {
             shared.store.note_consent(&consent).await?;
             let (target, id, head) = (&consent.target, consent.id.name(), consent.head.short());
@@ -81,7 +81,8 @@ async fn note_of_merged(
     at: Option<&CommitPrefix>,
 ) -> Result<Result<GivenConsent, String>, LookError> {
     let number = command.pull_request;
-    let instead = |why: &str| Ok(Err(by_a_commit(why, target, &shared.branch)));
+    let meant: Vec<Address> = target.parse().into_iter().collect();
+    let instead = |why: &str| Ok(Err(by_a_commit(why, &meant, &shared.branch)));
     let Ending::Merged(merged) = shared.forge.ending(number).await? else {
         return Ok(Err("Not done: this pull request is not open.".to_owned()));
     };
@@ -102,18 +103,22 @@ async fn note_of_merged(
     if refusal(bind(&showings, &head, at, command.written_at), &head, "").is_some() {
         return instead(&format!("this does not hold for {}, which was merged", head.short()));
     }
-    noted(shared, &head, command, target, at).await
+    let noted = noted(shared, &head, command, target, at).await?;
+    Ok(noted.map_err(|why_not| why_not.on_merged(&shared.branch)))
 }
 
-/// The answer to a consent that cannot count any more: the message of a commit can still bring one.
-fn by_a_commit(why: &str, target: &str, branch: &BranchName) -> String {
-    let line = match target.parse::<Address>() {
-        Ok(address) => format!("\n\n```text\n{}\n```", trailer(address)),
-        Err(_) => " the line that its status shows.".to_owned(),
+/// The answer to a consent that cannot count any more: the message of a commit can still bring one to `addresses`.
+fn by_a_commit(why: &str, addresses: &[Address], branch: &BranchName) -> String {
+    let lines = match addresses {
+        [] => " the line that its status shows.".to_owned(),
+        addresses => {
+            let lines: Vec<String> = addresses.iter().map(trailer).collect();
+            format!("\n\n```text\n{}\n```", lines.join("\n"))
+        }
     };
     format!(
         "Not done: {why}. If `beamline/apply` lacks it, bring a commit to `{branch}`, which may be empty, whose message \
-         has:{line}"
+         has:{lines}"
     )
 }
 
@@ -138,7 +143,7 @@ async fn noted(
     command: &Command,
     target: &str,
     at: Option<&CommitPrefix>,
-) -> Result<Result<GivenConsent, String>, LookError> {
+) -> Result<Result<GivenConsent, WhyNot>, LookError> {
     let weighed = weigh(shared, command.pull_request, head, command, target, at).await?;
     if let Ok(consent) = &weighed {
         shared.store.note_consent(consent).await?;
@@ -176,7 +181,7 @@ async fn note_early(shared: &Shared, command: &Command) -> Result<(), LookError>
     Ok(())
 }
 
-/// What a command consents to, or the answer to it.
+/// What a command consents to, or why it does not count.
 async fn weigh(
     shared: &Shared,
     number: PullRequestNumber,
@@ -184,16 +189,15 @@ async fn weigh(
     command: &Command,
     target: &str,
     at: Option<&CommitPrefix>,
-) -> Result<Result<GivenConsent, String>, LookError> {
+) -> Result<Result<GivenConsent, WhyNot>, LookError> {
     let showings = shared.store.showings(number).await?;
     let own = |showing: &Showing| showing.account.as_deref() == Some(command.author.id.as_str());
     if command.author.is_machine() || showings.iter().any(own) {
-        return Ok(Err(
-            "Not done: consent is a person's to give, and this account is a program's.".to_owned()
-        ));
+        let why_not = "Not done: consent is a person's to give, and this account is a program's.";
+        return Ok(Err(WhyNot::Answer(why_not.to_owned())));
     }
     if let Some(why_not) = refusal(bind(&showings, head, at, command.written_at), head, &line_of(target)) {
-        return Ok(Err(why_not));
+        return Ok(Err(WhyNot::Answer(why_not)));
     }
     // Whoever names the commit has its plan in front of them, also where a clock of whole seconds cannot tell.
     let before = |showing: &&Showing| {
@@ -206,8 +210,8 @@ async fn weigh(
         showings.iter().rev().filter(before).filter(|showing| showing.shown.head == *head).collect();
     let all = of_head.iter().flat_map(|showing| &showing.shown.asked);
     let Some(asked) = all.clone().find(|asked| asked.address.to_string() == target) else {
-        let known: BTreeSet<&Address> = all.map(|asked| &asked.address).collect();
-        return Ok(Err(not_asked(target, head, &known)));
+        let asked = all.map(|asked| asked.address.clone()).collect();
+        return Ok(Err(WhyNot::NotAsked { why: not_asked(target, head), asked }));
     };
     Ok(Ok(GivenConsent {
         pull_request: number,
@@ -221,20 +225,56 @@ async fn weigh(
     }))
 }
 
-/// The answer to a consent that the plan had not asked for.
-fn not_asked(target: &str, head: &CommitId, asked: &BTreeSet<&Address>) -> String {
-    let short = head.short();
-    let clean: String = target.chars().filter(|c| *c != '`').collect();
-    let why = if target.contains('*') {
-        "globs do not count in comments".to_owned()
-    } else {
-        format!("the plan of {short} that stood here when you wrote asks no consent for `{clean}`")
-    };
-    if asked.is_empty() {
-        return format!("Not done: {why}. It asks for none at all.");
+/// Why a consent does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum WhyNot {
+    /// This is the answer to it.
+    Answer(String),
+    /// The plan had not asked for it, but for these.
+    NotAsked { why: String, asked: BTreeSet<Address> },
+}
+
+impl WhyNot {
+    /// The answer where somebody can still write another comment.
+    fn on_open(self, head: &CommitId) -> String {
+        let short = head.short();
+        match self {
+            Self::Answer(answer) => answer,
+            Self::NotAsked { why, asked } if asked.is_empty() => {
+                format!("Not done: {why}. It asks for none at all.")
+            }
+            Self::NotAsked { why, asked } => {
+                let lines: Vec<String> =
+                    asked.iter().map(|address| format!("{} @{short}", line_of(address))).collect();
+                format!("Not done: {why}. It asks for:\n\n```text\n{}\n```", lines.join("\n"))
+            }
+        }
     }
-    let lines: Vec<String> = asked.iter().map(|address| format!("{} @{short}", line_of(address))).collect();
-    format!("Not done: {why}. It asks for:\n\n```text\n{}\n```", lines.join("\n"))
+
+    /// The answer after the merge, when no comment helps any more.
+    fn on_merged(self, branch: &BranchName) -> String {
+        match self {
+            Self::Answer(answer) => answer,
+            Self::NotAsked { why, asked } if asked.is_empty() => {
+                format!("Not done: {why}. It asked for none at all.")
+            }
+            Self::NotAsked { why, asked } => {
+                by_a_commit(&why, &asked.into_iter().collect::<Vec<_>>(), branch)
+            }
+        }
+    }
+}
+
+/// Why a consent does not count that the plan had not asked for, as a clause.
+fn not_asked(target: &str, head: &CommitId) -> String {
+    let clean: String = target.chars().filter(|c| *c != '`').collect();
+    match target.contains('*') {
+        true => "globs do not count in comments".to_owned(),
+        false => {
+            let short = head.short();
+            format!("the plan of {short} that stood here when you wrote asks no consent for `{clean}`")
+        }
+    }
 }
 
 /// Takes back every consent to `target` on a pull request.
@@ -266,16 +306,13 @@ pub(super) async fn withdraw(
 pub(super) async fn give_up_changed(
     shared: &Shared,
     open: &PullRequest,
-    comments: &[Comment],
+    comments: &Comments,
 ) -> Result<Accepted, LookError> {
     let mut environments = BTreeSet::new();
-    // Of too many comments not all are read: what is missing may be there.
-    let is_whole = comments.len() < MAX_COMMENTS;
     for consent in shared.store.consents_of(open.number).await? {
         let is_void = match stands(&consent, comments) {
-            Stands::AsRead => false,
-            Stands::Changed => true,
-            Stands::Gone => is_whole,
+            Stands::AsRead | Stands::Unread => false,
+            Stands::Changed | Stands::Gone => true,
         };
         if is_void {
             tracing::info!(number = %open.number, target = %consent.target, author = consent.author.name, "a consent was taken back");
@@ -298,13 +335,16 @@ pub(in crate::daemon) enum Stands {
     Changed,
     /// It is not there.
     Gone,
+    /// It is not among those that were read, which are not all.
+    Unread,
 }
 
-pub(in crate::daemon) fn stands(consent: &GivenConsent, comments: &[Comment]) -> Stands {
-    match comments.iter().find(|comment| comment.id == consent.comment) {
+pub(in crate::daemon) fn stands(consent: &GivenConsent, comments: &Comments) -> Stands {
+    match comments.read.iter().find(|comment| comment.id == consent.comment) {
         Some(comment) if digest_of(&comment.body) == consent.body_digest => Stands::AsRead,
         Some(_) => Stands::Changed,
-        None => Stands::Gone,
+        None if comments.is_whole => Stands::Gone,
+        None => Stands::Unread,
     }
 }
 
@@ -324,11 +364,11 @@ async fn planned_again(
 }
 
 /// Reads the comments of a pull request that is or may be merged, and notes what was consented to there and
-/// what was taken back.
+/// what was taken back; why not, when the forge refuses to show them.
 pub(in crate::daemon) async fn hear(
     shared: &Arc<Shared>,
     number: PullRequestNumber,
-) -> Result<Vec<Comment>, LookError> {
+) -> Result<Result<Comments, ForgeError>, LookError> {
     let comments = super::acting::read_all(shared, number).await?;
     for command in shared.store.open_commands().await? {
         if command.pull_request == number {
@@ -336,4 +376,48 @@ pub(in crate::daemon) async fn hear(
         }
     }
     Ok(comments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forge::{Author, Comment};
+
+    fn consent() -> GivenConsent {
+        GivenConsent {
+            pull_request: PullRequestNumber::new(7).unwrap(),
+            comment: 12.into(),
+            target: "dev/storage_accounts/lake".parse().unwrap(),
+            head: "a".repeat(40).parse().unwrap(),
+            id: "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg".parse().unwrap(),
+            author: Author::new("1", "ada"),
+            body_digest: digest_of("/beamline consent"),
+            written_at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_comment_is_gone_only_when_all_of_them_were_read() {
+        let of = |id: u64, body: &str, is_whole| {
+            let author = Author::new("1", "ada");
+            let created_at = jiff::Timestamp::UNIX_EPOCH;
+            let comment = Comment { id: id.into(), author, created_at, body: body.to_owned() };
+            stands(&consent(), &Comments { read: vec![comment], is_whole })
+        };
+        assert_eq!(of(12, "/beamline consent", false), Stands::AsRead);
+        assert_eq!(of(12, "never mind", false), Stands::Changed);
+        assert_eq!((of(13, "other", true), of(13, "other", false)), (Stands::Gone, Stands::Unread));
+    }
+
+    #[test]
+    fn where_nobody_can_answer_any_more_no_line_of_a_comment_is_shown() {
+        let lake: Address = "dev/storage_accounts/lake".parse().unwrap();
+        let head: CommitId = "a".repeat(40).parse().unwrap();
+        let not = WhyNot::NotAsked { why: not_asked("dev/key_vaults/x", &head), asked: [lake].into() };
+        let open = not.clone().on_open(&head);
+        assert!(open.contains("/beamline consent destroy dev/storage_accounts/lake @aaaaaaa"), "{open}");
+        let merged = not.on_merged(&"main".parse().unwrap());
+        assert!(merged.contains("\nBeamline-Consent: destroy dev/storage_accounts/lake\n"), "{merged}");
+        assert!(!merged.contains("/beamline"), "{merged}");
+    }
 }

@@ -262,7 +262,7 @@ async fn comments_are_those_that_people_wrote_and_that_stand() {
         { "id": 10, "comments": [comment(1, "system", "2026-01-01T00:00:00Z")] },
         { "id": 9, "isDeleted": true, "comments": [comment(1, "text", "2026-01-01T00:00:00Z")] },
     ] }))]);
-    let comments = forge(&fake).comments(number(7)).await.unwrap();
+    let comments = forge(&fake).comments(number(7)).await.unwrap().read;
     let ids: Vec<&str> = comments.iter().map(|comment| comment.id.as_str()).collect();
     assert_eq!(ids, ["11/1", "12/2"]);
     let expected = Comment {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::connection::{AzureDevOps, List};
 use crate::forge::comment::{beginning, oldest_and_newest};
-use crate::forge::{Author, Class, Comment, CommentId, ForgeError, Posted, PullRequestNumber};
+use crate::forge::{Author, Class, Comment, CommentId, Comments, ForgeError, Posted, PullRequestNumber};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,10 +54,7 @@ struct IdentityRef {
 impl AzureDevOps {
     /// "Pull Request Threads - List", which gives all threads at once. What the service itself wrote
     /// has the type `system`.
-    pub(in crate::forge) async fn comments(
-        &self,
-        number: PullRequestNumber,
-    ) -> Result<Vec<Comment>, ForgeError> {
+    pub(in crate::forge) async fn comments(&self, number: PullRequestNumber) -> Result<Comments, ForgeError> {
         let what = format!("the comments of pull request {number}");
         let answer = self.get(&format!("/pullRequests/{number}/threads"), "", &what).await?;
         let threads: List<Thread> = answer.json(&what)?;

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::connection::Bitbucket;
 use super::markup;
+use crate::forge::comment::MAX_COMMENTS;
 use crate::forge::comment::{beginning, oldest_and_newest};
-use crate::forge::{Author, Comment, CommentId, ForgeError, MAX_COMMENTS, Posted, PullRequestNumber};
+use crate::forge::{Author, Comment, CommentId, Comments, ForgeError, Posted, PullRequestNumber};
 
 /// Comments in one answer; Bitbucket gives no more.
 const PAGE: usize = 100;
@@ -60,10 +61,7 @@ impl Written {
 
 impl Bitbucket {
     /// "List comments on a pull request": the newest, and when these are not all, the oldest too.
-    pub(in crate::forge) async fn comments(
-        &self,
-        number: PullRequestNumber,
-    ) -> Result<Vec<Comment>, ForgeError> {
+    pub(in crate::forge) async fn comments(&self, number: PullRequestNumber) -> Result<Comments, ForgeError> {
         let what = format!("the comments of pull request {number}");
         let path = |order: &str| {
             let query = format!("pagelen={PAGE}&sort={order}&fields={FIELDS}");
@@ -74,7 +72,8 @@ impl Bitbucket {
         if newest.truncated {
             all.extend(self.list::<Listed>(path("created_on"), PAGE, &what).await?.values);
         }
-        Ok(oldest_and_newest(all.into_iter().filter_map(understood).collect()))
+        let comments = oldest_and_newest(all.into_iter().filter_map(understood).collect());
+        Ok(Comments { is_whole: comments.is_whole && !newest.truncated, ..comments })
     }
 
     /// "Create" and "Update a comment on a pull request".

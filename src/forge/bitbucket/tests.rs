@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Clock;
+use crate::forge::comment::Comments;
 use crate::forge::fixture::{Answer, Contract, FakeForge, ok};
 use crate::forge::{
     Author, Class, Comment, Context, Description, Fate, Forge, OptionsError, Origin, Permission, PullRequest,
@@ -221,7 +222,9 @@ async fn changed_files_are_where_bitbucket_sends_on_to() {
     }
     let away = (302, vec![("location", "https://evil.example/".to_owned())], String::new());
     let fake = FakeForge::answering([away.clone(), away]);
-    assert_eq!(forge(&fake).changed_files(number(7)).await.unwrap_err().class, Class::Refused);
+    let error = forge(&fake).changed_files(number(7)).await.unwrap_err();
+    assert_eq!(error.class, Class::Retry { after: None });
+    assert!(error.message.contains("another host, https://evil.example/ (302)"), "{error}");
     assert!(fake.asked().iter().all(|asked| asked.host == "api.bitbucket.org"));
 }
 
@@ -243,7 +246,7 @@ async fn comments_are_those_that_stand() {
     inline["inline"] = json!({ "path": "a.yaml", "to": 3 });
     let ours = comment(1, "[beamline ops plan]: #\n\n## Plan");
     let fake = FakeForge::answering([ok(json!({ "values": [inline, pending, deleted, ours] }))]);
-    let comments = forge(&fake).comments(number(7)).await.unwrap();
+    let comments = forge(&fake).comments(number(7)).await.unwrap().read;
     let expected = |id: u64, body: &str| Comment {
         id: id.into(),
         author: Author::new(USER, "reviewer"),
@@ -263,7 +266,8 @@ async fn of_very_many_comments_the_oldest_are_read_too() {
     };
     let newest = (0..10).map(|at| page(5000 - at * 100 - 99..=5000 - at * 100));
     let fake = FakeForge::answering(newest.chain([page(1..=100)]));
-    let comments = forge(&fake).comments(number(7)).await.unwrap();
+    let Comments { read: comments, is_whole } = forge(&fake).comments(number(7)).await.unwrap();
+    assert!(!is_whole);
     assert_eq!((comments.len(), fake.asked().len()), (1000, 11));
     assert!(comments.iter().any(|comment| comment.id == 1.into()));
     assert!(comments.iter().any(|comment| comment.id == 5000.into()));

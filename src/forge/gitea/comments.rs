@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::client::Gitea;
 use crate::forge::api::segment;
-use crate::forge::comment::{Author, Comment, CommentId, MAX_COMMENTS, Permission, Posted, beginning};
+use crate::forge::comment::{
+    Author, Comment, CommentId, Comments, MAX_COMMENTS, Permission, Posted, beginning,
+};
 use crate::forge::outlet::{Acknowledged, ForgeError};
 use crate::forge::pull_request::PullRequestNumber;
 
@@ -56,18 +58,16 @@ impl Written {
 
 impl Gitea {
     /// All comes in one answer.
-    pub(in crate::forge) async fn comments(
-        &self,
-        number: PullRequestNumber,
-    ) -> Result<Vec<Comment>, ForgeError> {
+    pub(in crate::forge) async fn comments(&self, number: PullRequestNumber) -> Result<Comments, ForgeError> {
         let what = format!("the comments of pull request {number}");
         let all: Vec<Said> = self.get(&format!("/issues/{number}/comments"), &what).await?.json(&what)?;
         let mut comments: Vec<Comment> = all.into_iter().filter_map(Said::comment).collect();
         comments.sort_by_key(|comment| comment.created_at);
-        if comments.len() > MAX_COMMENTS {
+        let is_whole = comments.len() <= MAX_COMMENTS;
+        if !is_whole {
             comments.drain(KEPT_OLDEST..comments.len() - (MAX_COMMENTS - KEPT_OLDEST));
         }
-        Ok(comments)
+        Ok(Comments { read: comments, is_whole })
     }
 
     /// Changing a comment that is none any more is answered with 204 or 404.

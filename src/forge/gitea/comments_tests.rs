@@ -45,7 +45,7 @@ async fn a_comment_comes_with_its_author() {
         created_at: "2026-01-01T01:00:01+01:00".parse().unwrap(),
         body: "/beamline plan".to_owned(),
     };
-    assert_eq!(forge(&fake).comments(seven()).await.unwrap(), vec![expected]);
+    assert_eq!(forge(&fake).comments(seven()).await.unwrap().read, vec![expected]);
     assert_eq!(fake.lines(), [format!("GET {REPOSITORY}/issues/7/comments")]);
 }
 
@@ -59,7 +59,7 @@ async fn what_was_said_elsewhere_is_not_said_by_who_imported_it() {
     ghost["user"] = json!({ "id": -1, "login": "Ghost" });
     ghost["body"] = json!("x".repeat(100_000));
     let fake = FakeForge::answering([Said::new(200, json!([imported, orphan, ghost]))]);
-    let comments = forge(&fake).comments(seven()).await.unwrap();
+    let comments = forge(&fake).comments(seven()).await.unwrap().read;
     assert_eq!(comments.len(), 1);
     assert_eq!((comments[0].author.id.as_str(), comments[0].body.len()), ("-1", MAX_READ_BYTES));
 }
@@ -67,7 +67,7 @@ async fn what_was_said_elsewhere_is_not_said_by_who_imported_it() {
 #[tokio::test]
 async fn of_very_many_the_oldest_and_the_newest_are_kept() {
     let fake = FakeForge::answering([Said::new(200, (1..=5000).map(said).collect())]);
-    let comments = forge(&fake).comments(seven()).await.unwrap();
+    let comments = forge(&fake).comments(seven()).await.unwrap().read;
     let ids: Vec<&str> = comments.iter().map(|it| it.id.as_str()).collect();
     assert_eq!(ids.len(), MAX_COMMENTS);
     assert_eq!((ids[0], ids[99], ids[100], ids[999]), ("1", "100", "4101", "5000"));

@@ -11,9 +11,9 @@ use serde_json::json;
 use super::connection::{GitHub, Request};
 use super::pull_requests::PER_PAGE;
 use crate::forge::api::{Failure, segment};
-use crate::forge::comment::beginning;
+use crate::forge::comment::{MAX_COMMENTS, beginning};
 use crate::forge::{
-    Acknowledged, Author, Comment, CommentId, ForgeError, MAX_COMMENTS, Permission, Posted, PullRequestNumber,
+    Acknowledged, Author, Comment, CommentId, Comments, ForgeError, Permission, Posted, PullRequestNumber,
 };
 
 /// Under whose name GitHub shows what deleted accounts wrote.
@@ -54,24 +54,26 @@ struct Granted {
 }
 
 impl GitHub {
-    pub(in crate::forge) async fn comments(
-        &self,
-        number: PullRequestNumber,
-    ) -> Result<Vec<Comment>, ForgeError> {
+    pub(in crate::forge) async fn comments(&self, number: PullRequestNumber) -> Result<Comments, ForgeError> {
         let what = format!("the comments of pull request {number}");
-        let (mut comments, mut page) = (Vec::new(), 1);
+        let (mut comments, mut page, mut is_whole) = (Vec::new(), 1, false);
+        let mut has_gap = false;
         for _ in 0..MAX_COMMENTS / PER_PAGE {
             let path = format!("/issues/{number}/comments?per_page={PER_PAGE}&page={page}");
             let answer = self.send(&Request::get(path, &what)).await?;
             let listed: Vec<Listed> = answer.json(&what)?;
             comments.extend(listed.into_iter().map(Comment::from));
             if !answer.has_next_link() {
+                is_whole = !has_gap;
                 break;
             }
-            page = next_page(page, answer.last_page());
+            let next = next_page(page, answer.last_page());
+            has_gap |= next != page + 1;
+            page = next;
         }
+        is_whole &= comments.len() <= MAX_COMMENTS;
         comments.truncate(MAX_COMMENTS);
-        Ok(comments)
+        Ok(Comments { read: comments, is_whole })
     }
 
     pub(in crate::forge) async fn write_comment(
@@ -188,12 +190,13 @@ mod tests {
         let fake = FakeGitHub::answering(serve(count));
         let comments = fake.github().comments(seven()).await.unwrap();
         fake.holds_to_the_contract();
-        comments.iter().map(|comment| comment.id.as_str().parse().unwrap()).collect()
+        assert_eq!(comments.is_whole, comments.read.len() == count, "{count}");
+        comments.read.iter().map(|comment| comment.id.as_str().parse().unwrap()).collect()
     }
 
     #[tokio::test]
     async fn all_comments_are_read_and_of_too_many_the_oldest_and_the_newest() {
-        for count in [0, 1, 100, 101, 1000] {
+        for count in [0, 1, 100, 101, 999, 1000] {
             let count_as_id = u64::try_from(count).unwrap();
             assert_eq!(ids_of(count).await, (1..=count_as_id).collect::<Vec<_>>());
         }
@@ -201,6 +204,7 @@ mod tests {
         assert!(ids.len() <= MAX_COMMENTS);
         assert_eq!((ids[0], ids[99], ids[100], *ids.last().unwrap()), (1, 100, 1501, 2345));
         assert!(ids.is_sorted());
+        assert_eq!(ids_of(1050).await.len(), 950, "less than the most, and not all");
     }
 
     #[tokio::test]
@@ -208,7 +212,7 @@ mod tests {
         let long = "é".repeat(MAX_READ_BYTES);
         let body = json!([{"id": 5, "created_at": NOW, "body": long, "user": null}]);
         let fake = FakeGitHub::scripted([Reply::json(&body)]);
-        let comment = fake.github().comments(seven()).await.unwrap().remove(0);
+        let comment = fake.github().comments(seven()).await.unwrap().read.remove(0);
         assert_eq!(comment.body.len(), MAX_READ_BYTES);
         assert_eq!(comment.author.name, "ghost");
     }
@@ -217,8 +221,8 @@ mod tests {
     async fn githubs_own_example_is_understood() {
         let Some(list) = example("issue-comment-items") else { return };
         let comments = FakeGitHub::scripted([Reply::json(&list)]).github().comments(seven()).await.unwrap();
-        assert_eq!((comments[0].id.as_str(), comments[0].author.name.as_str()), ("1", "octocat"));
-        assert_eq!(comments[0].body, "Me too");
+        assert_eq!((comments.read[0].id.as_str(), comments.read[0].author.name.as_str()), ("1", "octocat"));
+        assert_eq!(comments.read[0].body, "Me too");
     }
 
     #[tokio::test]

@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::client::{GitLab, PAGE};
 use crate::forge::api::{Failure, segment};
-use crate::forge::comment::{Author, Comment, CommentId, MAX_COMMENTS, Permission, Posted, beginning};
+use crate::forge::comment::{
+    Author, Comment, CommentId, Comments, MAX_COMMENTS, Permission, Posted, beginning,
+};
 use crate::forge::outlet::{Acknowledged, ForgeError};
 use crate::forge::pull_request::PullRequestNumber;
 
@@ -71,25 +73,23 @@ enum Order {
 
 impl GitLab {
     /// The first page from the oldest on, where ours is, and if that is not all, from the newest back.
-    pub(in crate::forge) async fn comments(
-        &self,
-        number: PullRequestNumber,
-    ) -> Result<Vec<Comment>, ForgeError> {
-        let (mut notes, is_all) = self.notes(number, Order::OldestFirst, 1).await?;
+    pub(in crate::forge) async fn comments(&self, number: PullRequestNumber) -> Result<Comments, ForgeError> {
+        let (mut notes, mut is_whole) = self.notes(number, Order::OldestFirst, 1).await?;
         let last = notes.last().map_or(0, |note| note.id);
-        if !is_all {
+        if !is_whole {
             for page in 1..MAX_COMMENTS / PAGE {
                 let (newer, is_all) = self.notes(number, Order::NewestFirst, page).await?;
                 let meets = newer.iter().any(|note| note.id <= last);
                 notes.extend(newer);
-                if meets || is_all {
+                is_whole = meets || is_all;
+                if is_whole {
                     break;
                 }
             }
         }
         notes.sort_by_key(|note| note.id);
         notes.dedup_by_key(|note| note.id);
-        Ok(notes.into_iter().filter_map(Note::comment).collect())
+        Ok(Comments { read: notes.into_iter().filter_map(Note::comment).collect(), is_whole })
     }
 
     async fn notes(

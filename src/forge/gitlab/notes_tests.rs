@@ -48,7 +48,7 @@ async fn a_note_is_a_comment_with_its_author() {
         created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
         body: "/beamline plan".to_owned(),
     };
-    assert_eq!(forge(&fake).comments(seven()).await.unwrap(), vec![expected]);
+    assert_eq!(forge(&fake).comments(seven()).await.unwrap().read, vec![expected]);
     assert_eq!(fake.lines(), [format!("GET {NOTES}?order_by=created_at&sort=asc&per_page=100&page=1")]);
 }
 
@@ -63,7 +63,7 @@ async fn what_nobody_here_wrote_is_left_out_and_the_rest_is_bounded() {
     let mut long = note(4);
     long["body"] = json!("x".repeat(100_000));
     let fake = FakeForge::answering([Said::new(200, json!([system, imported, orphan, long]))]);
-    let comments = forge(&fake).comments(seven()).await.unwrap();
+    let comments = forge(&fake).comments(seven()).await.unwrap().read;
     assert_eq!(comments.len(), 1);
     assert_eq!(comments[0].body.len(), MAX_READ_BYTES);
 }
@@ -73,7 +73,8 @@ async fn of_very_many_the_oldest_and_the_newest_are_read() {
     let first = page(1..=100).and_more();
     let newest = (0..9).map(|at: u64| page((5000 - 100 * at - 99..=5000 - 100 * at).rev()).and_more());
     let fake = FakeForge::answering(std::iter::once(first).chain(newest));
-    let comments = forge(&fake).comments(seven()).await.unwrap();
+    let Comments { read: comments, is_whole } = forge(&fake).comments(seven()).await.unwrap();
+    assert!(!is_whole);
     let ids: Vec<u64> = comments.iter().map(|it| it.id.as_str().parse().unwrap()).collect();
     assert_eq!(ids.len(), MAX_COMMENTS);
     assert_eq!((ids[0], ids[99], ids[100], ids[999]), (1, 100, 4101, 5000));
@@ -83,7 +84,9 @@ async fn of_very_many_the_oldest_and_the_newest_are_read() {
 #[tokio::test]
 async fn reading_stops_where_both_ends_meet() {
     let fake = FakeForge::answering([page(1..=100).and_more(), page((51..=150).rev()).and_more()]);
-    assert_eq!(forge(&fake).comments(seven()).await.unwrap().len(), 150);
+    let whole = forge(&fake).comments(seven()).await.unwrap();
+    assert!(whole.is_whole);
+    assert_eq!(whole.read.len(), 150);
     assert_eq!(fake.asked().len(), 2);
 }
 
