@@ -20,7 +20,7 @@ use super::wording;
 use crate::git::{BranchName, CommitId, GitError, Lasting};
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
-use crate::store::{Acceptance, Accepted, Arrival, Claim, EnvironmentRecord, NewWork, StoreError};
+use crate::store::{Acceptance, Accepted, Arrival, Claim, EnvironmentRecord, Line, NewWork, StoreError};
 
 /// A head that was not seen yet.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub(super) async fn accept(
         None => look_into(shared, kind, main, head).await?,
     };
     if head.lost.is_none() && matches!(looked, Looked::Refused(_)) {
-        shared.hopeless.note(branch, &commit);
+        shared.hopeless.note(&Line::Branch(branch.clone()), &commit);
     }
     // A proposed head is planned as the pull request that it is of, merged into its base.
     let is_left_out = kind == RunKind::Plan && head.proposed == Proposed::Yes;

@@ -6,27 +6,28 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::git::{BranchName, CommitId};
+use crate::git::CommitId;
+use crate::store::Line;
 
-/// Of every branch, the head that was looked into in vain by this process.
+/// Of every branch and pull request, the head that was looked into in vain by this process.
 #[derive(Debug, Default)]
-pub(super) struct Hopeless(Mutex<BTreeMap<BranchName, CommitId>>);
+pub(super) struct Hopeless(Mutex<BTreeMap<Line, CommitId>>);
 
 impl Hopeless {
-    pub(super) fn note(&self, branch: &BranchName, commit: &CommitId) {
-        self.heads().insert(branch.clone(), *commit);
+    pub(super) fn note(&self, line: &Line, commit: &CommitId) {
+        self.heads().insert(line.clone(), *commit);
     }
 
-    pub(super) fn has(&self, branch: &BranchName, commit: &CommitId) -> bool {
-        self.heads().get(branch) == Some(commit)
+    pub(super) fn has(&self, line: &Line, commit: &CommitId) -> bool {
+        self.heads().get(line) == Some(commit)
     }
 
-    /// The branch was deleted.
-    pub(super) fn forget(&self, branch: &BranchName) {
-        self.heads().remove(branch);
+    /// The branch was deleted, or the pull request ended.
+    pub(super) fn forget(&self, line: &Line) {
+        self.heads().remove(line);
     }
 
-    fn heads(&self) -> MutexGuard<'_, BTreeMap<BranchName, CommitId>> {
+    fn heads(&self) -> MutexGuard<'_, BTreeMap<Line, CommitId>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

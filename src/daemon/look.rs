@@ -15,7 +15,7 @@ use super::service::Shared;
 use super::wording;
 use crate::forge::{ForgeError, PullRequestNumber};
 use crate::git::{BranchName, CommitId, GitError, Heads};
-use crate::store::{Accepted, Inbox, StoreError};
+use crate::store::{Accepted, Inbox, Line, StoreError};
 
 /// Most branches that are accepted at one look; the next look follows at once.
 const MAX_BRANCHES_PER_LOOK: usize = 100;
@@ -176,7 +176,7 @@ async fn try_beside(shared: &Arc<Shared>, view: View, looked: &mut Looked) -> Re
     };
     for branch in seen.heads.keys().filter(|branch| !is_there(*branch)) {
         let forgotten = shared.store.forget_branch(branch, shared.clock.now(), &wording::superseded).await?;
-        shared.hopeless.forget(branch);
+        shared.hopeless.forget(&Line::Branch(branch.clone()));
         looked.accepted.superseded.extend(forgotten);
     }
     let none = Listing::default();
@@ -246,7 +246,9 @@ impl Seen {
     async fn read(shared: &Shared) -> Result<Self, LookError> {
         let heads = shared.store.seen_heads().await?;
         let mut waiting = shared.store.refused_heads().await?;
-        waiting.retain(|branch| !heads.get(branch).is_some_and(|head| shared.hopeless.has(branch, head)));
+        waiting.retain(|branch| {
+            !heads.get(branch).is_some_and(|head| shared.hopeless.has(&Line::Branch(branch.clone()), head))
+        });
         Ok(Self { heads, waiting })
     }
 

@@ -274,7 +274,7 @@ pub enum GitError {
     /// The remote does not have all of what it offers, or has it broken.
     #[error(
         "{remote} is damaged ({detail}): run git fsck there, and restore the objects from a clone that \
-             has them; a branch is then looked at again by itself, a pull request when it or its base moves"
+             has them; it is then looked at again by itself"
     )]
     RemoteDamaged {
         /// The remote's address as configured, without a password.

@@ -243,3 +243,23 @@ async fn a_commit_that_is_named_is_the_one_that_is_planned() {
         story.finish().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fork_that_waits_is_not_spoken_of_again_at_each_push_to_its_base() {
+    for kind in WITH_REFS {
+        let story = story(kind, Forks::Ask).await;
+        let (number, head) = propose(&story, DEV, &small(3));
+        story.planned(number, &head).await;
+        story.at_rest().await;
+        let before = (story.plan_comment(number), story.edits(number));
+        for text in ["one", "two"] {
+            story.main();
+            story.daemon.repository.write("README", text);
+            story.push_to_main(text).await;
+            story.at_rest().await;
+        }
+        assert_eq!((story.plan_comment(number), story.edits(number)), before, "{kind:?}");
+        assert_eq!(story.status(&head, "beamline/plan"), format!("failure: {WAITS}"), "{kind:?}");
+        story.finish().await;
+    }
+}

@@ -1,5 +1,7 @@
 //! A proposal is planned as what merging it would give, and says so on its commit and in one comment.
 
+use std::time::Duration;
+
 use beamline_simulator::forge::{ForgeKind, PullRequest};
 use beamline_simulator::{Fault, FaultEffect};
 
@@ -283,4 +285,24 @@ async fn a_draft_is_planned_like_any_other() {
     assert_eq!(story.status(&head, "beamline/plan"), "success: dev: Would be: 1 to change");
     assert_eq!(story.edits(number), 1);
     story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_forge_has_lost_is_planned_when_it_is_back() {
+    for kind in [ForgeKind::GitHub, ForgeKind::Bitbucket] {
+        let story = Proposals::running(kind, &[(DEV, &small(2))]).await;
+        let (number, head) = story.propose("nodes", DEV, &small(3));
+        let blob = story.daemon.repository.git(&["rev-parse", "HEAD:environments/dev.yaml"]);
+        let file = story.daemon.repository.origin().join("objects").join(&blob[..2]).join(&blob[2..]);
+        let content = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        story.planned(number, &head).await;
+        let status = story.status(&head, "beamline/plan");
+        assert!(status.starts_with("failure: ") && status.contains("is damaged"), "{kind:?}: {status}");
+        std::fs::write(&file, content).unwrap();
+        story.daemon.clock.sleep(Duration::from_secs(30 * 60)).await;
+        story.at_rest().await;
+        assert_eq!(story.status(&head, "beamline/plan"), "success: dev: Would be: 1 to change", "{kind:?}");
+        story.finish().await;
+    }
 }

@@ -16,7 +16,7 @@ use crate::resources::EnvironmentName;
 use crate::store::{About, Acceptance, Accepted, Arrival, Line, NewWork, PullRequestRecord, Work, WorkState};
 
 use super::listing::Listing;
-use super::proposal::{Proposal, digests, digests_of, moved, propose};
+use super::proposal::{Proposal, digests, digests_of, moved, propose, why_lost};
 use super::{Forks, acting, saying};
 
 /// Most pull requests that are planned at one look; the next look follows at once.
@@ -149,6 +149,7 @@ async fn close(
     let neighbours = saying::neighbours(shared, number).await?;
     let superseded = shared.store.close_pull_request(number, &why, now, &wording::superseded).await?;
     saying::say_of_neighbours(shared, number, &neighbours).await?;
+    shared.hopeless.forget(&Line::PullRequest(number));
     tracing::info!(%number, fate, dropped = superseded.len(), "a pull request is no longer open");
     Ok(superseded)
 }
@@ -189,10 +190,20 @@ async fn plan_if_moved(
             let proposal = propose(shared, pull_request, heads, base).await?;
             accept(shared, pull_request, base, Some(record), proposal, asked).await
         }
-        Some(record) if is_same(record, pull_request) && record.base_commit == *base => Ok(None),
+        Some(record) if is_same(record, pull_request) && record.base_commit == *base => {
+            if !may_be_back(shared, heads, pull_request, record) {
+                return Ok(None);
+            }
+            let proposal = propose(shared, pull_request, heads, base).await?;
+            if refusal_of(shared, pull_request, Some(record), &proposal) == record.refusal.as_deref() {
+                shared.hopeless.note(&Line::PullRequest(record.number), &record.head);
+                return Ok(None);
+            }
+            accept(shared, pull_request, base, Some(record), proposal, Asked::No).await
+        }
         Some(record) if is_same(record, pull_request) => {
             let proposal = propose(shared, pull_request, heads, base).await?;
-            if is_undisturbed(shared, record, base, &proposal).await? {
+            if is_undisturbed(shared, pull_request, record, base, &proposal).await? {
                 shared.store.note_base(record.number, base).await?;
                 return Ok(None);
             }
@@ -203,6 +214,18 @@ async fn plan_if_moved(
             accept(shared, pull_request, base, record, proposal, Asked::No).await
         }
     }
+}
+
+/// Whether a pull request may have been refused because its forge had lost its commit, which is here now.
+fn may_be_back(
+    shared: &Shared,
+    heads: &Heads,
+    pull_request: &PullRequest,
+    record: &PullRequestRecord,
+) -> bool {
+    record.refusal.as_deref().is_some_and(|why| why != FROM_A_FORK)
+        && why_lost(heads, pull_request).is_none()
+        && !shared.hopeless.has(&Line::PullRequest(record.number), &record.head)
 }
 
 /// Whether a pull request that was not accepted is new: then its head is not there yet, which a forge may
@@ -224,26 +247,71 @@ fn is_same(record: &PullRequestRecord, pull_request: &PullRequest) -> bool {
         && record.origin == pull_request.origin
 }
 
-/// Whether a plan stays true although its base has moved: it is of the same definitions, and what moved
-/// concerns none of its environments.
+/// Whether what was said stays true although the base has moved: it is refused for the same reason, or its plan is of
+/// the same definitions and what moved concerns none of its environments.
 async fn is_undisturbed(
     shared: &Arc<Shared>,
+    pull_request: &PullRequest,
     record: &PullRequestRecord,
     base: &CommitId,
     proposal: &Proposal,
 ) -> Result<bool, LookError> {
-    let Proposal::Merges { candidates, .. } = proposal else { return Ok(false) };
-    if record.refusal.is_some() {
-        return Ok(false);
+    match (refusal_of(shared, pull_request, Some(record), proposal), record.refusal.as_deref()) {
+        (None, None) => {}
+        (why, before) => return Ok(why == before),
     }
     let line = Line::PullRequest(record.number);
     let planned = shared.store.work_of_line(&line, &record.head, RunKind::Plan).await?;
     let planned = digests_of(&planned);
-    if planned != digests(candidates) {
+    let proposed = match proposal {
+        Proposal::Merges { candidates, .. } => digests(candidates),
+        Proposal::Elsewhere => digests(&[]),
+        Proposal::Refused(_) | Proposal::NotYet => return Ok(false),
+    };
+    if planned != proposed {
         return Ok(false);
     }
     let moved = moved(shared, &record.base_commit, base).await?;
     Ok(planned.keys().all(|environment| !moved.contains(environment)))
+}
+
+/// Why a pull request is not planned, where it is not.
+fn refusal_of<'a>(
+    shared: &Shared,
+    pull_request: &PullRequest,
+    record: Option<&PullRequestRecord>,
+    proposal: &'a Proposal,
+) -> Option<&'a str> {
+    match proposal {
+        Proposal::Refused(why) => Some(why),
+        Proposal::Merges { candidates, .. } if !candidates.is_empty() => {
+            waits_for_approval(shared, pull_request, record, Asked::No).then_some(FROM_A_FORK)
+        }
+        Proposal::Merges { .. } | Proposal::Elsewhere | Proposal::NotYet => None,
+    }
+}
+
+/// The head that somebody who may push has asked a plan of.
+fn approved(
+    pull_request: &PullRequest,
+    record: Option<&PullRequestRecord>,
+    asked: Asked,
+) -> Option<CommitId> {
+    let before = record.and_then(|record| record.approved_head);
+    match asked {
+        Asked::ByMaintainer => Some(pull_request.head),
+        Asked::No => before.filter(|approved| *approved == pull_request.head),
+    }
+}
+
+fn waits_for_approval(
+    shared: &Shared,
+    pull_request: &PullRequest,
+    record: Option<&PullRequestRecord>,
+    asked: Asked,
+) -> bool {
+    let is_foreign = pull_request.origin == Origin::Fork && shared.forks == Forks::Ask;
+    is_foreign && approved(pull_request, record, asked).is_none()
 }
 
 /// Accepts a pull request as it is now: what waits for an older state of it is superseded, what it touches
@@ -264,12 +332,8 @@ pub(super) async fn accept(
         ahead: 0,
         again: shared.store.has_spoken(&pull_request.head, Check::Plan).await?.then_some(now),
     };
-    let approved = record.and_then(|record| record.approved_head).filter(|approved| *approved == head.commit);
-    let approved = match asked {
-        Asked::ByMaintainer => Some(head.commit),
-        Asked::No => approved,
-    };
-    let waits = pull_request.origin == Origin::Fork && shared.forks == Forks::Ask && approved.is_none();
+    let approved = approved(pull_request, record, asked);
+    let waits = waits_for_approval(shared, pull_request, record, asked);
     let mut refusal = None;
     let (reads, work, mut statuses) = match proposal {
         Proposal::NotYet => {

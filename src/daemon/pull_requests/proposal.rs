@@ -43,10 +43,8 @@ pub(super) async fn propose(
     heads: &Heads,
     base: &CommitId,
 ) -> Result<Proposal, LookError> {
-    if let Some((_, why)) =
-        heads.lost.pulls.get(&pull_request.number.get()).filter(|(lost, _)| *lost == pull_request.head)
-    {
-        return Ok(Proposal::Refused(why.clone()));
+    if let Some(why) = why_lost(heads, pull_request) {
+        return Ok(Proposal::Refused(why.to_owned()));
     }
     let (daemon, head, base) = (shared.clone(), pull_request.head, *base);
     let number = pull_request.number.get();
@@ -77,6 +75,14 @@ pub(super) async fn propose(
             Lasting::Passing => Err(error.into()),
         },
     }
+}
+
+/// Why the commit of a pull request cannot be had, where the forge has lost it: as a pull request's, or as that of its
+/// branch.
+pub(super) fn why_lost<'a>(heads: &'a Heads, pull_request: &PullRequest) -> Option<&'a str> {
+    let of_pull = heads.lost.pulls.get(&pull_request.number.get());
+    let mut lost = of_pull.into_iter().chain(heads.lost.branches.values());
+    lost.find(|(commit, _)| *commit == pull_request.head).map(|(_, why)| why.as_str())
 }
 
 /// A commit that the forge keeps where it cannot be fetched from (a fork on Azure DevOps or Bitbucket).
