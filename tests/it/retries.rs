@@ -8,7 +8,7 @@ use beamline::definitions::Environment;
 use beamline::reconcile::Planned;
 use beamline::reconcile::apply::RunEnd;
 use beamline::resources::id::ResourceId;
-use beamline_simulator::{Fault, FaultEffect};
+use beamline_simulator::{Fault, FaultEffect, Moment};
 use serde_json::json;
 
 use crate::support::{AzureWorld, Definition, end_of, failures, id};
@@ -77,6 +77,18 @@ async fn a_principal_that_the_directory_does_not_find_is_told_soon() {
     let told = failures(&report);
     assert!(told.contains("the directory does not find this principal"), "{told}");
     assert!(told.contains("write `principal_type`") && told.contains("PrincipalNotFound"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_write_of_a_network_is_sent_again_for_the_sake_of_its_subnets() {
+    let world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    let delegations = json!(["Microsoft.MachineLearningServices/workspaces"]);
+    let changed = Definition::production()
+        .with("virtual_networks/main/subnets/private_endpoints/delegations", delegations);
+    let lost = FaultEffect::Reset { moment: Moment::Before };
+    world.azure.faults().add(fault("PUT", "vnet-ml-production", 2, lost));
+    world.apply(&changed.text()).await;
 }
 
 #[tokio::test(start_paused = true)]

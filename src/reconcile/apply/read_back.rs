@@ -27,6 +27,13 @@ pub(super) struct Carried<'a> {
     unmet: Option<String>,
 }
 
+impl Carried<'_> {
+    /// Whether it is as asked for.
+    pub(super) fn is_met(&self) -> bool {
+        self.unmet.is_none()
+    }
+}
+
 impl<'a> StepRun<'_, 'a> {
     /// Verifies the step and those it carries, and records them as done.
     pub(super) async fn read_back(&mut self) -> Result<(), Break> {
@@ -70,7 +77,7 @@ impl<'a> StepRun<'_, 'a> {
             let unmet = self.verdict(self.step, body.as_ref()).await?;
             let carried = self.carried_in(body.as_ref()).await?;
             misses += 1;
-            let all_met = unmet.is_none() && carried.iter().all(|carried| carried.unmet.is_none());
+            let all_met = unmet.is_none() && carried.iter().all(Carried::is_met);
             if all_met || misses >= READS {
                 return match unmet {
                     Some(message) => Err(Break::Failed(message)),
@@ -130,7 +137,7 @@ impl<'a> StepRun<'_, 'a> {
 
     /// The steps that this one carries out and that have not ended, judged by this one's body. What
     /// does not live inside that body went with its container.
-    async fn carried_in(&self, body: Option<&Value>) -> Result<Vec<Carried<'a>>, Break> {
+    pub(super) async fn carried_in(&self, body: Option<&Value>) -> Result<Vec<Carried<'a>>, Break> {
         let mut all = Vec::new();
         for ordinal in self.shared.record.carried(self.step.ordinal) {
             let Some(step) = self.shared.input.plan.step(ordinal) else { continue };

@@ -12,6 +12,7 @@ use super::driver::Shared;
 use super::halt::{Break, Halt};
 use super::journal::{Event, Prior};
 use super::progress::{Phase, State};
+use super::read_back::Carried;
 use super::resume::{Decision, Seen, Wish, decide};
 use super::standing::{self, Standing};
 use super::verdict::{self, Verdict};
@@ -132,10 +133,12 @@ impl<'s, 'a> StepRun<'s, 'a> {
             Some(Standing::Broken { .. }) => Seen::Broken,
             Some(Standing::Settled) => match self.wish() {
                 Wish::Absent => Seen::Other,
-                Wish::Present => match self.verdict(self.step, body.as_ref()).await? {
-                    None => Seen::Matching,
-                    Some(_) => Seen::Other,
-                },
+                Wish::Present if self.verdict(self.step, body.as_ref()).await?.is_some() => Seen::Other,
+                // What it carries is part of what was asked for.
+                Wish::Present if self.carried_in(body.as_ref()).await?.iter().all(Carried::is_met) => {
+                    Seen::Matching
+                }
+                Wish::Present => Seen::Other,
             },
         };
         self.seen = Some(seen);
