@@ -44,7 +44,7 @@ fn is_deletion(step: &Step) -> bool {
 }
 
 /// Everything that a step waits for, directly or not.
-fn before<'p>(plan: &'p Plan, step: &'p Step) -> BTreeSet<u32> {
+pub(crate) fn before<'p>(plan: &'p Plan, step: &'p Step) -> BTreeSet<u32> {
     let mut found = BTreeSet::new();
     let mut open: Vec<u32> = step.after.clone();
     while let Some(at) = open.pop() {

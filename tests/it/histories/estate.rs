@@ -1,5 +1,6 @@
 //! One environment in its Azure, brought again and again to where its definition says.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use super::draw::Draw;
 use super::edits::Sound;
 use super::hands;
 use super::judge::{Judge, promised, unlike};
+use super::order::refused;
 use super::trouble::Trouble;
-use super::truth::lies;
+use super::truth::{dangling, lies};
 use crate::plan_properties::disorder;
 use crate::support::{AzureWorld, failures, place_identities};
 
@@ -43,6 +45,8 @@ pub(super) struct Estate {
     pub(super) judge: Judge,
     /// The group of the last complete apply.
     group: Option<String>,
+    /// References that somebody has left pointing at nothing.
+    dangling: BTreeSet<(String, String)>,
 }
 
 impl Estate {
@@ -53,7 +57,7 @@ impl Estate {
         for id in world.azure.ids() {
             judge.disown(&id);
         }
-        Self { world, judge, group: None }
+        Self { world, judge, group: None, dangling: BTreeSet::new() }
     }
 
     /// The groups that a plan may write to.
@@ -69,6 +73,7 @@ impl Estate {
         // Azure has done what they asked for.
         self.world.arm.clock().sleep(Duration::from_hours(2)).await;
         self.judge.overlook(&self.world);
+        self.dangling.extend(dangling(&self.world));
         if let Some(foreign) = deed.as_ref().and_then(|deed| deed.foreign.as_ref()) {
             self.judge.disown(foreign);
         }
@@ -103,6 +108,8 @@ impl Estate {
         assert!(again.is_empty(), "plan again: no changes\n{}", render(&again, Style::Plain));
         let lies = lies(&self.world, sound);
         assert!(lies.is_empty(), "{lies:#?}");
+        let dangling: Vec<_> = dangling(&self.world).difference(&self.dangling).cloned().collect();
+        assert!(dangling.is_empty(), "left pointing at nothing: {dangling:#?}");
         Reached::Yes
     }
 
@@ -135,10 +142,20 @@ impl Estate {
     async fn survive(&mut self, sound: &Sound, planned: Planned, trouble: Trouble) {
         self.judge.may_repeat |= trouble.may_repeat();
         self.judge.heeds_waits = trouble.answers_arrive();
+        let passes = trouble.passes();
         let report = self.carry_out_in(sound, &planned, trouble).await;
         self.world.azure.faults().clear();
         self.judge.look(&self.world).await;
         self.judge.heeds_waits = false;
+        if let (true, Some(Ok(report))) = (passes, &report) {
+            let told = failures(report);
+            assert!(
+                report.end == RunEnd::Complete || told.contains(SOFT_DELETED_WORKSPACE),
+                "what passes is not waited for: {:?}: {told}\n{}",
+                report.end,
+                render(&planned.plan, Style::Plain)
+            );
+        }
         if let Some(Ok(report)) = &report
             && report.end == RunEnd::Complete
         {
@@ -215,6 +232,8 @@ impl Estate {
         assert!(unasked.is_empty(), "without consent: {unasked:?}\n{}", render(plan, Style::Plain));
         let disorder = disorder(plan, &sound.environment.resources);
         assert!(disorder.is_empty(), "{disorder:?}\n{}", render(plan, Style::Plain));
+        let refused = refused(plan, &self.world);
+        assert!(refused.is_empty(), "{refused:?}\n{}", render(plan, Style::Plain));
     }
 
     async fn apply(&mut self, sound: &Sound, planned: &Planned) {

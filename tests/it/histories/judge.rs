@@ -34,6 +34,8 @@ pub(super) struct Judge {
     announced: BTreeSet<Deed>,
     /// What was made and is still there.
     made: BTreeSet<String>,
+    /// What was done and not looked at since.
+    unread: BTreeSet<Deed>,
     /// What may be destroyed, by consent (in lower case).
     allowed: BTreeSet<String>,
     /// What is somebody else's (in lower case).
@@ -107,6 +109,7 @@ impl Judge {
         if self.heeds_waits {
             waits(&requests);
         }
+        self.reads_before_it_repeats(&requests);
         let writes: Vec<RequestRecord> = requests.into_iter().filter(is_write).collect();
         let mut done = BTreeSet::new();
         for write in writes {
@@ -129,6 +132,24 @@ impl Judge {
         done
     }
 
+    /// A write that was done is sent once more only after a look at what it did: its answer may have been lost, not
+    /// its effect.
+    fn reads_before_it_repeats(&mut self, requests: &[RequestRecord]) {
+        for request in requests {
+            let path = request.path.to_ascii_lowercase();
+            if !is_write(request) {
+                self.unread.retain(|(_, done)| *done != path && !lists(&path, done));
+                continue;
+            }
+            let deed = (request.method.clone(), path);
+            let is_repeated = self.unread.contains(&deed) && !self.may_repeat;
+            assert!(!is_repeated, "{} {} is sent again unread", deed.0, deed.1);
+            if request.status < 300 {
+                self.unread.insert(deed);
+            }
+        }
+    }
+
     /// Whether what is somebody else's goes with what it lies in. A grant on it says nothing any more.
     fn is_lost(id: &str, below: &str) -> bool {
         id.starts_with(below) && !id.contains("/microsoft.authorization/")
@@ -148,9 +169,10 @@ impl Judge {
     }
 }
 
-/// What Azure had too many requests for is asked again only after the time that it said.
+/// What Azure could not serve is asked again only after the time that it said.
 fn waits(requests: &[RequestRecord]) {
-    for (at, refused) in requests.iter().enumerate().filter(|(_, one)| one.status == 429) {
+    let asks_to_wait = |one: &RequestRecord| matches!(one.status, 429 | 503);
+    for (at, refused) in requests.iter().enumerate().filter(|(_, one)| asks_to_wait(one)) {
         let same = |one: &&RequestRecord| one.method == refused.method && one.path == refused.path;
         if let Some(next) = requests[at + 1..].iter().find(same) {
             let secs = refused.at.duration_until(next.at).as_secs();
@@ -158,6 +180,11 @@ fn waits(requests: &[RequestRecord]) {
             assert!(secs >= wanted, "{} {} is sent again after {secs} s", next.method, next.path);
         }
     }
+}
+
+/// Whether a list at `path` has `id` in it.
+fn lists(path: &str, id: &str) -> bool {
+    id.rsplit_once('/').is_some_and(|(collection, _)| path == collection) || path.ends_with("/resources")
 }
 
 fn is_write(request: &RequestRecord) -> bool {

@@ -15,6 +15,7 @@ mod edits;
 mod estate;
 mod hands;
 mod judge;
+mod order;
 mod trouble;
 mod truth;
 

@@ -10,8 +10,11 @@ use beamline_simulator::{Fault, FaultEffect, Moment};
 use super::draw::Draw;
 use crate::support::leaves;
 
-/// What Azure asks to wait for when it has too many requests, in seconds.
+/// What Azure asks to wait for when it cannot serve a request, in seconds.
 pub(super) const RETRY_AFTER_SECS: u64 = 20;
+
+/// So many failures in a row an apply outlasts at every request.
+const MOST_PASSING: u32 = 9;
 
 /// What goes wrong in one run.
 pub(super) enum Trouble {
@@ -57,6 +60,28 @@ impl Trouble {
         };
         faults.iter().any(ends_badly)
     }
+
+    /// Whether everything that goes wrong passes while an apply waits, so that this ends well: answers are lost or late,
+    /// connections break, and Azure cannot serve a few requests.
+    pub(super) fn passes(&self) -> bool {
+        let Self::Faults(faults) = self else { return false };
+        let passes = |fault: &Fault| match &fault.effect {
+            FaultEffect::LoseAnswer
+            | FaultEffect::Reset { .. }
+            | FaultEffect::Slow { .. }
+            | FaultEffect::HidePoll { .. } => true,
+            FaultEffect::Status { code, .. } => matches!(code, 429 | 503),
+            FaultEffect::Truncate { .. }
+            | FaultEffect::FailOperation { .. }
+            | FaultEffect::CancelOperation
+            | FaultEffect::NeverFinish
+            | FaultEffect::IgnoreProperty { .. }
+            | FaultEffect::IgnoreDeletion
+            | FaultEffect::ExhaustQuota
+            | FaultEffect::ClockSkew { .. } => false,
+        };
+        faults.iter().all(passes) && faults.iter().map(|fault| fault.times).sum::<u32>() <= MOST_PASSING
+    }
 }
 
 /// For people: what is drawn.
@@ -91,7 +116,7 @@ fn fault(draw: &mut Draw) -> Fault {
         3 => FaultEffect::Reset { moment: Moment::After },
         4 => FaultEffect::Reset { moment: Moment::Before },
         5 => status(429, "TooManyRequests", Some(RETRY_AFTER_SECS)),
-        6 => status(503, "ServiceUnavailable", None),
+        6 => status(503, "ServiceUnavailable", Some(RETRY_AFTER_SECS)),
         7 => status(409, "AnotherOperationInProgress", None),
         8 => status(403, "AuthorizationFailed", None),
         9 => FaultEffect::Slow { ms: u64::from(draw.below(20_000)) },

@@ -59,6 +59,35 @@ pub(super) fn lies(world: &AzureWorld, sound: &Sound) -> Vec<String> {
     lies
 }
 
+/// What of the catalog refers to what else of it that is not there, both in lower case.
+pub(super) fn dangling(world: &AzureWorld) -> BTreeSet<(String, String)> {
+    let ids = world.azure.ids();
+    let there: BTreeSet<String> = ids.iter().map(ResourceId::folded).collect();
+    let mut found = BTreeSet::new();
+    for id in ids.iter().filter(|id| is_known(id)) {
+        let Some(body) = world.azure.get(id) else { continue };
+        for target in referred(&body).into_iter().filter(|target| !there.contains(target)) {
+            found.insert((id.folded(), target));
+        }
+    }
+    found
+}
+
+/// Whether it is of a kind that definitions declare.
+fn is_known(id: &ResourceId) -> bool {
+    Kind::ALL.iter().any(|kind| resources::of(*kind).spec().arm_type.eq_ignore_ascii_case(&id.arm_type()))
+}
+
+/// What of the catalog a body refers to, in lower case.
+pub(super) fn referred(body: &Value) -> Vec<String> {
+    match body {
+        Value::String(text) => text.parse().ok().filter(is_known).map(|id| id.folded()).into_iter().collect(),
+        Value::Array(items) => items.iter().flat_map(referred).collect(),
+        Value::Object(members) => members.values().flat_map(referred).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
 fn is_of(resource: &Resource, id: &ResourceId, body: &Value) -> bool {
     let kind = resources::of(resource.address.kind());
     kind.spec().arm_type.eq_ignore_ascii_case(&id.arm_type())
