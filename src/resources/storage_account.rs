@@ -471,14 +471,50 @@ mod tests {
         }
     }
 
+    /// Within a zone class Azure writes the SKU; from one to the other it converts, one step at a time.
     #[test]
-    fn what_azure_converts_in_place_is_never_replaced() {
-        for (after, sku) in [("ZRS", "Standard_ZRS"), ("GZRS", "Standard_ZRS"), ("RAGZRS", "Standard_ZRS")] {
-            let mut world = world();
-            world.write(LOCAL, "account_replication_type", json!(after));
-            let (_, effect) = world.difference(LOCAL, &observed());
-            let Effect::Impossible(why) = effect else { panic!("{after}: {effect:?}") };
-            assert!(why.contains(&format!("--sku {sku} ")) && why.contains("leave LRS here"), "{why}");
+    fn what_azure_changes_or_converts_in_place_is_never_replaced() {
+        const FLAT: [(&str, &str); 3] = [("LRS", "ZRS"), ("GRS", "GZRS"), ("RAGRS", "RAGZRS")];
+        let partners: Vec<(&str, &str)> =
+            FLAT.into_iter().chain(FLAT.map(|(flat, zonal)| (zonal, flat))).collect();
+        for (before, partner) in &partners {
+            for (after, _) in partners.iter().filter(|(after, _)| after != before) {
+                let (mut world, mut observed) = (world(), observed());
+                observed["sku"]["name"] = json!(format!("Standard_{before}"));
+                world.write(LOCAL, "account_replication_type", json!(after));
+                let (field, effect) = world.difference(LOCAL, &observed);
+                assert_eq!(field, "account_replication_type");
+                if before.contains("ZRS") == after.contains("ZRS") {
+                    assert_eq!(effect, Effect::InPlace, "{before} to {after}");
+                    let patch = json!({ "sku": { "name": format!("Standard_{after}") } });
+                    assert_eq!(world.patch(LOCAL, &observed), patch);
+                    continue;
+                }
+                let Effect::Impossible(why) = effect else { panic!("{before} to {after}: {effect:?}") };
+                assert!(why.contains(&format!("--sku Standard_{partner} ")), "{before} to {after}: {why}");
+                assert!(why.contains(&format!("leave {before} here")), "{before} to {after}: {why}");
+            }
+        }
+    }
+
+    /// Premium shares are converted too; Premium blobs are not, and there is nothing but a new account.
+    #[test]
+    fn of_premium_accounts_azure_converts_shares_alone() {
+        let effect = |kind: &str| {
+            let (mut world, mut observed) = (world(), observed());
+            observed["sku"]["name"] = json!("Premium_LRS");
+            observed["kind"] = json!(kind);
+            for (field, value) in
+                [("account_tier", "Premium"), ("account_kind", kind), ("account_replication_type", "ZRS")]
+            {
+                world.write(LOCAL, field, json!(value));
+            }
+            world.difference(LOCAL, &observed).1
+        };
+        let Effect::Impossible(why) = effect("FileStorage") else { panic!("shares are converted") };
+        assert!(why.contains("--sku Premium_ZRS "), "{why}");
+        for kind in ["BlockBlobStorage", "StorageV2"] {
+            assert!(matches!(effect(kind), Effect::Replace(_)), "{kind}");
         }
     }
 
