@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use super::service::Shared;
 use crate::git::CommitId;
 
 /// Most commits that are remembered.
@@ -26,18 +25,7 @@ impl Absent {
     }
 
     /// Whether `commit` was missing; it is not any more.
-    fn arrived(&self, commit: &CommitId) -> bool {
+    pub(super) fn arrived(&self, commit: &CommitId) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(commit)
-    }
-}
-
-/// The forge has named `commit`, so it has it: what waits for that is tried now.
-pub(super) async fn commit_arrived(shared: &Shared, commit: &CommitId) {
-    if !shared.absent.arrived(commit) {
-        return;
-    }
-    match shared.store.try_commit_again(commit).await {
-        Ok(()) => shared.outbox.notify_one(),
-        Err(error) => tracing::warn!(%error, "a status that waits for its commit waits longer"),
     }
 }

@@ -5,7 +5,7 @@
 //! somebody else has finished it.
 
 use super::sentences;
-use super::service::Shared;
+use super::shared::Shared;
 use super::wording;
 use crate::git::CommitId;
 use crate::reconcile::apply::{RunEnd, RunKind};

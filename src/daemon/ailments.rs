@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::service::Shared;
 use super::wellness::{Part, Reason};
 use crate::clock::{Clock, Instant};
 use crate::resources::brief;
@@ -38,7 +37,7 @@ pub(super) enum Sort {
 /// What is not well: a part, and which one where there are several.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Subject {
-    part: Part,
+    pub(super) part: Part,
     name: String,
 }
 
@@ -80,7 +79,7 @@ impl Ailment {
 
 /// Something to be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum News {
+pub(super) enum News {
     Begun(Part, String),
     GoesOn(Part, String, Duration),
 }
@@ -91,7 +90,7 @@ pub(super) struct Ailments(Mutex<BTreeMap<Subject, Ailment>>);
 
 impl Ailments {
     /// `subject` is not well for `why`, which began at `began` unless it was known. What was a refusal stays one.
-    fn note(&self, subject: Subject, sort: Sort, why: &str, began: Instant, clock: &Clock) {
+    pub(super) fn note(&self, subject: Subject, sort: Sort, why: &str, began: Instant, clock: &Clock) {
         let mut known = self.known();
         let before = known.remove(&subject);
         let since = || clock.now().checked_sub(clock.monotonic().saturating_duration_since(began));
@@ -109,7 +108,7 @@ impl Ailments {
     }
 
     /// `subject` is well; for how long it was not, where that was logged.
-    fn well(&self, subject: &Subject, now: Instant) -> Option<Duration> {
+    pub(super) fn well(&self, subject: &Subject, now: Instant) -> Option<Duration> {
         let ailment = self.known().remove(subject)?;
         ailment.logged.map(|_| now.saturating_duration_since(ailment.began))
     }
@@ -126,12 +125,12 @@ impl Ailments {
         .collect()
     }
 
-    fn is_said(&self, subject: &Subject, now: Instant) -> bool {
+    pub(super) fn is_said(&self, subject: &Subject, now: Instant) -> bool {
         self.known().get(subject).is_some_and(|ailment| ailment.is_said(now))
     }
 
     /// What is to be logged now.
-    fn news(&self, now: Instant) -> Vec<News> {
+    pub(super) fn news(&self, now: Instant) -> Vec<News> {
         let mut known = self.known();
         let said = known.iter_mut().filter(|(_, ailment)| ailment.is_said(now));
         let news = said.filter_map(|(subject, ailment)| {
@@ -156,59 +155,6 @@ impl Ailments {
 
 pub(super) fn one_line(why: &str) -> String {
     brief::fitting(&why.split_whitespace().collect::<Vec<_>>().join(" "), MAX_REASON).into_owned()
-}
-
-/// A time as people say it, in its two largest units.
-fn lasted(time: Duration) -> String {
-    let (secs, mins) = (time.as_secs(), time.as_secs() / 60);
-    match mins {
-        0 => format!("{secs} s"),
-        1..60 => format!("{mins} min {} s", secs % 60),
-        _ => format!("{} h {} min", mins / 60, mins % 60),
-    }
-}
-
-impl Shared {
-    /// Something refuses us until somebody acts.
-    pub(super) fn refused(&self, subject: impl Into<Subject>, why: &str) {
-        self.not_well(subject, Sort::Refusal, why, self.clock.monotonic());
-    }
-
-    /// Something does not work, which may pass.
-    pub(super) fn failing(&self, subject: impl Into<Subject>, why: &str) {
-        self.not_well(subject, Sort::Failure, why, self.clock.monotonic());
-    }
-
-    /// Something has not worked since `began`.
-    pub(super) fn not_well(&self, subject: impl Into<Subject>, sort: Sort, why: &str, began: Instant) {
-        self.ailments.note(subject.into(), sort, why, began, &self.clock);
-        self.log_ailments();
-    }
-
-    /// It works again.
-    pub(super) fn accepted(&self, subject: impl Into<Subject>) {
-        let subject = subject.into();
-        if let Some(time) = self.ailments.well(&subject, self.clock.monotonic()) {
-            tracing::info!(part = ?subject.part, "well again, after {}", lasted(time));
-        }
-    }
-
-    /// Whether it is known, and said, that something is not well.
-    pub(super) fn is_degraded(&self, subject: impl Into<Subject>) -> bool {
-        self.ailments.is_said(&subject.into(), self.clock.monotonic())
-    }
-
-    /// Logs what has begun to be said, and what has gone on for long.
-    pub(super) fn log_ailments(&self) {
-        for news in self.ailments.news(self.clock.monotonic()) {
-            match news {
-                News::Begun(part, why) => tracing::warn!(?part, why, "degraded"),
-                News::GoesOn(part, why, time) => {
-                    tracing::warn!(?part, why, "still degraded, after {}", lasted(time));
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -272,11 +218,5 @@ mod tests {
     fn a_reason_is_one_line_of_bounded_length() {
         let reason = one_line(&"long\nstory ".repeat(1000));
         assert!(!reason.contains('\n') && reason.chars().count() <= MAX_REASON && reason.ends_with('…'));
-    }
-
-    #[test]
-    fn a_time_has_two_units() {
-        let said = [59, 61, 3600, 90_061].map(|secs| lasted(Duration::from_secs(secs)));
-        assert_eq!(said, ["59 s", "1 min 1 s", "1 h 0 min", "25 h 1 min"]);
     }
 }

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use super::consent::line_of;
 use super::delivery::complain;
-use super::look::LookError;
+use super::look_error::LookError;
 use super::pull_requests::{Stands, hear, stands};
-use super::service::Shared;
-use super::worker::WorkError;
+use super::shared::Shared;
+use super::work_error::WorkError;
 use crate::attempt::{arrival, expired};
 use crate::forge::{Class, Comments, Ending, ForgeError, Merged, Permission, PullRequestNumber};
 use crate::git::{CommitId, CommitInfo};

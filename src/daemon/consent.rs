@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
-use super::rivals::{Rivals, known_beside};
-use super::service::Shared;
-use super::worker::WorkError;
+use super::rivals::Rivals;
+use super::shared::Shared;
+use super::side_by_side::known_beside;
+use super::work_error::WorkError;
 use crate::attempt::{Messages, expired};
 use crate::git::CommitId;
 use crate::reconcile::apply::RunKind;

@@ -18,7 +18,7 @@ use super::allowance::{Allowance, Supply, WINDOW, allowance};
 use super::happening::Happening;
 use super::log;
 use super::messenger::deliver_message;
-use super::service::Shared;
+use super::shared::Shared;
 use super::weather::{Tally, Weather};
 use super::wellness::Part;
 use crate::clock::{Clock, Instant};

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use super::happening::Happening;
 use super::log;
-use super::look::LookError;
+use super::look_error::LookError;
 use super::nameless::names_of_new;
 use super::orphans::orphans;
-use super::service::Shared;
+use super::shared::Shared;
 use super::touched::{Candidate, Extent, Found, touched};
 use super::unheeded::Unheeded;
 use super::wording;

@@ -8,45 +8,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::absent::commit_arrived;
 use super::head::{NewHead, Proposed, accept};
+use super::look_error::LookError;
 use super::pull_requests::{Listing, look_at};
-use super::service::Shared;
+use super::shared::Shared;
 use super::wording;
 use crate::forge::{ForgeError, PullRequestNumber};
-use crate::git::{BranchName, CommitId, GitError, Heads};
-use crate::store::{Accepted, Inbox, Line, StoreError};
+use crate::git::{BranchName, CommitId, Heads};
+use crate::store::{Accepted, Inbox, Line};
 
 /// Most branches that are accepted at one look; the next look follows at once.
 const MAX_BRANCHES_PER_LOOK: usize = 100;
-
-/// Why a look came to nothing, or not to everything.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum LookError {
-    /// The repository cannot be read.
-    #[error(transparent)]
-    Git(#[from] GitError),
-    /// A branch or a pull request did not come, though others did.
-    #[error("{what} cannot be fetched: {why}")]
-    Late {
-        /// Which.
-        what: String,
-        /// Why.
-        why: String,
-    },
-    /// The store cannot be written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The forge does not answer.
-    #[error(transparent)]
-    Forge(#[from] ForgeError),
-    /// A task was cancelled by the runtime.
-    #[error("the look was cut short")]
-    Cut(#[from] tokio::task::JoinError),
-    /// A bug.
-    #[error("the look failed unexpectedly. This is a bug; the log has its place")]
-    Panicked,
-}
 
 /// What a look found. What was accepted counts, also when something else went wrong.
 #[derive(Debug, Default)]
@@ -165,7 +137,7 @@ async fn try_beside(shared: &Arc<Shared>, view: View, looked: &mut Looked) -> Re
             .failed(LookError::Late { what: format!("the head of pull request {number}"), why: why.clone() });
     }
     for head in listing.iter().flat_map(|listing| listing.heads()) {
-        commit_arrived(shared, head).await;
+        shared.commit_arrived(head).await;
     }
     let seen = Seen::read(shared).await?;
     let is_there = |branch| {

@@ -5,7 +5,7 @@
 
 use super::delivery::{complain, due_after};
 use super::pull_requests::plan_marker;
-use super::service::Shared;
+use super::shared::Shared;
 use super::wellness::Part;
 use crate::forge::{Acknowledged, Class, CommentId, ForgeError, Marker, PullRequestNumber};
 use crate::store::{Message, OutgoingMessage, Showing, StoreError};

@@ -3,12 +3,11 @@
 //! Worked out when the first plan asks, from the commit itself; kept for the last few commits. Bounds:
 //! [`MAX_FILES`] definitions, beyond which no such plan is made, and [`KEPT`] commits.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::service::Shared;
+use super::shared::Shared;
 use crate::attempt::source::{environment_files, load_at};
 use crate::git::{CommitId, GitError};
 use crate::reconcile::{Declared, Neighbours, NeighboursError};
@@ -17,24 +16,7 @@ use crate::reconcile::{Declared, Neighbours, NeighboursError};
 const MAX_FILES: usize = 20_000;
 
 /// Commits whose answer is kept.
-const KEPT: usize = 2;
-
-/// The answers for the last few commits.
-#[derive(Default)]
-pub(super) struct KnownDeclared(Mutex<VecDeque<(CommitId, Arc<Declared>)>>);
-
-impl KnownDeclared {
-    fn of(&self, commit: &CommitId) -> Option<Arc<Declared>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|(other, _)| other == commit).map(|(_, declared)| Arc::clone(declared))
-    }
-
-    fn keep(&self, commit: CommitId, declared: &Arc<Declared>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.push_front((commit, Arc::clone(declared)));
-        known.truncate(KEPT);
-    }
-}
+pub(super) const KEPT: usize = 2;
 
 /// The environments of a commit of the watched repository.
 pub(super) struct OfCommit {
@@ -45,25 +27,17 @@ pub(super) struct OfCommit {
 #[async_trait]
 impl Neighbours for OfCommit {
     async fn declared(&self) -> Result<Arc<Declared>, NeighboursError> {
-        if let Some(known) = self.shared.declared.of(&self.commit) {
-            return Ok(known);
-        }
-        let (shared, commit) = (Arc::clone(&self.shared), self.commit);
-        let read = tokio::task::spawn_blocking(move || declared_at(&shared, &commit)).await;
-        let mut declared = read.map_err(|error| NeighboursError(error.into()))?.map_err(failed)?;
-        declared.remember(
-            self.shared
-                .store
-                .environment_names()
-                .await
-                .map_err(failed)?
-                .iter()
-                .filter_map(|name| name.parse().ok()),
-        );
-        let declared = Arc::new(declared);
-        self.shared.declared.keep(self.commit, &declared);
-        Ok(declared)
+        self.shared.declared.of(self.commit, declared(Arc::clone(&self.shared), self.commit)).await
     }
+}
+
+async fn declared(shared: Arc<Shared>, commit: CommitId) -> Result<Declared, NeighboursError> {
+    let reading = Arc::clone(&shared);
+    let read = tokio::task::spawn_blocking(move || declared_at(&reading, &commit)).await;
+    let mut declared = read.map_err(failed)?.map_err(failed)?;
+    let remembered = shared.store.environment_names().await.map_err(failed)?;
+    declared.remember(remembered.iter().filter_map(|name| name.parse().ok()));
+    Ok(declared)
 }
 
 fn failed(error: impl std::error::Error + Send + Sync + 'static) -> NeighboursError {

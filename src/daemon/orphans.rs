@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::service::Shared;
+use super::shared::Shared;
 use crate::azure::ArmError;
 use crate::git::CommitId;
 use crate::reconcile::apply::{RunEnd, RunKind};

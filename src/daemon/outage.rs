@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::event::{Because, Event};
-use super::service::Shared;
+use super::shared::Shared;
 use crate::store::{StoreError, Writability};
 
 /// How long work rests that only the journal keeps from going on; and the shortest wait before the same thing
@@ -67,7 +67,7 @@ pub(super) fn is_of_the_journal(error: &(dyn Error + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::worker::WorkError;
+    use super::super::work_error::WorkError;
     use super::*;
     use crate::reconcile::ReconcileError;
     use crate::reconcile::apply::{ApplyError, JournalError};

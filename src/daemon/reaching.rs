@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ailments::{PASSING, Sort};
 use super::event::Event;
-use super::service::Shared;
+use super::shared::Shared;
 use super::wellness::Part;
 use crate::azure::Outage;
 use crate::clock::Instant;

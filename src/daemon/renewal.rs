@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::event::{Because, Event};
-use super::service::Shared;
+use super::shared::Shared;
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(5);

@@ -1,12 +1,9 @@
 //! Start, readiness, orderly stop.
 
-use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -16,28 +13,29 @@ use tokio_util::sync::CancellationToken;
 
 use super::absent::Absent;
 use super::ailments::Ailments;
-use super::allowance::Supply;
 use super::beat::{Beats, Rhythm};
+use super::error::DaemonError;
 use super::event::{Because, Event};
+use super::forks::Forks;
 use super::happening::Happening;
 use super::hopeless::Hopeless;
-use super::neighbours::KnownDeclared;
-use super::pull_requests::{Forks, Listed};
+use super::http::{self, HttpOptions, LAST_ANSWERS};
+use super::pull_requests::Listed;
 use super::reaching::watch_azure;
+use super::recent::Recent;
 use super::renewal::watch_credentials;
-use super::rivals::KnownRivals;
+use super::shared::Shared;
 use super::standstill::Standstill;
 use super::tally::Tally;
 use super::triggers::{Watching, poll, sweep_by_cron, watch_files};
 use super::trouble::Troubles;
-use super::wellness::Wellness;
-use super::{delivery, dispatcher, http, log, outage};
+use super::wellness::Supervisor;
+use super::{delivery, dispatcher, neighbours, outage, rivals};
 use crate::attempt::Estate;
-use crate::azure::Arm;
 use crate::clock::Clock;
-use crate::forge::{Forge, Renewable, Repository, Status};
+use crate::forge::Forge;
 use crate::git::{BranchName, Mirror, RepoPath};
-use crate::store::{FolderLock, Store, StoreError, this_process};
+use crate::store::{FolderLock, Store, this_process};
 
 /// Events that may wait. More than this means that a look is due anyway.
 const EVENTS: usize = 256;
@@ -48,9 +46,6 @@ const HAPPENINGS: usize = 4096;
 /// With an empty journal at most this share of the read budget goes into first plans, so that people's
 /// own requests are not starved.
 const WALKING_PACE: f64 = 0.25;
-
-/// How long requests that are being answered may take when the service stops.
-pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// How long statuses that are due may take to leave when the service stops.
 const LAST_DELIVERY: Duration = Duration::from_secs(5);
@@ -100,174 +95,12 @@ pub struct Parts {
     pub supervisor: Option<Supervisor>,
 }
 
-/// Is told at every beat of the loop how the daemon is.
-pub type Supervisor = Box<dyn Fn(&Wellness) + Send + Sync>;
-
 /// Where statuses go.
 pub enum ForgeChoice {
     /// To a forge.
     Forge(Forge),
     /// Into the repository itself, as Git notes.
     Notes,
-}
-
-/// What the daemon serves.
-pub struct HttpOptions {
-    /// Where.
-    pub address: SocketAddr,
-    /// The webhook secrets that are valid.
-    pub secrets: Vec<Renewable>,
-    /// Where large webhooks are kept while they arrive: a folder on a disk.
-    pub spool: PathBuf,
-    /// The repository on its forge; webhooks of others are acknowledged and left alone. `None`: all of
-    /// them wake.
-    pub repository: Option<Repository>,
-}
-
-/// Why the daemon stopped by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: another process may be using it; change http.listen")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A part of the daemon without which it would only look alive.
-    #[error(
-        "{part} ended unexpectedly. This is a bug; the log has its place. Start the daemon again: nothing is lost"
-    )]
-    Broken {
-        /// Which one.
-        part: &'static str,
-    },
-    /// The sweep's cron expression is not one.
-    #[error(
-        "runs.sweep is `{expression}`, which is not a six-field cron expression such as `0 */15 * * * *`"
-    )]
-    Sweep {
-        /// The expression.
-        expression: String,
-    },
-}
-
-/// What all parts of a running daemon share.
-pub(super) struct Shared {
-    pub(super) estate: Estate,
-    pub(super) mirror: Arc<Mirror>,
-    pub(super) branch: BranchName,
-    pub(super) root: RepoPath,
-    pub(super) store: Store,
-    pub(super) forge: Forge,
-    pub(super) forks: Forks,
-    pub(super) public_url: Option<String>,
-    /// What the forge said last about open pull requests.
-    pub(super) listed: Listed,
-    /// Whether everything was said since the start that is to be said about them.
-    pub(super) pull_requests_told: AtomicBool,
-    pub(super) clock: Clock,
-    pub(super) parallel: usize,
-    pub(super) holder: String,
-    /// What the environments of the last few commits claim from one another.
-    pub(super) rivals: KnownRivals,
-    /// What open work waits for.
-    pub(super) standstill: Standstill,
-    /// What the environments of the last few commits declare.
-    pub(super) declared: KnownDeclared,
-    /// Whether Azure was asked since the start for environments that nobody knows of.
-    pub(super) orphans_found: AtomicBool,
-    /// The ways into the subscriptions that leave most of the read budget to others, by alias.
-    walking: BTreeMap<String, Arm>,
-    /// Something was put into the outbox.
-    pub(super) outbox: Notify,
-    /// Most writes to the forge within an hour; `None`: any number.
-    pub(super) write_limit: Option<u64>,
-    /// How much may be written to the forge, as the last round of deliveries found it.
-    pub(super) supply: Mutex<Supply>,
-    /// Commits that the forge does not have.
-    pub(super) absent: Absent,
-    /// Heads that need not be looked into again.
-    pub(super) hopeless: Hopeless,
-    /// A credential was replaced since the last round of deliveries.
-    pub(super) has_new_credential: AtomicBool,
-    troubles: Troubles,
-    /// What moves, and what does not.
-    pub(super) beats: Beats,
-    /// What outside is not well.
-    pub(super) ailments: Ailments,
-    supervisor: Option<Supervisor>,
-    watchers: broadcast::Sender<Happening>,
-    pub(super) tally: Tally,
-    looked_once: AtomicBool,
-}
-
-impl Shared {
-    pub(super) fn tell(&self, happening: Happening) {
-        log::happening(&happening);
-        // Nobody watching is fine.
-        let _ = self.watchers.send(happening);
-    }
-
-    /// Says that something does not work; `false` when that was said lately.
-    pub(super) fn tell_trouble(&self, text: String) -> bool {
-        let is_news = self.troubles.is_news(&text, self.clock.monotonic());
-        if is_news {
-            self.tell(Happening::Trouble(text));
-        }
-        is_news
-    }
-
-    /// Whether `text` was not said lately: for what a stranger can cause as often as he likes.
-    pub(super) fn is_news(&self, text: &str) -> bool {
-        self.troubles.is_news(text, self.clock.monotonic())
-    }
-
-    /// What waits because the forge's budget runs low, as a sentence; `None` while there is enough.
-    pub(super) fn shortage(&self) -> Option<String> {
-        self.supply.lock().unwrap_or_else(PoisonError::into_inner).shortage()
-    }
-
-    pub(super) fn looked(&self) {
-        self.looked_once.store(true, Ordering::Release);
-    }
-
-    /// Where a status leads.
-    pub(super) fn target_of(&self, status: &Status) -> Option<String> {
-        let root = self.public_url.as_ref()?.trim_end_matches('/');
-        let page = format!("{root}/commits/{}", status.commit);
-        Some(match status.context.environment() {
-            None => page,
-            Some(environment) => format!("{page}#{}-{environment}", status.context.check().as_str()),
-        })
-    }
-
-    /// Whether the repository was looked at since the start.
-    pub(super) fn was_looked_at(&self) -> bool {
-        self.looked_once.load(Ordering::Acquire)
-    }
-
-    /// The loop beats: whoever supervises is told how the daemon is.
-    pub(super) fn beat(&self) {
-        if self.journal_trouble().is_some() {
-            // What waits for the journal does not stand still.
-            self.beats.excuse();
-        }
-        self.log_ailments();
-        if let Some(supervisor) = &self.supervisor {
-            supervisor(&self.wellness());
-        }
-    }
-
-    /// The way into a subscription at a walking pace, which all who use it share.
-    pub(super) fn walking(&self, alias: &str) -> Option<&Arm> {
-        self.walking.get(alias)
-    }
 }
 
 /// A channel for watchers.
@@ -421,9 +254,9 @@ fn share(parts: Parts) -> Shared {
         clock,
         parallel,
         holder,
-        rivals: KnownRivals::default(),
+        rivals: Recent::keeping(rivals::KEPT),
         standstill: Standstill::default(),
-        declared: KnownDeclared::default(),
+        declared: Recent::keeping(neighbours::KEPT),
         orphans_found: AtomicBool::new(false),
         walking,
         outbox: Notify::new(),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::consent::consents;
 use super::neighbours::OfCommit;
-use super::rivals::{claims_at, rivals_of};
-use super::service::Shared;
-use super::worker::WorkError;
+use super::shared::Shared;
+use super::side_by_side::{claims_at, rivals_of};
+use super::work_error::WorkError;
 use crate::attempt::source::{Definition, load_at};
 use crate::attempt::{EstateError, Memory, Subject, removed_environment, stored_claims};
 use crate::definitions::{Code, Diagnostic, Environment, claims, collisions};

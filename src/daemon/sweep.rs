@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::head::{again, open_environments};
 use super::orphans::orphans;
-use super::service::Shared;
+use super::shared::Shared;
 use crate::forge::PullRequestNumber;
 use crate::git::CommitId;
 use crate::reconcile::apply::RunEnd;

@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::account::is_told;
+use super::aggregate::{is_said_to_wait, tell_commits};
 use super::pass::Pass;
-use super::standstill::{Footing, is_said_to_wait, tell_commits};
+use super::standstill::Footing;
 use super::{log, sentences, wording};
 use crate::azure::{Wait, WaitKind};
 use crate::clock::{Clock, Instant};

@@ -7,9 +7,9 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
 use super::pass::{Pass, Passed};
-use super::service::Shared;
+use super::shared::Shared;
 use super::subject::{Reading, read};
-use super::worker::WorkError;
+use super::work_error::WorkError;
 use crate::attempt::{Lease, Subject, Taken, ahead_of};
 use crate::reconcile::apply::RunKind;
 use crate::reconcile::{Planned, ReconcileError};

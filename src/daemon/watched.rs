@@ -3,7 +3,7 @@
 //! Guarantee: a branch that is misspelt in the settings, or deleted, is said until it is there; the look
 //! that finds it goes on with it.
 
-use super::service::Shared;
+use super::shared::Shared;
 use crate::git::{BranchName, Heads};
 use crate::resources::suggest::nearest;
 

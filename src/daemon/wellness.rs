@@ -7,10 +7,6 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::ailments::one_line;
-use super::service::Shared;
-use crate::store::Writability;
-
 /// What can be unwell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -81,43 +77,5 @@ impl Wellness {
     }
 }
 
-impl Shared {
-    /// How the daemon is now.
-    pub(super) fn wellness(&self) -> Wellness {
-        let mut reasons = Vec::new();
-        if let Some(standstill) = self.beats.standstill() {
-            let reason = format!(
-                "{} has not moved for {} s: restart the service, which loses nothing",
-                standstill.what,
-                standstill.silent.as_secs()
-            );
-            reasons.push(Reason { part: Part::Loop, since: None, reason });
-        }
-        reasons.extend(self.journal_trouble());
-        let is_at_work = reasons.is_empty();
-        let said = self.ailments.said(self.clock.monotonic());
-        if !self.was_looked_at() {
-            let known = said.iter().any(|reason| reason.part == Part::Repository);
-            let reason = "the repository has not been read since the start".to_owned();
-            reasons.extend((!known).then_some(Reason { part: Part::Repository, since: None, reason }));
-        }
-        reasons.extend(said);
-        let shortage = self.shortage();
-        reasons.extend(shortage.map(|reason| Reason { part: Part::Budget, since: None, reason }));
-        match (is_at_work, reasons.is_empty()) {
-            (false, _) => Wellness::NotReady(reasons),
-            (true, true) => Wellness::Ready,
-            (true, false) => Wellness::Degraded(reasons),
-        }
-    }
-
-    /// Why the journal cannot be written.
-    pub(super) fn journal_trouble(&self) -> Option<Reason> {
-        match self.store.writability() {
-            Writability::Writable => None,
-            Writability::Unwritable { since, why } => {
-                Some(Reason { part: Part::Journal, since: Some(since), reason: one_line(&why) })
-            }
-        }
-    }
-}
+/// Is told at every beat of the loop how the daemon is.
+pub type Supervisor = Box<dyn Fn(&Wellness) + Send + Sync>;

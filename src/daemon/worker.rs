@@ -11,21 +11,23 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::account::is_told;
+use super::aggregate::{tell_after, tell_commits};
 use super::beat::Beating;
 use super::happening::Happening;
 use super::log;
-use super::outage::{JOURNAL_WAIT, Outage, is_of_the_journal, outlast};
+use super::outage::{JOURNAL_WAIT, Outage, outlast};
 use super::pass::{Outcome, Pass, Passed};
 use super::pull_requests;
 use super::queue::Obstacle;
 use super::sentences;
-use super::service::Shared;
-use super::standstill::{Footing, tell_after, tell_commits};
+use super::shared::Shared;
+use super::standstill::Footing;
 use super::telling::stored;
 use super::wording;
-use crate::attempt::{About, AttemptError, Lease, Taken};
+use super::work_error::WorkError;
+use crate::attempt::{About, Lease, Taken};
 use crate::azure::ErrorClass;
-use crate::git::{GitError, Lasting};
+use crate::git::Lasting;
 use crate::reconcile::ReconcileError;
 use crate::reconcile::apply::{Fence, RunEnd, RunKind};
 use crate::store::{Ending, StoreError, Work, WorkState};
@@ -49,42 +51,6 @@ pub(super) enum Verdict {
     Busy(Duration),
     /// The service stops; the next start takes it up.
     Stopped,
-}
-
-/// Why a piece of work cannot go on now.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum WorkError {
-    /// The repository cannot be read.
-    #[error(transparent)]
-    Git(#[from] GitError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The reconciliation could not be made or finished.
-    #[error(transparent)]
-    Reconcile(#[from] ReconcileError),
-    /// A task was cancelled by the runtime.
-    #[error("the work was cut short")]
-    Cut(#[from] tokio::task::JoinError),
-}
-
-impl From<AttemptError> for WorkError {
-    fn from(error: AttemptError) -> Self {
-        match error {
-            AttemptError::Store(error) => error.into(),
-            AttemptError::Reconcile(error) => error.into(),
-        }
-    }
-}
-
-impl WorkError {
-    /// Whether it is the journal's disk that failed.
-    pub(super) fn is_of_the_journal(&self) -> bool {
-        match self {
-            Self::Store(error) => error.is_of_the_disk(),
-            Self::Git(_) | Self::Reconcile(_) | Self::Cut(_) => is_of_the_journal(self),
-        }
-    }
 }
 
 /// Works on `work`, for the `tries`-th time (from 1).

@@ -9,8 +9,8 @@ use axum::extract::{Path, State};
 use axum::response::Html;
 use http::{HeaderName, StatusCode, header};
 
-use super::server::Web;
-use crate::daemon::service::Shared;
+use super::web::Web;
+use crate::daemon::shared::Shared;
 use crate::forge::{self, Context};
 use crate::git::{CommitId, GitError};
 use crate::reconcile::apply::{RunId, RunKind};

@@ -12,7 +12,7 @@ use http::header::ACCEPT;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::server::Web;
+use super::web::Web;
 use crate::daemon::wellness::Wellness;
 
 /// The process answers.

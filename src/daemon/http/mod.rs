@@ -8,6 +8,8 @@ mod health;
 mod intake;
 mod secrets;
 mod server;
+mod web;
 mod webhooks;
 
-pub(super) use server::serve;
+pub use server::HttpOptions;
+pub(super) use server::{LAST_ANSWERS, serve};

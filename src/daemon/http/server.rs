@@ -3,6 +3,8 @@
 //! Guarantees: connections are bounded in their number, a request in its headers, its body and its time,
 //! also one that never ends; a webhook that is not accepted is counted, also when its sender hangs up.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,11 +25,13 @@ use super::bodies::Bodies;
 use super::connections::{Doorkeeper, MAX_CONNECTIONS};
 use super::intake::Intake;
 use super::secrets::Secrets;
+use super::web::Web;
 use super::{commits, health, webhooks};
+use crate::daemon::error::DaemonError;
 use crate::daemon::event::Event;
-use crate::daemon::service::{DaemonError, HttpOptions, LAST_ANSWERS, Shared};
+use crate::daemon::shared::Shared;
 use crate::daemon::tally::{Counted, Tally};
-use crate::forge::Repository;
+use crate::forge::{Renewable, Repository};
 
 /// The longest a request may take, and the longest a new connection may take to send one.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,17 +46,21 @@ const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// The largest body of a request for a page, which has none.
 const MAX_PAGE_BODY_BYTES: usize = 64 * 1024;
 
-/// What handlers know.
-#[derive(Clone)]
-pub(super) struct Web {
-    pub(super) shared: Arc<Shared>,
-    pub(super) secrets: Secrets,
-    pub(super) bodies: Bodies,
-    pub(super) events: Sender<Event>,
-    /// The repository on its forge, where webhooks of others are to be left alone.
-    pub(super) repository: Option<Repository>,
-    pub(super) intake: Intake,
+/// What the daemon serves.
+pub struct HttpOptions {
+    /// Where.
+    pub address: SocketAddr,
+    /// The webhook secrets that are valid.
+    pub secrets: Vec<Renewable>,
+    /// Where large webhooks are kept while they arrive: a folder on a disk.
+    pub spool: PathBuf,
+    /// The repository on its forge; webhooks of others are acknowledged and left alone. `None`: all of
+    /// them wake.
+    pub repository: Option<Repository>,
 }
+
+/// How long requests that are being answered may take when the service stops.
+pub(in crate::daemon) const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Listens on `address` and serves until `stop`.
 ///

@@ -11,8 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
 
 use super::bodies::{BodyError, Held};
-use super::server::Web;
-use crate::daemon::absent::commit_arrived;
+use super::web::Web;
 use crate::daemon::event::{Because, Event};
 use crate::daemon::tally::Counted;
 use crate::forge::{
@@ -165,7 +164,7 @@ async fn take(web: &Web, source: Source, received: Received, body_digest: String
     if let Incoming::Push(PushEvent { repository, after: Some(commit), branch: _ }) = &incoming
         && is_ours(web, repository)
     {
-        commit_arrived(&web.shared, commit).await;
+        web.shared.commit_arrived(commit).await;
     }
     let about = match &incoming {
         Incoming::Ping => return unconcerned(web, (StatusCode::OK, "pong\n")),

@@ -15,10 +15,11 @@ use super::consenting::{consent, consent_of_merged, digest_of, give_up_changed, 
 use super::listing::Listing;
 use super::look::{Asked, accept};
 use super::proposal::{Proposal, propose};
-use super::{Forks, saying};
+use super::saying;
 use crate::daemon::delivery::complain;
-use crate::daemon::look::LookError;
-use crate::daemon::service::Shared;
+use crate::daemon::forks::Forks;
+use crate::daemon::look_error::LookError;
+use crate::daemon::shared::Shared;
 use crate::daemon::sweep::{has_applies_to_retry, retry_applies};
 use crate::daemon::wording;
 use crate::forge::{

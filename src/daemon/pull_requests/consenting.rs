@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::acting::{Done, again};
 use super::binding::{bind, refusal};
-use crate::daemon::look::LookError;
-use crate::daemon::service::Shared;
+use crate::daemon::look_error::LookError;
+use crate::daemon::shared::Shared;
 use crate::daemon::sweep::retry_applies;
 use crate::forge::{Comments, Ending, ForgeError, PullRequest, PullRequestNumber};
 use crate::git::{BranchName, CommitId, CommitPrefix};

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::daemon::forks::Forks;
 use crate::daemon::happening::Happening;
 use crate::daemon::head::{remark, work_for};
-use crate::daemon::look::LookError;
+use crate::daemon::look_error::LookError;
 use crate::daemon::nameless::names_of_new;
-use crate::daemon::service::Shared;
+use crate::daemon::shared::Shared;
 use crate::daemon::wording::{self, Head};
 use crate::forge::{Check, Fate, Origin, PullRequest, PullRequestNumber};
 use crate::git::{CommitId, Heads};
@@ -17,7 +18,7 @@ use crate::store::{About, Acceptance, Accepted, Arrival, Line, NewWork, PullRequ
 
 use super::listing::Listing;
 use super::proposal::{Proposal, digests, digests_of, moved, propose, why_lost};
-use super::{Forks, acting, saying};
+use super::{acting, saying};
 
 /// Most pull requests that are planned at one look; the next look follows at once.
 const MAX_PER_LOOK: usize = 100;

@@ -34,13 +34,3 @@ pub(super) use consenting::{Stands, hear, stands};
 pub(super) use listing::{Listed, Listing};
 pub(super) use look::look_at;
 pub(super) use saying::{plan_marker, say};
-
-/// Whose pull requests are planned without being asked to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Forks {
-    /// Everybody's.
-    Plan,
-    /// Those of people who may push; others when somebody who may push asks with `/beamline plan`.
-    #[default]
-    Ask,
-}

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::daemon::look::LookError;
-use crate::daemon::service::Shared;
+use crate::daemon::look_error::LookError;
+use crate::daemon::shared::Shared;
 use crate::daemon::touched::{Candidate, Found, touched};
 use crate::daemon::unheeded::Unheeded;
 use crate::definitions::InputDigest;

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Forks;
-use crate::daemon::service::Shared;
+use crate::daemon::forks::Forks;
+use crate::daemon::shared::Shared;
 use crate::daemon::wording;
 use crate::forge::{
     Annotation, CheckRun, Context, Description, Level, MAX_ANNOTATIONS, Marker, Origin, PullRequestNumber,
