@@ -162,6 +162,26 @@ pub(crate) fn patch_of<T: ResourceType + ?Sized>(of: &T, update: Update<'_>, con
     patch
 }
 
+/// The merge that takes everything off a resource which says that it is ours, and changes nothing else.
+pub(crate) fn unmarked(spec: &Spec, observed: &Value) -> Merge {
+    let mut merge = Merge::stripping(spec.read_only);
+    for at in tags::own_places(spec.carrier, observed) {
+        merge.own(at, observed, None);
+    }
+    merge
+}
+
+/// The body of a PATCH that does the same: all other tags, because a PATCH replaces them.
+pub(crate) fn unmarking_patch(spec: &Spec, observed: &Value) -> Value {
+    let mut patch = json!({});
+    if let Some(at) = tags::pointer_of(spec.carrier) {
+        let mut left = observed.clone();
+        tags::own_places(spec.carrier, observed).iter().for_each(|own| pointer::remove(&mut left, own));
+        pointer::put(&mut patch, at, pointer::get(&left, at).cloned().unwrap_or_else(|| json!({})));
+    }
+    patch
+}
+
 fn in_place(differences: &[Difference]) -> impl Iterator<Item = &Difference> {
     differences.iter().filter(|difference| difference.effect == Effect::InPlace)
 }
@@ -264,4 +284,74 @@ fn spelled_enabled(value: &Value) -> Value {
 
 fn spelled_not(value: &Value) -> Value {
     value.as_bool().map_or_else(|| value.clone(), |on| Value::from(!on))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::contract::Write;
+    use super::super::sample::{id, reference};
+    use super::*;
+
+    #[test]
+    fn what_is_given_up_loses_its_marks_and_keeps_everything_else() {
+        let world = reference();
+        for resource in world.resources.values() {
+            let (local, kind) = (resource.address.local(), super::super::of(resource.address.kind()));
+            let mut observed = world.body(&local);
+            pointer::put(&mut observed, "/id", Value::from(id(&format!("x/{}", resource.name))));
+            if let Some(at) = tags::pointer_of(kind.spec().carrier) {
+                pointer::put(&mut observed, &format!("{at}/owner"), Value::from("ada"));
+                pointer::put(&mut observed, &format!("{at}/Beamline-Claims-1"), Value::from("later/x"));
+            }
+            let Ok(writes) = kind.release(&observed) else {
+                assert_eq!(resource.address.kind(), Kind::ComputeInstance, "{local}");
+                continue;
+            };
+            let left = match writes.as_slice() {
+                [] => {
+                    assert!(kind.spec().is_inner(), "{local}");
+                    continue;
+                }
+                [Write::Merged(merge)] => merge.apply(&observed).unwrap(),
+                [Write::Patch(patch)] => {
+                    let mut left = observed.clone();
+                    for member in ["/tags", "/properties/metadata"] {
+                        if let Some(whole) = pointer::get(patch, member) {
+                            pointer::put(&mut left, member, whole.clone());
+                        }
+                    }
+                    left
+                }
+                other => panic!("{local}: {other:#?}"),
+            };
+            assert!(kind.mark_on(&left).is_none() && kind.is_released(&left), "{local}: {left:#}");
+            assert!(!kind.is_released(&observed), "{local}");
+            let places = tags::own_places(kind.spec().carrier, &observed);
+            let mut expected = observed.clone();
+            places.iter().for_each(|at| pointer::remove(&mut expected, at));
+            if kind.spec().is_known_by_content() {
+                pointer::remove(&mut expected, "/properties/description");
+            }
+            ["/id", "/name"].iter().for_each(|at| pointer::remove(&mut expected, at));
+            let mut left = left;
+            pointer::remove(&mut left, "/id");
+            assert_eq!(left, expected, "{local}");
+        }
+    }
+
+    #[test]
+    fn a_grant_keeps_the_text_of_its_user() {
+        let kind = super::super::of(Kind::RoleAssignment);
+        let text = "beamline, adopted: ops/production role_assignments/a | because | of this";
+        let body = json!({ "properties": { "description": text } });
+        let [Write::Merged(merge)] = &kind.release(&body).unwrap()[..] else { panic!() };
+        assert_eq!(merge.apply(&body).unwrap()["properties"]["description"], json!("because | of this"));
+    }
+
+    #[test]
+    fn a_datastore_whose_secret_would_be_lost_is_not_written() {
+        let kind = super::super::of(Kind::Datastore);
+        let key = json!({ "properties": { "credentials": { "credentialsType": "AccountKey" } } });
+        assert!(kind.release(&key).unwrap_err().contains("(AccountKey)"));
+    }
 }

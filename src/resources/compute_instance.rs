@@ -251,6 +251,14 @@ impl ResourceType for ComputeInstance {
         vec![compute::DELETE_QUERY]
     }
 
+    /// What somebody else has made is claimed in the workspace's tags, and has nothing on it.
+    fn release(&self, observed: &Value) -> Result<Vec<Write>, String> {
+        match claims::is_marked(observed) {
+            true => Err(format!("{TAGS_STAY}, and ours are on it: declare it again, or let it be deleted")),
+            false => Ok(Vec::new()),
+        }
+    }
+
     fn is_mine(&self, observed: &Value) -> bool {
         compute::is_type(observed, COMPUTE_TYPE)
     }

@@ -74,6 +74,10 @@ impl ResourceType for Container {
         vec![Write::Patch(body::patch_of(self, update, context))]
     }
 
+    fn release(&self, observed: &Value) -> Result<Vec<Write>, String> {
+        Ok(vec![Write::Patch(body::unmarking_patch(self.spec(), observed))])
+    }
+
     /// Containers that Azure makes for itself (`$logs`, those of a workspace and of diagnostics) are
     /// nobody's, unless they are marked.
     fn is_mine(&self, observed: &Value) -> bool {

@@ -264,8 +264,19 @@ pub enum Write {
 pub struct InnerChange {
     /// Its name in Azure.
     pub azure_name: String,
-    /// What is laid over it (see [`Merge::elements`]); `None` removes it.
-    pub element: Option<Value>,
+    /// What becomes of it.
+    pub fate: InnerFate,
+}
+
+/// What becomes of an element.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InnerFate {
+    /// This is laid over it, or makes it (see [`Merge::elements`]).
+    Written(Value),
+    /// It is taken out.
+    Removed,
+    /// It stays as it is, and its mark goes.
+    Released,
 }
 
 /// Advice that the presence of a resource makes pointless.
@@ -415,6 +426,20 @@ pub trait ResourceType: Sync {
     /// Makes the body that is to be sent say so.
     fn adopt(&self, body: &mut Value) {
         tags::adopt(self.spec().carrier, body);
+    }
+
+    /// The requests that take everything off `observed` which says that it is ours, and change nothing else. None where
+    /// nothing on it does: it is claimed in the tags of what contains it, or written inside it. Default: one merged PUT.
+    ///
+    /// # Errors
+    /// Why it cannot be given up, as a sentence for people with what to do instead.
+    fn release(&self, observed: &Value) -> Result<Vec<Write>, String> {
+        Ok(vec![Write::Merged(body::unmarked(self.spec(), observed))])
+    }
+
+    /// Whether nothing on it says that it is ours.
+    fn is_released(&self, observed: &Value) -> bool {
+        tags::own_places(self.spec().carrier, observed).is_empty()
     }
 
     /// Elements of an observed body that are marked as ours: their names in Azure, and their short names.

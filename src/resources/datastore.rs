@@ -170,6 +170,19 @@ impl ResourceType for Datastore {
         vec![Write::Merged(merge)]
     }
 
+    fn release(&self, observed: &Value) -> Result<Vec<Write>, String> {
+        let credentials = pointer::get(observed, CREDENTIALS_TYPE).and_then(Value::as_str).unwrap_or("None");
+        if !credentials.eq_ignore_ascii_case("None") {
+            return Err(format!(
+                "its mark can only be taken off by writing it, and its credentials ({credentials}), which Azure does not \
+                 tell, would be lost: take the tags that begin with `beamline` away by hand"
+            ));
+        }
+        let mut merge = body::unmarked(self.spec(), observed);
+        merge.own(CREDENTIALS.to_owned(), observed, Some(json!({ "credentialsType": "None" })));
+        Ok(vec![Write::Merged(merge)])
+    }
+
     fn is_mine(&self, observed: &Value) -> bool {
         let name = pointer::get(observed, "/name").and_then(Value::as_str).unwrap_or_default();
         !is_built_in(name)

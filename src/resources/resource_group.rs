@@ -3,6 +3,8 @@
 //! Deleting it deletes everything in it, ours or not; therefore it is protected, and the planner looks
 //! into it first.
 
+use serde_json::Value;
+
 use super::address::Kind;
 use super::behaviour::Behaviour;
 use super::body;
@@ -69,6 +71,10 @@ impl ResourceType for ResourceGroup {
     /// A PATCH: there is nothing but tags to change.
     fn update(&self, update: Update<'_>, context: &Context<'_>) -> Vec<Write> {
         vec![Write::Patch(body::patch_of(self, update, context))]
+    }
+
+    fn release(&self, observed: &Value) -> Result<Vec<Write>, String> {
+        Ok(vec![Write::Patch(body::unmarking_patch(self.spec(), observed))])
     }
 
     fn outputs(&self) -> &'static [(&'static str, &'static str)] {

@@ -233,6 +233,19 @@ impl ResourceType for RoleAssignment {
         text(observed, DESCRIPTION).is_some_and(description::is_adopted)
     }
 
+    /// The user's part of the description stays.
+    fn release(&self, observed: &Value) -> Result<Vec<Write>, String> {
+        let found = text(observed, DESCRIPTION).unwrap_or_default();
+        let left = description::parse(found).and_then(|(_, _, text)| text).map(Value::from);
+        let mut merge = body::unmarked(self.spec(), observed);
+        merge.own(DESCRIPTION.to_owned(), observed, left);
+        Ok(vec![Write::Merged(merge)])
+    }
+
+    fn is_released(&self, observed: &Value) -> bool {
+        self.mark_on(observed).is_none()
+    }
+
     fn is_same(&self, resource: &Resource, observed: &Value, context: &Context<'_>) -> bool {
         matches(resource, observed, context)
     }

@@ -193,6 +193,10 @@ impl ResourceType for StorageAccount {
         vec![Write::Patch(body::patch_of(self, update, context))]
     }
 
+    fn release(&self, observed: &Value) -> Result<Vec<Write>, String> {
+        Ok(vec![Write::Patch(body::unmarking_patch(self.spec(), observed))])
+    }
+
     fn outputs(&self) -> &'static [(&'static str, &'static str)] {
         &[
             ("name", "/name"),

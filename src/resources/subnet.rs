@@ -9,7 +9,8 @@ use super::address::Kind;
 use super::behaviour::{Behaviour, Carried, Lock};
 use super::body;
 use super::contract::{
-    Carrier, Context, InnerChange, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+    Carrier, Context, InnerChange, InnerFate, Listing, Located, NameScope, Protection, ResourceType, Spec,
+    Update, Write,
 };
 use super::difference::Effect;
 use super::field::{Arm, Change, Field, Literal, Shape, WhenAbsent};
@@ -153,6 +154,11 @@ impl ResourceType for Subnet {
         Vec::new()
     }
 
+    /// Its network says whose it is.
+    fn release(&self, _observed: &Value) -> Result<Vec<Write>, String> {
+        Ok(Vec::new())
+    }
+
     /// All of it where Azure has none, else exactly the properties that differ.
     fn inner_change(
         &self,
@@ -176,7 +182,7 @@ impl ResourceType for Subnet {
                 json!({ "properties": properties })
             }
         };
-        Some(InnerChange { azure_name: resource.name.clone(), element: Some(element) })
+        Some(InnerChange { azure_name: resource.name.clone(), fate: InnerFate::Written(element) })
     }
 
     fn effect(&self, resource: &Resource, path: &str, before: &Value, after: &Value) -> Effect {
@@ -342,7 +348,8 @@ mod tests {
         let address = format!("production/{LOCAL}").parse().unwrap();
         let change = Subnet.inner_change(&world.resources[&address], observed, &world.context()).unwrap();
         assert_eq!(change.azure_name, "snet-ml-compute");
-        change.element.unwrap()["properties"].clone()
+        let InnerFate::Written(element) = change.fate else { panic!("{change:#?}") };
+        element["properties"].clone()
     }
 
     #[test]

@@ -88,6 +88,14 @@ pub(crate) fn is_own(name: &str) -> bool {
             .is_some_and(|head| head.eq_ignore_ascii_case(SUBNET_KEY_PREFIX))
 }
 
+/// Where on an observed body beamline's own tags stand: the marks, the claims of others, the marks of elements.
+pub(crate) fn own_places(carrier: Carrier, observed: &Value) -> Vec<String> {
+    let Some(at) = pointer_of(carrier) else { return Vec::new() };
+    let members = pointer::get(observed, at).and_then(Value::as_object);
+    let own = members.into_iter().flatten().map(|(name, _)| name).filter(|name| is_own(name));
+    own.map(|name| format!("{at}/{}", pointer::escape(name))).collect()
+}
+
 /// Whether a tag that nobody declared is left alone: it matches `ignore_tags`, or is one of Azure's
 /// own, which the portal hides (`hidden-link:…`, put on Application Insights and others).
 pub(crate) fn is_kept(name: &str, site: &Site) -> bool {

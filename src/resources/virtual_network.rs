@@ -11,7 +11,7 @@ use super::address::Kind;
 use super::behaviour::{Behaviour, Lock};
 use super::body;
 use super::contract::{
-    Carrier, Context, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
+    Carrier, Context, InnerFate, Listing, Located, NameScope, Protection, ResourceType, Spec, Update, Write,
 };
 use super::difference::{Difference, Effect, difference_of};
 use super::field::{Arm, Change, Field, Shape, WhenAbsent};
@@ -104,9 +104,16 @@ fn merge_with_subnets(update: Update<'_>, context: &Context<'_>) -> Merge {
     for change in update.inner {
         let name = change.azure_name.as_str();
         let mark = declared.iter().find(|subnet| subnet.name.eq_ignore_ascii_case(name));
-        let mark = mark.filter(|_| change.element.is_some()).map(|subnet| Value::from(subnet.address.name()));
+        let mark = mark.map(|subnet| Value::from(subnet.address.name()));
+        let (mark, element) = match &change.fate {
+            InnerFate::Written(element) => (mark, Some(Some(element))),
+            InnerFate::Removed => (None, Some(None)),
+            InnerFate::Released => (None, None),
+        };
         merge.own(mark_pointer(name), update.observed, mark);
-        merge.own_element(SUBNETS, name, update.observed, change.element.as_ref());
+        if let Some(element) = element {
+            merge.own_element(SUBNETS, name, update.observed, element);
+        }
     }
     merge
 }
@@ -421,11 +428,16 @@ mod tests {
         let orphan = ("SNET-ml-compute".to_owned(), "compute".to_owned());
         assert!(subnet_marks(&observed()).contains(&orphan));
 
-        let gone = InnerChange { azure_name: "snet-ml-compute".to_owned(), element: None };
+        let gone = InnerChange { azure_name: "snet-ml-compute".to_owned(), fate: InnerFate::Removed };
         let mut expected = stripped(observed());
         pointer::remove(&mut expected, "/tags/beamline-subnet.snet-ml-compute");
         pointer::remove(&mut expected, "/properties/subnets/snet-ml-compute");
         assert_eq!(put(&world, &observed(), &[gone]), expected);
+
+        let released = InnerChange { azure_name: "snet-ml-compute".to_owned(), fate: InnerFate::Released };
+        let mut expected = stripped(observed());
+        pointer::remove(&mut expected, "/tags/beamline-subnet.snet-ml-compute");
+        assert_eq!(put(&world, &observed(), &[released]), expected);
     }
 
     #[test]
@@ -434,7 +446,7 @@ mod tests {
         let more = "virtual_networks/main/subnets/more";
         let address = world.declare(more, "snet-more", json!({ "address_prefixes": ["10.1.3.0/24"] }));
         let element = subnet::element(&world.resources[&address], &world.context());
-        let change = InnerChange { azure_name: "snet-more".to_owned(), element: Some(element) };
+        let change = InnerChange { azure_name: "snet-more".to_owned(), fate: InnerFate::Written(element) };
         let body = put(&world, &observed(), &[change]);
         assert_eq!(body["tags"]["beamline-subnet.snet-more"], json!("more"));
         let names = body["properties"]["subnets"].as_array().unwrap().iter().map(|one| one["name"].clone());

@@ -318,6 +318,10 @@ impl ResourceType for Workspace {
         vec![Write::Patch(patch)]
     }
 
+    fn release(&self, observed: &Value) -> Result<Vec<Write>, String> {
+        Ok(vec![Write::Patch(body::unmarking_patch(self.spec(), observed))])
+    }
+
     fn replaceable(&self, resource: &Resource, _observed: &Value) -> Result<(), String> {
         match resource.on_delete {
             OnDelete::Purge => Ok(()),

@@ -10,7 +10,7 @@ use super::step::{Part, Precondition, ReadBack, RequestTemplate, Step, Verb};
 use super::wording::creation_differences;
 use crate::reconcile::observe::{Found, Orphan};
 use crate::resources::behaviour::Lock;
-use crate::resources::contract::InnerChange;
+use crate::resources::contract::{InnerChange, InnerFate};
 use crate::resources::id::ResourceId;
 use crate::resources::{self, Address, Context, Difference, Kind, Merge, Resource, Target, Update, Write};
 
@@ -128,7 +128,9 @@ impl Builder<'_> {
         });
         let inner = |going: &&Orphan| resources::of(going.kind).spec().is_inner() && going.id.is_within(id);
         let going = self.input.observed.going().filter(inner);
-        let going = going.map(|going| InnerChange { azure_name: going.id.name().to_owned(), element: None });
+        let gone =
+            |going: &Orphan| InnerChange { azure_name: going.id.name().to_owned(), fate: InnerFate::Removed };
+        let going = going.map(gone);
         // What goes first: its prefix may be that of one that comes.
         going.chain(declared).collect()
     }
