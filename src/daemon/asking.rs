@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::forge::MAX_DESCRIPTION_CHARS;
-use crate::reconcile::plan::{Action, ConsentStanding, Plan, Standing, trailer};
+use crate::reconcile::plan::{Action, ConsentStanding, ConsentVerb, Plan, Standing, trailer};
 use crate::resources::{Address, EnvironmentName};
 
 /// Most lines that do nothing and are named by a status.
@@ -14,10 +14,18 @@ const MAX_NAMED: usize = 3;
 pub(super) fn needs_consent(refused: &[(&Address, Action)]) -> String {
     match refused {
         [(address, action)] => {
-            format!("Needs consent to {}. Add to a commit message: {}", verb(*action), trailer(address))
+            format!(
+                "Needs consent to {}. Add to a commit message: {}",
+                verb(*action),
+                trailer(ConsentVerb::Destroy, address)
+            )
         }
         [(first, _), ..] => {
-            format!("Needs {} consent lines: see the plan. The first: {}", refused.len(), trailer(first))
+            format!(
+                "Needs {} consent lines: see the plan. The first: {}",
+                refused.len(),
+                trailer(ConsentVerb::Destroy, first)
+            )
         }
         [] => "Needs consent".to_owned(),
     }
@@ -26,9 +34,12 @@ pub(super) fn needs_consent(refused: &[(&Address, Action)]) -> String {
 fn verb(action: Action) -> &'static str {
     match action {
         Action::Replace => "replace",
-        Action::Delete | Action::Create | Action::Update | Action::Adopt | Action::Recover | Action::Keep => {
-            "delete"
-        }
+        Action::Delete
+        | Action::Create
+        | Action::Update
+        | Action::Adopt
+        | Action::Recover
+        | Action::Keep => "delete",
     }
 }
 
@@ -56,7 +67,10 @@ pub(super) fn with_consents(
     let in_force: Vec<String> = spent
         .iter()
         .chain(plan.consents.iter().filter(|one| one.is_in_force() && !is_spent(one)))
-        .map(|one| format!("{} ({})", one.line.target, one.line.origin()))
+        .map(|one| match one.line.verb {
+            ConsentVerb::Destroy => format!("{} ({})", one.line.target, one.line.origin()),
+            ConsentVerb::Release => format!("release {} ({})", one.line.target, one.line.origin()),
+        })
         .collect();
     let text = match in_force.is_empty() {
         true => text,
@@ -65,7 +79,9 @@ pub(super) fn with_consents(
     if idle.is_empty() {
         return text;
     }
-    let Some(at) = text.find(&trailer("")) else { return format!("{text}; {}", named(&idle, Told::Why)) };
+    let Some(at) = text.find(&trailer(ConsentVerb::Destroy, "")) else {
+        return format!("{text}; {}", named(&idle, Told::Why));
+    };
     // What is to be copied stands at the end, and must not be cut off; the status of the whole commit has
     // the environment's name in front.
     let room = MAX_DESCRIPTION_CHARS.saturating_sub(plan.environment.as_str().len() + 2);
@@ -182,6 +198,7 @@ mod tests {
     fn plan(standings: &[(&str, Standing)]) -> Plan {
         let consents = standings.iter().map(|(target, standing)| ConsentStanding {
             line: ConsentLine {
+                verb: ConsentVerb::Destroy,
                 target: (*target).to_owned(),
                 source: ConsentSource::Commit { commit: "b4c0045".repeat(6)[..40].to_owned() },
                 author: "Ada".to_owned(),

@@ -20,7 +20,7 @@ use super::work_error::WorkError;
 use crate::attempt::{arrival, expired};
 use crate::forge::{Class, Comments, Ending, ForgeError, Merged, Permission, PullRequestNumber};
 use crate::git::{CommitId, CommitInfo};
-use crate::reconcile::plan::{Blocker, ConsentLine, Plan, Reach, trailer};
+use crate::reconcile::plan::{Blocker, ConsentLine, ConsentVerb, Plan, Reach, trailer};
 use crate::resources::Address;
 use crate::store::{GivenConsent, Work};
 
@@ -169,7 +169,7 @@ async fn of_one(
             // No comment helps after the merge.
             Some(why) => Reach::Void(format!(
                 "{why}; write it into the message of a commit: {}",
-                trailer(&consent.target)
+                trailer(ConsentVerb::Destroy, &consent.target)
             )),
             None => match &age {
                 Reach::Void(why) => Reach::Void(why.clone()),

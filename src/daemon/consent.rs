@@ -14,7 +14,7 @@ use super::work_error::WorkError;
 use crate::attempt::{Messages, expired};
 use crate::git::CommitId;
 use crate::reconcile::apply::RunKind;
-use crate::reconcile::plan::{ConsentLine, ConsentSource, Consents, Reach, printable};
+use crate::reconcile::plan::{ConsentLine, ConsentSource, ConsentVerb, Consents, Reach, printable};
 use crate::store::{GivenConsent, Work};
 
 /// Everything that was written about what `work`, which reads `commit`, may destroy. `since` is the commit
@@ -60,6 +60,7 @@ pub(super) async fn consents(
 
 pub(super) fn line_of(given: &GivenConsent) -> ConsentLine {
     ConsentLine {
+        verb: ConsentVerb::Destroy,
         target: given.target.to_string(),
         source: ConsentSource::Comment {
             pull_request: given.pull_request.get(),

@@ -15,7 +15,7 @@ use crate::daemon::shared::Shared;
 use crate::daemon::sweep::retry_applies;
 use crate::forge::{Comments, Ending, ForgeError, PullRequest, PullRequestNumber};
 use crate::git::{BranchName, CommitId, CommitPrefix};
-use crate::reconcile::plan::trailer;
+use crate::reconcile::plan::{ConsentVerb, trailer};
 use crate::resources::{Address, EnvironmentName};
 use crate::store::{Accepted, Command, GivenConsent, Showing, Wish};
 
@@ -112,7 +112,7 @@ fn by_a_commit(why: &str, addresses: &[Address], branch: &BranchName) -> String 
     let lines = match addresses {
         [] => " the line that its status shows.".to_owned(),
         addresses => {
-            let lines: Vec<String> = addresses.iter().map(trailer).collect();
+            let lines: Vec<String> = addresses.iter().map(|one| trailer(ConsentVerb::Destroy, one)).collect();
             format!("\n\n```text\n{}\n```", lines.join("\n"))
         }
     };

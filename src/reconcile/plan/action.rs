@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::consent::trailer;
+use super::consent::{ConsentVerb, trailer};
 use crate::resources::{Address, EnvironmentName, id::ResourceId};
 
 /// What happens to a resource.
@@ -262,7 +262,7 @@ impl Blocker {
                 format!(
                     "would {verb} {address} ({because}), which is protected. To allow it, add this line to the \
                      message of a commit: {}",
-                    trailer(address)
+                    trailer(ConsentVerb::Destroy, address)
                 )
             }
             Self::NotOurs { address, id, marked: None, owner: _ } => format!(

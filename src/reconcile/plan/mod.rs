@@ -25,8 +25,8 @@ mod wording;
 pub use action::{Action, Blocker, Note, Reason, Remedy};
 pub use check::{Defect, check};
 pub use consent::{
-    ConsentLine, ConsentSource, ConsentStanding, Consents, Globs, Going, Reach, Standing, Told, VALID_FOR,
-    is_target, printable, probably, told, trailer,
+    ConsentLine, ConsentSource, ConsentStanding, ConsentVerb, Consents, Globs, Going, Reach, Standing, Told,
+    VALID_FOR, is_target, printable, probably, told, trailer,
 };
 pub use moved::moved;
 pub(in crate::reconcile) use planner::is_deletion;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::definitions::Diagnostic;
 use crate::reconcile::plan::{
-    Action, Blocker, ConsentStanding, Part, Plan, Step, Style, Summary, render_step, summary_line, told,
-    trailer,
+    Action, Blocker, ConsentStanding, ConsentVerb, Part, Plan, Step, Style, Summary, render_step,
+    summary_line, told, trailer,
 };
 use crate::resources::id::ResourceId;
 use crate::resources::{Address, EnvironmentName, brief};
@@ -129,7 +129,9 @@ impl Section {
             summary: plan.summary(),
             more_changes: steps.len().saturating_sub(MAX_CHANGES),
             changes: steps.into_iter().take(MAX_CHANGES).map(|step| change_of(plan, step)).collect(),
-            consents: bounded(needing_consent(plan).map(|(address, _)| trailer(address))),
+            consents: bounded(
+                needing_consent(plan).map(|(address, _)| trailer(ConsentVerb::Destroy, address)),
+            ),
             asked: needing_consent(plan)
                 .filter_map(|(address, id)| Some(Asked { address: address.clone(), id: id?.clone() }))
                 .take(MAX_SENTENCES)
@@ -200,7 +202,11 @@ impl Section {
 fn danger_of(step: &Step) -> Danger {
     match step.action {
         Action::Replace | Action::Delete => Danger::Destroys,
-        Action::Create | Action::Update | Action::Adopt | Action::Recover | Action::Keep => Danger::Keeps,
+        Action::Create
+        | Action::Update
+        | Action::Adopt
+        | Action::Recover
+        | Action::Keep => Danger::Keeps,
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beamline::reconcile::apply::RunEnd;
-use beamline::reconcile::plan::{Blocker, Consents, Globs, Plan, Reach, Style, check, render, trailer};
+use beamline::reconcile::plan::{
+    Blocker, ConsentVerb, Consents, Globs, Plan, Reach, Style, check, render, trailer,
+};
 use beamline::reconcile::report::Report;
 use beamline::reconcile::{Planned, ReconcileError};
 use beamline::resources::id::ResourceId;
@@ -120,7 +122,12 @@ impl Estate {
             if let Blocker::NeedsConsent { address, id, .. } = blocker {
                 self.judge.allow(id.as_ref().expect("what is destroyed is there"));
                 self.world.consent(&address.to_string());
-                consents.read_message(&"a".repeat(40), "Ada", &trailer(address), &Reach::Named);
+                consents.read_message(
+                    &"a".repeat(40),
+                    "Ada",
+                    &trailer(ConsentVerb::Destroy, address),
+                    &Reach::Named,
+                );
             }
         }
         if !consents.is_empty() {

@@ -1,5 +1,7 @@
 //! One consent line: `Beamline-Consent: destroy <address>`, where it stands and what it covers.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::malformed;
@@ -13,16 +15,56 @@ const MAX_TARGET_CHARS: usize = 300;
 /// What is kept of a line that cannot be read, in characters: enough to see that its address is too long.
 pub(super) const ROOM: usize = MAX_TARGET_CHARS + 40;
 
+/// What a line consents to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentVerb {
+    /// It may be deleted or replaced.
+    #[default]
+    Destroy,
+    /// It stays in Azure, and is ours no longer.
+    Release,
+}
+
+impl ConsentVerb {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Destroy, Self::Release];
+
+    /// The word that stands in a line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Destroy => "destroy",
+            Self::Release => "release",
+        }
+    }
+
+    /// Whether it is the one that lines of older versions have, which do not say.
+    #[must_use]
+    pub fn is_destroy(&self) -> bool {
+        *self == Self::Destroy
+    }
+}
+
+impl fmt::Display for ConsentVerb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
 /// The line that people copy into the message of a commit.
 #[must_use]
-pub fn trailer(target: impl std::fmt::Display) -> String {
-    format!("Beamline-Consent: destroy {target}")
+pub fn trailer(verb: ConsentVerb, target: impl fmt::Display) -> String {
+    format!("{KEY}: {verb} {target}")
 }
 
 /// A consent line as somebody wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsentLine {
-    /// What may be destroyed: an address, or a glob, whose `*` stands for any run of characters. Of a line that
+    /// What it consents to. Of a line that cannot be read, what it was probably meant to.
+    #[serde(default, skip_serializing_if = "ConsentVerb::is_destroy")]
+    pub verb: ConsentVerb,
+    /// What it is about: an address, or a glob, whose `*` stands for any run of characters. Of a line that
     /// cannot be read the whole line, which allows nothing.
     pub target: String,
     /// Where it stands.
@@ -82,19 +124,24 @@ impl ConsentLine {
     }
 }
 
-/// The targets of the consent lines of a commit message, in their order, and those lines whole that were meant to
-/// consent and cannot be read.
-pub(super) fn targets_in(message: &str) -> impl Iterator<Item = String> {
-    let read = |line: &str| target_in(line).map(str::to_owned).or_else(|| malformed::meant(line));
+/// What the consent lines of a commit message say, in their order, and those lines whole that were meant to consent and
+/// cannot be read.
+pub(super) fn targets_in(message: &str) -> impl Iterator<Item = (ConsentVerb, String)> {
+    let read = |line: &str| {
+        let well = target_in(line).map(|(verb, target)| (verb, target.to_owned()));
+        well.or_else(|| malformed::meant(line))
+    };
     message.lines().filter_map(read)
 }
 
-pub(super) fn target_in(line: &str) -> Option<&str> {
+pub(super) fn target_in(line: &str) -> Option<(ConsentVerb, &str)> {
     let (key, rest) = line.trim().split_once(':')?;
     // Git takes a space before the colon of a trailer.
     let is_key = key.trim_end().eq_ignore_ascii_case(KEY);
-    let target = rest.trim().strip_prefix("destroy ").filter(|_| is_key)?.trim();
-    is_target(target).then_some(target)
+    let rest = rest.trim();
+    let after = |verb: ConsentVerb| Some((verb, rest.strip_prefix(verb.word())?.strip_prefix(' ')?.trim()));
+    let (verb, target) = ConsentVerb::ALL.into_iter().find_map(after).filter(|_| is_key)?;
+    is_target(target).then_some((verb, target))
 }
 
 /// Whether a text can be what a consent line names.
@@ -127,8 +174,9 @@ mod tests {
     #[test]
     fn a_line_is_read_wherever_it_stands_in_a_message() {
         let message = "Remove the lake\n\nIt moved.\n\nbeamline-consent: destroy a/b/c\nSigned-off-by: x\n\
-                       Beamline-Consent:  destroy  d/e \n";
-        assert_eq!(targets_in(message).collect::<Vec<_>>(), ["a/b/c", "d/e"]);
+                       Beamline-Consent:  release  d/e \n";
+        let lines = [(ConsentVerb::Destroy, "a/b/c"), (ConsentVerb::Release, "d/e")];
+        assert_eq!(targets_in(message).collect::<Vec<_>>(), lines.map(|(verb, one)| (verb, one.to_owned())));
     }
 
     #[test]
@@ -138,12 +186,22 @@ mod tests {
             "Beamline-Consent: production/*",
             "Beamline-Consent: destroy",
             "Beamline-Consent: destroy a/b extra",
+            "Beamline-Consent: release",
+            "Beamline-Consent: released a/b",
             "see Beamline-Consent: destroy *",
         ] {
             assert_eq!(target_in(line), None, "{line}");
         }
         let long = format!("Beamline-Consent: destroy {}", "x".repeat(MAX_TARGET_CHARS + 1));
         assert_eq!(target_in(&long), None);
+    }
+
+    #[test]
+    fn a_line_of_an_older_version_consents_to_destroy() {
+        let text = r#"{"target":"a/b/c","source":{"in":"commit","commit":"b4c0045"},"author":"Ada"}"#;
+        let line: ConsentLine = serde_json::from_str(text).unwrap();
+        assert_eq!(line.verb, ConsentVerb::Destroy);
+        assert_eq!(serde_json::to_string(&line).unwrap(), text);
     }
 
     #[test]

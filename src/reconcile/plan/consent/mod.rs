@@ -1,7 +1,7 @@
-//! Consent to destroy: who wrote which line where, what it allows, and what has become of it in a plan.
+//! Consent to destroy or to give up: who wrote which line where, what it allows, and what has become of it in a plan.
 //!
 //! Which messages and comments count is decided where Git and the forge are known (rules.md 10 and 11);
-//! here their lines are read, matched against what a plan destroys, and accounted for. The daemon and the
+//! here their lines are read, matched against what a plan destroys or releases, and accounted for. The daemon and the
 //! command line use the same.
 //!
 //! Guarantees: a line allows what it names and nothing else; a glob allows nothing unless the settings
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use line::{ConsentLine, ConsentSource, is_target, trailer};
+pub use line::{ConsentLine, ConsentSource, ConsentVerb, is_target, trailer};
 pub use malformed::probably;
 pub use standing::{ConsentStanding, Standing};
 pub use told::{Told, told};
@@ -82,6 +82,36 @@ pub struct Going {
     pub id: ResourceId,
 }
 
+/// What becomes of something that is not to stay as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doom {
+    /// It is deleted.
+    Deleted,
+    /// It is deleted and made again.
+    Replaced,
+    /// It stays, and is ours no longer.
+    Released,
+}
+
+/// What a plan destroys or releases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doomed {
+    /// The resource.
+    pub going: Going,
+    /// What becomes of it.
+    pub doom: Doom,
+}
+
+impl Doomed {
+    /// Whether a line with this verb can be about it.
+    fn may_be(&self, verb: ConsentVerb) -> bool {
+        match verb {
+            ConsentVerb::Destroy => self.doom != Doom::Released,
+            ConsentVerb::Release => self.doom != Doom::Replaced,
+        }
+    }
+}
+
 /// What may be destroyed, with everything that was written about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consents {
@@ -89,7 +119,7 @@ pub struct Consents {
     environments: Arc<BTreeSet<String>>,
     lines: Vec<(ConsentLine, Reach)>,
     /// What tells all of them apart, also those that are not read: the same line twice in a message is one.
-    known: HashSet<(String, ConsentSource)>,
+    known: HashSet<(ConsentVerb, String, ConsentSource)>,
     /// The first one that is not read.
     first_unread: Option<ConsentLine>,
 }
@@ -133,12 +163,12 @@ impl Consents {
 
     /// Reads the lines of a commit's message. `reach` says how far they reach.
     pub fn read_message(&mut self, commit: &str, author: &str, message: &str, reach: &Reach) {
-        for target in line::targets_in(message) {
+        for (verb, target) in line::targets_in(message) {
             let source = ConsentSource::Commit { commit: commit.to_owned() };
-            let line = ConsentLine { target, source, author: printable(author) };
+            let line = ConsentLine { verb, target, source, author: printable(author) };
             if self.lines.len() < MAX_LINES {
                 self.add(line, reach.clone());
-            } else if self.known.insert((line.target.clone(), line.source.clone())) {
+            } else if self.known.insert(key_of(&line)) {
                 self.first_unread.get_or_insert(line);
             }
         }
@@ -146,7 +176,7 @@ impl Consents {
 
     /// Adds a line that was written elsewhere.
     pub fn add(&mut self, line: ConsentLine, reach: Reach) {
-        if self.known.insert((line.target.clone(), line.source.clone())) {
+        if self.known.insert(key_of(&line)) {
             self.lines.push((line, reach));
         }
     }
@@ -154,7 +184,17 @@ impl Consents {
     /// Whether deleting or replacing it is consented to.
     #[must_use]
     pub fn allow(&self, going: &Going) -> bool {
-        self.lines.iter().any(|(line, reach)| self.allows(line, reach, going))
+        self.permits(ConsentVerb::Destroy, going)
+    }
+
+    /// Whether it is to be given up instead of being deleted.
+    #[must_use]
+    pub fn release(&self, going: &Going) -> bool {
+        self.permits(ConsentVerb::Release, going)
+    }
+
+    fn permits(&self, verb: ConsentVerb, going: &Going) -> bool {
+        self.lines.iter().any(|(line, reach)| line.verb == verb && self.allows(line, reach, going))
     }
 
     fn allows(&self, line: &ConsentLine, reach: &Reach, going: &Going) -> bool {
@@ -166,6 +206,10 @@ impl Consents {
         };
         counts && reaches && names(line, going)
     }
+}
+
+fn key_of(line: &ConsentLine) -> (ConsentVerb, String, ConsentSource) {
+    (line.verb, line.target.clone(), line.source.clone())
 }
 
 /// A name from outside, as it can stand in a sentence.
@@ -221,6 +265,17 @@ mod tests {
         for target in ["staging/storage_accounts/data_lake", "production/storage_accounts", "production"] {
             assert!(!allows(Globs::Count, target, "production/storage_accounts/data_lake"), "{target}");
         }
+    }
+
+    #[test]
+    fn consent_to_one_thing_is_none_to_another() {
+        let said = |verb: &str| {
+            let message = format!("x\n\nBeamline-Consent: {verb} dev/storage_accounts/lake");
+            let consents = consents(Globs::DoNotCount, &message, &Reach::Named);
+            let lake = going("dev/storage_accounts/lake", "stlake");
+            (consents.allow(&lake), consents.release(&lake))
+        };
+        assert_eq!((said("destroy"), said("release")), ((true, false), (false, true)));
     }
 
     #[test]

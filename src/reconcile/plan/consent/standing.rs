@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line::trailer;
 use super::malformed::probably;
-use super::{ConsentLine, Consents, Globs, Going, MAX_LINES, Reach, names};
+use super::{ConsentLine, ConsentVerb, Consents, Doom, Doomed, Globs, MAX_LINES, Reach, names};
 use crate::resources::suggest::nearest;
 use crate::resources::{Address, EnvironmentName};
 
@@ -72,29 +72,29 @@ impl ConsentStanding {
     /// What has become of it, as a sentence without its full stop.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let (target, origin) = (&self.line.target, self.line.origin());
+        let (verb, target, origin) = (self.line.verb, &self.line.target, self.line.origin());
         match &self.standing {
             Standing::InForce { addresses }
                 if addresses.len() == 1 && addresses[0].to_string() == *target =>
             {
-                format!("consent to destroy {target} ({origin}) is in force")
+                format!("consent to {verb} {target} ({origin}) is in force")
             }
             Standing::InForce { addresses } => {
-                format!("consent to destroy {target} ({origin}) is in force for {}", listed(addresses))
+                format!("consent to {verb} {target} ({origin}) is in force for {}", listed(addresses))
             }
             Standing::MatchesNothing { why, meant: None } => {
-                format!("the consent line `destroy {target}` ({origin}) matches nothing: {why}")
+                format!("the consent line `{verb} {target}` ({origin}) matches nothing: {why}")
             }
             Standing::MatchesNothing { why, meant: Some(meant) } => format!(
-                "the consent line `destroy {target}` ({origin}) matches nothing: {why}. Did you mean `{meant}`?"
+                "the consent line `{verb} {target}` ({origin}) matches nothing: {why}. Did you mean `{meant}`?"
             ),
             Standing::GlobDoesNotCount { instead } if instead.is_empty() => format!(
-                "the consent line `destroy {target}` ({origin}) matches nothing, and globs do not count here"
+                "the consent line `{verb} {target}` ({origin}) matches nothing, and globs do not count here"
             ),
             Standing::GlobDoesNotCount { instead } => {
-                let lines: Vec<String> = instead.iter().map(trailer).collect();
+                let lines: Vec<String> = instead.iter().map(|one| trailer(verb, one)).collect();
                 format!(
-                    "the consent line `destroy {target}` ({origin}) does not count: globs do not count here; write: {}",
+                    "the consent line `{verb} {target}` ({origin}) does not count: globs do not count here; write: {}",
                     lines.join(", ")
                 )
             }
@@ -123,10 +123,10 @@ impl ConsentStanding {
                 format!("the line `{target}` ({origin}) is no consent line, and void: {why}")
             }
             Standing::Void { why } => {
-                format!("the consent line `destroy {target}` ({origin}) is void: {why}")
+                format!("the consent line `{verb} {target}` ({origin}) is void: {why}")
             }
             Standing::Elsewhere => format!(
-                "the consent line `destroy {target}` ({origin}) matches nothing: its environment is not touched"
+                "the consent line `{verb} {target}` ({origin}) matches nothing: its environment is not touched"
             ),
         }
     }
@@ -150,18 +150,18 @@ fn listed(addresses: &[Address]) -> String {
 }
 
 impl Consents {
-    /// What becomes of every line in a plan of `environment` that destroys `destroyed` and keeps `others`.
+    /// What becomes of every line in a plan of `environment` that does this to `doomed` and keeps `others`.
     /// Lines that speak of another environment are left out, but for those that the plan brings. What was not
     /// read stands first.
     #[must_use]
     pub fn standings(
         &self,
         environment: &EnvironmentName,
-        destroyed: &[Going],
+        doomed: &[Doomed],
         others: &[Address],
     ) -> Vec<ConsentStanding> {
         let standing = |(line, reach): &(ConsentLine, Reach)| {
-            let standing = self.standing(line, reach, environment, destroyed, others)?;
+            let standing = self.standing(line, reach, environment, doomed, others)?;
             Some(ConsentStanding { line: line.clone(), standing })
         };
         let unread = self.first_unread.iter().map(|line| ConsentStanding {
@@ -176,7 +176,7 @@ impl Consents {
         line: &ConsentLine,
         reach: &Reach,
         environment: &EnvironmentName,
-        destroyed: &[Going],
+        doomed: &[Doomed],
         others: &[Address],
     ) -> Option<Standing> {
         let speaks_of = line.environment().unwrap_or(&line.target);
@@ -187,31 +187,34 @@ impl Consents {
         if !may_be_ours && (self.environments.is_empty() || self.environments.contains(speaks_of)) {
             return matches!(reach, Reach::Brought).then_some(Standing::Elsewhere);
         }
-        let named: Vec<&Going> =
-            destroyed.iter().filter(|going| names(line, going)).take(MAX_NAMED).collect();
+        let named = doomed.iter().filter(|one| one.may_be(line.verb) && names(line, &one.going));
+        let named: Vec<&Doomed> = named.take(MAX_NAMED).collect();
         if let Reach::Void(why) = reach {
             return Some(Standing::Void { why: why.clone() });
         }
         if line.is_malformed() {
-            return Some(self.malformed(line, environment, destroyed, others));
+            return Some(self.malformed(line, environment, doomed, others));
         }
         if line.is_glob() && self.globs == Globs::DoNotCount {
-            let instead = named.into_iter().map(|going| going.address.clone()).collect();
+            let instead = named.into_iter().map(|one| one.going.address.clone()).collect();
             return Some(Standing::GlobDoesNotCount { instead });
         }
-        let allowed: Vec<Address> = named
+        let (allowed, stays): (Vec<&Doomed>, Vec<&Doomed>) = named
             .iter()
-            .filter(|going| self.allows(line, reach, going))
-            .map(|going| going.address.clone())
-            .collect();
+            .filter(|one| self.allows(line, reach, &one.going))
+            .partition(|one| line.verb.is_destroy() || one.doom == Doom::Released);
         if !allowed.is_empty() {
-            return Some(Standing::InForce { addresses: allowed });
+            let addresses = allowed.into_iter().map(|one| one.going.address.clone()).collect();
+            return Some(Standing::InForce { addresses });
         }
         if !named.is_empty() {
-            let why = "what stands there now is not what its author was shown".to_owned();
-            return Some(Standing::Void { why });
+            let why = match stays.is_empty() {
+                true => "what stands there now is not what its author was shown",
+                false => "a definition with errors speaks of it, and may declare it",
+            };
+            return Some(Standing::Void { why: why.to_owned() });
         }
-        let (why, meant) = self.matches_nothing(line, environment, destroyed, others);
+        let (why, meant) = self.matches_nothing(line, environment, doomed, others);
         Some(Standing::MatchesNothing { why, meant })
     }
 
@@ -220,7 +223,7 @@ impl Consents {
         &self,
         line: &ConsentLine,
         environment: &EnvironmentName,
-        destroyed: &[Going],
+        doomed: &[Doomed],
         others: &[Address],
     ) -> (String, Option<String>) {
         let Some(speaks_of) = line.environment() else {
@@ -234,18 +237,32 @@ impl Consents {
             let why = format!("there is no environment `{speaks_of}`");
             return (why, meant);
         }
-        if others.iter().any(|address| address.to_string() == line.target) {
-            let why = "nothing is to be destroyed there".to_owned();
-            return (why, None);
+        let is = |doom: Doom| doomed.iter().any(|one| one.doom == doom && names(line, &one.going));
+        let is_declared = others.iter().any(|address| address.to_string() == line.target);
+        let why = match line.verb {
+            ConsentVerb::Destroy if is(Doom::Released) => Some("it is released, and stays"),
+            ConsentVerb::Destroy if is_declared => Some("nothing is to be destroyed there"),
+            ConsentVerb::Release if is(Doom::Replaced) => {
+                Some("it is to be replaced, and only what no definition declares can be released")
+            }
+            ConsentVerb::Release if is_declared => {
+                Some("it is declared: take it out of its definition as well")
+            }
+            ConsentVerb::Destroy | ConsentVerb::Release => None,
+        };
+        if let Some(why) = why {
+            return (why.to_owned(), None);
         }
-        let going: Vec<String> = destroyed.iter().map(|going| going.address.to_string()).collect();
+        let going = doomed.iter().filter(|one| one.may_be(line.verb));
+        let going: Vec<String> = going.map(|one| one.going.address.to_string()).collect();
         let staying: Vec<String> = others.iter().map(ToString::to_string).collect();
         let meant = nearest(&line.target, going.iter().map(String::as_str))
             .or_else(|| nearest(&line.target, staying.iter().map(String::as_str)));
-        let why = if destroyed.is_empty() {
-            "nothing is to be destroyed"
-        } else {
-            "nothing of that name is to be destroyed"
+        let why = match (line.verb, going.is_empty()) {
+            (ConsentVerb::Destroy, true) => "nothing is to be destroyed",
+            (ConsentVerb::Destroy, false) => "nothing of that name is to be destroyed",
+            (ConsentVerb::Release, true) => "nothing is to be deleted that could be released instead",
+            (ConsentVerb::Release, false) => "nothing of that name is to be deleted",
         };
         (why.to_owned(), meant.map(str::to_owned))
     }
@@ -253,6 +270,7 @@ impl Consents {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Going;
     use super::*;
     use crate::resources::id::ResourceId;
 
@@ -261,18 +279,23 @@ mod tests {
         format!("{group}/providers/Microsoft.KeyVault/vaults/{name}").parse().unwrap()
     }
 
-    fn vault() -> Going {
-        Going { address: "production/key_vaults/main".parse().unwrap(), was: None, id: id("kv") }
+    fn vault(doom: Doom) -> Doomed {
+        let address = "production/key_vaults/main".parse().unwrap();
+        Doomed { going: Going { address, was: None, id: id("kv") }, doom }
     }
 
     /// What becomes of a line in a plan of `production` that destroys `key_vaults/main` and keeps the
     /// workspace.
     fn sentences(globs: Globs, target: &str, reach: Reach) -> Vec<String> {
+        said(globs, &format!("destroy {target}"), reach, Doom::Deleted)
+    }
+
+    fn said(globs: Globs, line: &str, reach: Reach, doom: Doom) -> Vec<String> {
         let known = ["production", "staging"].map(str::to_owned).into();
         let mut consents = Consents::new(globs).among(std::sync::Arc::new(known));
-        let message = format!("x\n\nBeamline-Consent: destroy {target}");
+        let message = format!("x\n\nBeamline-Consent: {line}");
         consents.read_message(&"b4c0045".repeat(6)[..40], "Ada", &message, &reach);
-        let destroyed = [vault()];
+        let destroyed = [vault(doom)];
         let others = ["production/workspace".parse().unwrap()];
         let standings = consents.standings(&"production".parse().unwrap(), &destroyed, &others);
         standings.iter().map(ConsentStanding::sentence).collect()
@@ -316,12 +339,44 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_releases_is_accounted_for_as_well() {
+        let said = |line: &str, doom| said(Globs::DoNotCount, line, Reach::Named, doom).join("; ");
+        let vault = "release production/key_vaults/main";
+        assert_eq!(
+            said(vault, Doom::Released),
+            "consent to release production/key_vaults/main (b4c0045 by Ada) is in force"
+        );
+        let line = |what: &str| format!("the consent line `{vault}` (b4c0045 by Ada) {what}");
+        assert_eq!(
+            said(vault, Doom::Replaced),
+            line(
+                "matches nothing: it is to be replaced, and only what no definition declares can be released"
+            )
+        );
+        assert_eq!(
+            said(vault, Doom::Deleted),
+            line("is void: a definition with errors speaks of it, and may declare it")
+        );
+        let kept = said("release production/workspace", Doom::Deleted);
+        assert!(
+            kept.ends_with("matches nothing: it is declared: take it out of its definition as well"),
+            "{kept}"
+        );
+        let glob = said("release production/*", Doom::Deleted);
+        assert!(glob.ends_with("; write: Beamline-Consent: release production/key_vaults/main"), "{glob}");
+        let typo = said("release production/key_vaults/mian", Doom::Deleted);
+        assert!(typo.ends_with("Did you mean `production/key_vaults/main`?"), "{typo}");
+        let both = said("destroy production/key_vaults/main", Doom::Released);
+        assert!(both.ends_with("matches nothing: it is released, and stays"), "{both}");
+    }
+
+    #[test]
     fn a_line_that_cannot_be_read_is_told_with_the_one_to_write() {
         let said = |line: &str| {
             let mut consents = Consents::new(Globs::Count);
             consents.read_message(&"b4c0045".repeat(6)[..40], "Ada", line, &Reach::Named);
-            let destroyed = [vault()];
-            assert!(!consents.allow(&destroyed[0]), "{line}");
+            let destroyed = [vault(Doom::Deleted)];
+            assert!(!consents.allow(&destroyed[0].going), "{line}");
             let standings = consents.standings(&"production".parse().unwrap(), &destroyed, &[]);
             standings.iter().map(ConsentStanding::sentence).collect::<Vec<_>>().join("\n")
         };
@@ -342,7 +397,7 @@ mod tests {
             ("Beamline-Consent: destroy", format!("it names no address; {write}")),
             (
                 "Beamline-Consent: production/*",
-                format!("the word `destroy` is missing before the address; {write}"),
+                format!("the word `destroy` or `release` is missing before the address; {write}"),
             ),
         ] {
             assert_eq!(said(line), told(line, &what));

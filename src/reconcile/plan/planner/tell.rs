@@ -7,7 +7,7 @@ use super::{Decision, MAX_NAMED, Planner, predecessor, was};
 use crate::definitions::Location;
 use crate::reconcile::observe::Foreign;
 use crate::reconcile::plan::action::{Note, Reason};
-use crate::reconcile::plan::consent::{Going, told};
+use crate::reconcile::plan::consent::{Doom, Doomed, Going, told};
 use crate::reconcile::plan::dangling::dangling;
 use crate::resources::id::ResourceId;
 use crate::resources::{self, Address};
@@ -98,15 +98,19 @@ impl Planner<'_> {
             was: was(self.input, &self.decisions, orphan),
             id: orphan.id.clone(),
         });
+        let doom = |going: Going| match replaced.contains(&going.address) {
+            true => Doomed { going, doom: Doom::Replaced },
+            false => Doomed { going, doom: Doom::Deleted },
+        };
         let present = replaced.iter().filter_map(|address| {
             let found = observed.present.get(address)?;
             Some(Going { address: address.clone(), was: None, id: found.id.clone() })
         });
-        let destroyed: Vec<Going> = orphans.chain(present).collect();
+        let doomed: Vec<Doomed> = orphans.chain(present).map(doom).collect();
         let declared = self.input.environment.resources.keys();
         let others: Vec<Address> = declared.filter(|address| !replaced.contains(*address)).cloned().collect();
         let environment = &self.input.site.mark.environment;
-        self.consents = self.input.consents.standings(environment, &destroyed, &others);
+        self.consents = self.input.consents.standings(environment, &doomed, &others);
         let told = told(&self.consents);
         let each = told.lines.iter().filter_map(|one| Some((one.code()?, one.sentence())));
         let rest = told.rest().map(|rest| ("consent-more", rest));
