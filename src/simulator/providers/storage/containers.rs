@@ -17,6 +17,8 @@ static STYLE: Style = Style {
     ..Style::SYNC
 };
 
+const METADATA: &str = "/properties/metadata";
+
 impl Kind for Container {
     fn style(&self) -> &'static Style {
         &STYLE
@@ -38,6 +40,16 @@ impl Kind for Container {
             return Err(ArmError::conflict("PublicAccessNotPermitted", message));
         }
         Ok(())
+    }
+
+    /// Metadata that is sent replaces all that was there ("Set Container Metadata", learn.microsoft.com).
+    fn patched(&self, existing: &Value, sent: &Value) -> Result<Value, ArmError> {
+        let mut wanted = existing.clone();
+        if body::at(sent, METADATA).is_some() {
+            body::remove(&mut wanted, METADATA);
+        }
+        body::merge(&mut wanted, sent);
+        Ok(wanted)
     }
 
     fn fill(&self, state: &mut State, write: &Write<'_>) -> Value {
