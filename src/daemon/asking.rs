@@ -39,6 +39,7 @@ fn verb(action: Action) -> &'static str {
         | Action::Update
         | Action::Adopt
         | Action::Recover
+        | Action::Release
         | Action::Keep => "delete",
     }
 }

@@ -16,6 +16,7 @@ enum Fate {
     Changed,
     Replaced,
     Deleted,
+    Released,
     /// The old one is deleted, and the new one is not made.
     Gone,
 }
@@ -128,16 +129,17 @@ impl Deeds {
         let fate = match (step.action, step.part) {
             (Action::Create | Action::Recover, _) => match before {
                 Some(Fate::Gone | Fate::Replaced | Fate::Deleted) => Fate::Replaced,
-                Some(Fate::Created | Fate::Changed) | None => Fate::Created,
+                Some(Fate::Created | Fate::Changed | Fate::Released) | None => Fate::Created,
             },
             (Action::Update | Action::Adopt, _) => match before {
                 Some(made @ (Fate::Created | Fate::Replaced)) => made,
-                Some(Fate::Changed | Fate::Deleted | Fate::Gone) | None => Fate::Changed,
+                Some(Fate::Changed | Fate::Deleted | Fate::Released | Fate::Gone) | None => Fate::Changed,
             },
             (Action::Replace, Part::Removal) if is_made => Fate::Replaced,
             (Action::Replace, Part::Removal) => Fate::Gone,
             (Action::Replace, Part::Creation | Part::Whole) => Fate::Replaced,
             (Action::Delete, _) => Fate::Deleted,
+            (Action::Release, _) => Fate::Released,
             (Action::Keep, _) => return,
         };
         self.fates.insert(thing, fate);
@@ -200,6 +202,7 @@ impl Deeds {
             (Fate::Changed, "changed"),
             (Fate::Replaced, "replaced"),
             (Fate::Deleted, "deleted"),
+            (Fate::Released, "released"),
         ];
         let named = counts.iter().map(|(fate, word)| (self.with(*fate).count(), word));
         let named = named.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));

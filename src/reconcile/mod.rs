@@ -16,6 +16,7 @@ mod copied;
 mod handover;
 mod preflight;
 mod reconciliation;
+mod released;
 mod remembered;
 
 pub use handover::{Broken, Declared, Neighbours, NeighboursError};

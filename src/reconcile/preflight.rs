@@ -155,6 +155,7 @@ fn is_new(step: &Step) -> bool {
         | super::plan::Action::Delete
         | super::plan::Action::Adopt
         | super::plan::Action::Recover
+        | super::plan::Action::Release
         | super::plan::Action::Keep => false,
     }
 }

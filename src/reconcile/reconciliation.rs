@@ -13,7 +13,7 @@ use super::observe::{ObserveError, Observed, observe};
 use super::plan::{Consents, Defect, Input, Plan, Revision, check, plan};
 use super::preflight::preflight;
 use super::report::{Progress, Report};
-use super::{Remembered, claimed, copied};
+use super::{Remembered, claimed, copied, released};
 use crate::azure::Arm;
 use crate::definitions::{Environment, InputDigest};
 use crate::resources::Site;
@@ -85,6 +85,7 @@ pub async fn make_plan(wanted: &Wanted<'_>, arm: &Arm) -> Result<Planned, Reconc
     claimed::recall(&mut observed, wanted.environment, wanted.site, wanted.remembered);
     handover::settle(&mut observed, wanted.site, wanted.neighbours).await?;
     copied::spare_copies(&mut observed, wanted.remembered);
+    released::let_go(&mut observed, wanted.consents);
     let plan = plan(&Input {
         environment: wanted.environment,
         site: wanted.site,

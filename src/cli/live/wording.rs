@@ -17,6 +17,7 @@ pub(super) fn doing(step: &Step) -> &'static str {
         (Action::Delete, _) | (Action::Replace, Part::Removal) => "deleting",
         (Action::Adopt, _) => "adopting",
         (Action::Recover, _) => "recovering",
+        (Action::Release, _) => "releasing",
         (Action::Keep, _) => "keeping",
     }
 }
@@ -29,6 +30,7 @@ pub(super) fn done(step: &Step) -> &'static str {
         (Action::Delete, _) | (Action::Replace, Part::Removal) => "deleted",
         (Action::Adopt, _) => "adopted",
         (Action::Recover, _) => "recovered",
+        (Action::Release, _) => "released",
         (Action::Keep, _) => "kept",
     }
 }
@@ -40,6 +42,7 @@ pub(super) fn sign(step: &Step) -> &'static str {
         (Action::Update, _) => "~",
         (Action::Delete, _) | (Action::Replace, Part::Removal) => "-",
         (Action::Adopt | Action::Recover, _) => "<=",
+        (Action::Release, _) => "=>",
         (Action::Keep, _) => " ",
     }
 }

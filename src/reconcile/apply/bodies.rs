@@ -24,7 +24,7 @@ impl<'a> Bodies<'a> {
         for step in &input.plan.steps {
             let begun = input.history.iter().any(|(_, event)| event.step() == step.ordinal);
             let lasts = match step.action {
-                Action::Update | Action::Adopt | Action::Keep => !begun,
+                Action::Update | Action::Adopt | Action::Release | Action::Keep => !begun,
                 Action::Create | Action::Recover | Action::Replace | Action::Delete => false,
             };
             if !lasts {
@@ -60,7 +60,9 @@ impl<'a> Bodies<'a> {
     /// The id of a resource of this plan or definition.
     pub(super) fn id_of(&self, address: &Address) -> Option<ResourceId> {
         let steps = &self.input.plan.steps;
-        let made = steps.iter().find(|step| step.address == *address && step.part != Part::Removal);
+        let made = steps.iter().find(|step| {
+            step.address == *address && step.part != Part::Removal && step.action != Action::Release
+        });
         match made.map(|step| &step.target) {
             Some(Target::Known(id)) => Some(id.clone()),
             Some(Target::RoleAssignment { .. }) => None,

@@ -31,7 +31,7 @@ use crate::azure::Arm;
 use crate::clock::{Clock, Instant};
 use crate::definitions::Environment;
 use crate::pulse::part;
-use crate::reconcile::plan::{Plan, ReadBack, Step};
+use crate::reconcile::plan::{Action, Plan, ReadBack, Step};
 use crate::reconcile::report::{Progress, Report};
 use crate::resources::{self, Address, Site};
 
@@ -201,7 +201,8 @@ fn misfit(step: &Step, input: &Apply<'_>) -> Option<ApplyError> {
     let kind = step.address.kind();
     let known = resources::of(kind).spec().api_version.to_string();
     let undeclared = !input.environment.resources.contains_key(&step.address);
-    let verified = step.read_back == ReadBack::Matches && verdict::wish(step) == Wish::Present;
+    let compared = verdict::wish(step) == Wish::Present && step.action != Action::Release;
+    let verified = step.read_back == ReadBack::Matches && compared;
     let what = if step.api_version != known {
         format!("it is written for {} of {kind}, this version speaks {known}", step.api_version)
     } else if undeclared && verified {

@@ -11,7 +11,7 @@ use super::standing::{self, Standing};
 use super::step_run::StepRun;
 use super::verdict;
 use crate::reconcile::digest_of;
-use crate::reconcile::plan::{ReadBack, Step};
+use crate::reconcile::plan::{Action, ReadBack, Step};
 use crate::reconcile::report::Progress;
 
 /// How often a read may show something else than was asked for, and how long between two of them: ARM
@@ -109,7 +109,8 @@ impl<'a> StepRun<'_, 'a> {
     }
 
     async fn done(&mut self, body: Option<Value>, carried: Vec<Carried<'a>>) -> Result<(), Break> {
-        if let Some(body) = body {
+        // What is released may have the address of what is declared.
+        if let Some(body) = body.filter(|_| self.step.action != Action::Release) {
             self.shared.bodies.insert(&self.step.address, body);
         }
         for Carried { step, body, unmet } in carried {

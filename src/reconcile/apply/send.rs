@@ -110,7 +110,12 @@ impl StepRun<'_, '_> {
         let makes = match (self.step.action, self.step.part) {
             (Action::Create | Action::Recover, _) | (Action::Replace, Part::Creation) => true,
             (
-                Action::Update | Action::Delete | Action::Adopt | Action::Keep | Action::Replace,
+                Action::Update
+                | Action::Delete
+                | Action::Adopt
+                | Action::Release
+                | Action::Keep
+                | Action::Replace,
                 Part::Whole | Part::Removal | Part::Creation,
             ) => false,
         };

@@ -37,6 +37,7 @@ pub(super) fn wish(step: &Step) -> Wish {
             | Action::Replace
             | Action::Adopt
             | Action::Recover
+            | Action::Release
             | Action::Keep,
             Part::Whole | Part::Creation,
         ) => Wish::Present,
@@ -51,6 +52,12 @@ pub(super) fn judge(step: &Step, body: Option<&Value>, context: &Context<'_>) ->
             Verdict::Unmet("Azure accepted the deletion, but it is still there".to_owned())
         }
         (Wish::Present, None) => Verdict::Unmet("Azure accepted it, but it is not there".to_owned()),
+        (Wish::Present, Some(body)) if step.action == Action::Release => {
+            match resources::of(step.address.kind()).is_released(body) {
+                true => Verdict::Met,
+                false => Verdict::Unmet("Azure accepted it, but our mark is still on it".to_owned()),
+            }
+        }
         (Wish::Present, Some(body)) => match context.resources.get(&step.address) {
             Some(resource) => {
                 let kind = resources::of(step.address.kind());

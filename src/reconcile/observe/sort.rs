@@ -141,6 +141,8 @@ pub struct Observed {
     pub foreign: Vec<Foreign>,
     /// What another environment of the commit declares now.
     pub given: Vec<Given>,
+    /// Ours, not declared, and to stay where it is without our mark, because somebody consented to that.
+    pub released: Vec<Orphan>,
     /// Of the orphans, those that a definition with errors speaks of: its path.
     pub perhaps_given: BTreeMap<ResourceId, String>,
     /// What comes from another environment.
@@ -172,6 +174,7 @@ impl Observed {
         let present = self.present.values().map(|found| &found.id);
         let going = self.going().map(|orphan| &orphan.id);
         let others = self.foreign.iter().map(|one| &one.id).chain(self.given.iter().map(|one| &one.id));
+        let others = others.chain(self.released.iter().map(|one| &one.id));
         present.chain(going).chain(others).any(|seen| seen == id)
     }
 
@@ -179,7 +182,8 @@ impl Observed {
     #[must_use]
     pub fn is_made_by_service(&self, kind: Kind, body: &Value) -> bool {
         let present = self.present.iter().map(|(address, found)| (address.kind(), &found.body));
-        let mut ours = present.chain(self.going().map(|orphan| (orphan.kind, &orphan.body)));
+        let mut ours =
+            present.chain(self.going().chain(&self.released).map(|orphan| (orphan.kind, &orphan.body)));
         ours.any(|(beside, other)| resources::of(kind).is_made_by_service(body, beside, other))
     }
 
@@ -187,14 +191,15 @@ impl Observed {
     #[must_use]
     pub fn digest(&self) -> String {
         let present = self.present.values().map(|found| &found.body);
-        let orphans = self.going().map(|orphan| &orphan.body);
+        let orphans = self.going().chain(&self.released).map(|orphan| &orphan.body);
         crate::reconcile::digest_of(&Value::Array(present.chain(orphans).cloned().collect()))
     }
 
     /// Every body that was seen, by address: what was there before the first step.
     #[must_use]
     pub fn everything(&self) -> BTreeMap<Address, Value> {
-        let orphans = self.orphans.iter().map(|orphan| (orphan.address.clone(), orphan.body.clone()));
+        let orphans = self.orphans.iter().chain(&self.released);
+        let orphans = orphans.map(|orphan| (orphan.address.clone(), orphan.body.clone()));
         orphans.chain(self.bodies()).collect()
     }
 

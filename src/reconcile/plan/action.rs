@@ -21,6 +21,8 @@ pub enum Action {
     Adopt,
     /// A soft-deleted one of its name is brought back (with what differs).
     Recover,
+    /// It stays, and everything on it goes that says it is ours.
+    Release,
     /// Nothing.
     Keep,
 }
@@ -80,6 +82,8 @@ pub enum Reason {
         /// That environment.
         from: EnvironmentName,
     },
+    /// The definition does not declare it any more, and a consent line says that it is to stay.
+    Released,
 }
 
 /// Why a plan must not be applied.
@@ -257,6 +261,7 @@ impl Blocker {
                     | Action::Update
                     | Action::Adopt
                     | Action::Recover
+                    | Action::Release
                     | Action::Keep => "delete",
                 };
                 format!(

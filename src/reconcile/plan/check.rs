@@ -145,6 +145,9 @@ fn consented(plan: &Plan, step: &Step, consents: &Consents) -> Result<(), String
     if destroys && protected && !consents.allow(&going) {
         return Err("it destroys a protected resource without consent".to_owned());
     }
+    if step.action == Action::Release && !consents.release(&going) {
+        return Err("nobody has consented to its release".to_owned());
+    }
     let deletes = matches!(step.action, Action::Delete) || step.part == Part::Removal;
     (destroys == deletes || step.carried_by.is_some())
         .then_some(())
@@ -167,7 +170,7 @@ fn repeated(plan: &Plan) -> Vec<Defect> {
     };
     let whole = |steps: &[&Step]| {
         let of = |part: Part| steps.iter().filter(|step| step.part == part).count();
-        let made = steps.iter().filter(|step| !goes(step)).count();
+        let made = steps.iter().filter(|step| !goes(step) && step.action != Action::Release).count();
         made <= 1 && of(Part::Removal) == of(Part::Creation) && of(Part::Creation) <= 1
     };
     let twice = by_id.into_values().filter(|steps| !made_again(steps)).map(|steps| (steps, "more than once"));

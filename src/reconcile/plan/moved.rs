@@ -56,6 +56,7 @@ fn done(action: Action) -> &'static str {
         Action::Delete => "to be deleted",
         Action::Adopt => "to be adopted",
         Action::Recover => "to be recovered",
+        Action::Release => "to be released",
         Action::Keep => "to stay",
     }
 }

@@ -214,11 +214,16 @@ fn firm_edges(steps: &[Step], carriers: &BTreeMap<usize, usize>, input: &Input<'
         let carried =
             carriers.iter().filter(|(_, carrier)| **carrier == at).map(|(carried, _)| &steps[*carried]);
         let goes: BTreeSet<Kind> = carried.chain([step]).map(|step| step.address.kind()).collect();
-        let needed = all.get(&step.address).map(|resource| prerequisites(resource, all)).unwrap_or_default();
+        // What is released may have the address of what is declared, where a kind has no short names.
+        let declared = all.get(&step.address).filter(|_| step.action != Action::Release);
+        let needed = declared.map(|resource| prerequisites(resource, all)).unwrap_or_default();
         for (other_at, other) in steps.iter().enumerate().filter(|(other_at, _)| *other_at != at) {
             let waits = match (is_deletion(step), is_deletion(other)) {
-                (false, false) => needed.contains(&other.address),
-                (false, true) => frees_the_name(step, other),
+                (false, false) => needed.contains(&other.address) && other.action != Action::Release,
+                // What is in it is found by its mark as long as it is there.
+                (false, true) => {
+                    frees_the_name(step, other) || step.action == Action::Release && contains(step, other)
+                }
                 (true, true) => {
                     let carried = carriers.get(&other_at) == Some(&at);
                     let used = !uses(other.address.kind()).is_disjoint(&goes);

@@ -61,8 +61,10 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.guard_replacements();
     planner.guard_names();
     planner.note_given();
+    planner.note_released();
     planner.note_rights_taken();
     planner.guard_orphans();
+    planner.guard_released();
     planner.guard_references();
     planner.report_foreign();
     planner.report_dangling();
@@ -187,6 +189,14 @@ pub(in crate::reconcile) fn is_deletion(step: &Step) -> bool {
     match (step.action, step.part) {
         (Action::Delete, _) | (Action::Replace, Part::Removal) => true,
         (Action::Replace, Part::Creation | Part::Whole)
-        | (Action::Create | Action::Update | Action::Adopt | Action::Recover | Action::Keep, _) => false,
+        | (
+            Action::Create
+            | Action::Update
+            | Action::Adopt
+            | Action::Recover
+            | Action::Release
+            | Action::Keep,
+            _,
+        ) => false,
     }
 }

@@ -1,5 +1,5 @@
 //! A plan as text for people, in the notation that Terraform has taught everybody: `+` made, `~`
-//! changed in place, `-/+` replaced, `-` deleted, `<=` recovered or adopted.
+//! changed in place, `-/+` replaced, `-` deleted, `<=` recovered or adopted, `=>` released.
 
 use std::fmt::Write as _;
 
@@ -50,7 +50,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
 /// One line: `20 to create, 1 to change, 0 to replace, 0 to delete`, or `no changes`.
 #[must_use]
 pub fn summary_line(plan: &Plan) -> String {
-    let Summary { create, update, replace, delete, keep } = plan.summary();
+    let Summary { create, update, replace, delete, release, keep } = plan.summary();
     let counts = if plan.steps.is_empty() {
         match (plan.as_declared(), plan.unchangeable().len(), plan.dangling().count()) {
             (declared, 0, 0) if declared == keep => format!("no changes ({keep} resources as declared)"),
@@ -61,8 +61,13 @@ pub fn summary_line(plan: &Plan) -> String {
             ),
         }
     } else {
-        let counts =
-            [(create, "to create"), (update, "to change"), (replace, "to replace"), (delete, "to delete")];
+        let counts = [
+            (create, "to create"),
+            (update, "to change"),
+            (replace, "to replace"),
+            (delete, "to delete"),
+            (release, "to release"),
+        ];
         let named =
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
         named.collect::<Vec<_>>().join(", ")
@@ -134,7 +139,8 @@ fn worth_saying(reason: &Reason) -> bool {
         | Reason::AdoptionRequested
         | Reason::SoftDeleted { .. }
         | Reason::ProvisioningFailed { .. }
-        | Reason::HandedOver { .. } => true,
+        | Reason::HandedOver { .. }
+        | Reason::Released => true,
     }
 }
 
@@ -165,6 +171,7 @@ fn sign(action: Action) -> (&'static str, Tone) {
         Action::Replace => ("-/+", Tone::Bad),
         Action::Delete => ("-", Tone::Bad),
         Action::Adopt | Action::Recover => ("<=", Tone::Changed),
+        Action::Release => ("=>", Tone::Changed),
         Action::Keep => ("", Tone::Quiet),
     }
 }

@@ -28,7 +28,8 @@ impl Builder<'_> {
         let declared = self.decisions.iter().flat_map(|(address, decision)| self.steps_of(address, decision));
         // Orphans leave in the reverse of reading order.
         let orphans = self.input.observed.orphans.iter().rev().map(|orphan| self.deletion(orphan));
-        declared.chain(orphans).collect()
+        let released = self.input.observed.released.iter().filter_map(|orphan| self.release(orphan));
+        declared.chain(orphans).chain(released).collect()
     }
 
     fn steps_of(&self, address: &Address, decision: &Decision) -> Vec<Step> {
@@ -67,6 +68,7 @@ impl Builder<'_> {
             | Action::Update
             | Action::Delete
             | Action::Adopt
+            | Action::Release
             | Action::Keep => vec![Write::Put(body)],
         };
         let target = kind.target(resource, &self.context);
@@ -131,8 +133,11 @@ impl Builder<'_> {
         let gone =
             |going: &Orphan| InnerChange { azure_name: going.id.name().to_owned(), fate: InnerFate::Removed };
         let going = going.map(gone);
+        let released = self.input.observed.released.iter().filter(inner);
+        let given_up =
+            |one: &Orphan| InnerChange { azure_name: one.id.name().to_owned(), fate: InnerFate::Released };
         // What goes first: its prefix may be that of one that comes.
-        going.chain(declared).collect()
+        going.chain(released.map(given_up)).chain(declared).collect()
     }
 
     fn removal(&self, resource: &Resource, going: Predecessor<'_>, reasons: &[Reason]) -> Step {
@@ -159,6 +164,20 @@ impl Builder<'_> {
         step.was = was(self.input, self.decisions, orphan);
         step.adopted = kind.is_adopted(&orphan.body);
         step
+    }
+
+    /// `None` where nothing on it says that it is ours: whoever claims it lets it go.
+    fn release(&self, orphan: &Orphan) -> Option<Step> {
+        let kind = resources::of(orphan.kind);
+        // What cannot be released blocks the plan.
+        let writes = kind.release(&orphan.body).unwrap_or_default();
+        if writes.is_empty() && !kind.spec().is_inner() {
+            return None;
+        }
+        let target = Target::Known(orphan.id.clone());
+        let mut step = self.blank(&orphan.address, target, Action::Release, &[Reason::Released]);
+        step.requests = writes.into_iter().map(template).collect();
+        Some(step)
     }
 
     fn blank(&self, address: &Address, target: Target, action: Action, reasons: &[Reason]) -> Step {

@@ -169,6 +169,9 @@ pub struct Summary {
     pub replace: usize,
     /// Deleted.
     pub delete: usize,
+    /// Given up: they stay, and are ours no longer.
+    #[serde(default)]
+    pub release: usize,
     /// Left as they are.
     pub keep: usize,
 }
@@ -230,6 +233,7 @@ impl Plan {
                 (Action::Create | Action::Recover, _) => summary.create += 1,
                 (Action::Update | Action::Adopt, _) => summary.update += 1,
                 (Action::Delete, _) => summary.delete += 1,
+                (Action::Release, _) => summary.release += 1,
                 (Action::Replace, Part::Creation) => summary.replace += 1,
                 (Action::Replace, Part::Removal | Part::Whole) | (Action::Keep, _) => {}
             }

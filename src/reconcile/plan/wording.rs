@@ -20,6 +20,7 @@ pub(super) fn sentence(reason: &Reason) -> String {
         Reason::SoftDeleted { .. } => "a soft-deleted one holds its name and is recovered".to_owned(),
         Reason::ProvisioningFailed { state } => format!("its last write ended {state}"),
         Reason::HandedOver { from } => format!("{from} hands it over"),
+        Reason::Released => "it is released: it stays, and beamline leaves it alone".to_owned(),
     }
 }
 

@@ -69,29 +69,32 @@ pub fn overview(heading: &Heading, sections: &[Section]) -> String {
 }
 
 fn table(sections: &[Section], text: &mut String) {
-    text.push_str("| environment | create | change | replace | delete | result |\n");
-    text.push_str("|---|--:|--:|--:|--:|---|\n");
     let mut total = Summary::default();
     for section in sections {
-        let Summary { create, update, replace, delete, keep: _ } = section.summary;
+        let Summary { create, update, replace, delete, release, keep: _ } = section.summary;
         total.create += create;
         total.update += update;
         total.replace += replace;
         total.delete += delete;
-        let _ = writeln!(
-            text,
-            "| {} | {create} | {update} | {replace} | {delete} | {} |",
-            section.environment,
-            escape(&result(section)),
-        );
+        total.release += release;
+    }
+    let row = |name: &str, summary: &Summary, mark: &str, result: &str| {
+        let Summary { create, update, replace, delete, release, keep: _ } = *summary;
+        // Hardly any plan releases something: the others have no column for it.
+        let released = (total.release > 0).then_some(release);
+        let counts = [create, update, replace, delete].into_iter().chain(released);
+        let counts: String = counts.map(|count| format!(" {mark}{count}{mark} |")).collect();
+        format!("| {mark}{name}{mark} |{counts} {result}|\n")
+    };
+    let (title, line) = if total.release > 0 { (" release |", "--:|") } else { ("", "") };
+    let _ = writeln!(text, "| environment | create | change | replace | delete |{title} result |");
+    let _ = writeln!(text, "|---|--:|--:|--:|--:|{line}---|");
+    for section in sections {
+        let result = format!("{} ", escape(&result(section)));
+        text.push_str(&row(section.environment.as_str(), &section.summary, "", &result));
     }
     if sections.len() > 1 {
-        let Summary { create, update, replace, delete, keep: _ } = total;
-        let _ = writeln!(
-            text,
-            "| **{} environments** | **{create}** | **{update}** | **{replace}** | **{delete}** | |",
-            sections.len()
-        );
+        text.push_str(&row(&format!("{} environments", sections.len()), &total, "**", ""));
     }
     text.push('\n');
 }
@@ -200,8 +203,14 @@ fn details(sections: &[Section], room: usize) -> String {
 
 /// `1 to create, 2 to change`: words without markup, because in a summary there is HTML and no Markdown.
 fn counts(summary: &Summary) -> String {
-    let Summary { create, update, replace, delete, keep: _ } = *summary;
-    let all = [(create, "create"), (update, "change"), (replace, "replace"), (delete, "delete")];
+    let Summary { create, update, replace, delete, release, keep: _ } = *summary;
+    let all = [
+        (create, "create"),
+        (update, "change"),
+        (replace, "replace"),
+        (delete, "delete"),
+        (release, "release"),
+    ];
     let counts: Vec<String> = all
         .into_iter()
         .filter(|(count, _)| *count > 0)

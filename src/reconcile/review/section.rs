@@ -206,6 +206,7 @@ fn danger_of(step: &Step) -> Danger {
         | Action::Update
         | Action::Adopt
         | Action::Recover
+        | Action::Release
         | Action::Keep => Danger::Keeps,
     }
 }

@@ -61,7 +61,7 @@ impl Planner<'_> {
                 .resources
                 .keys()
                 .any(|address| context.id_of(address).as_ref() == Some(&claim.id));
-            let going = observed.going().any(|orphan| orphan.id == claim.id);
+            let going = observed.going().chain(&observed.released).any(|orphan| orphan.id == claim.id);
             !declared && (going || !observed.sees(&claim.id))
         };
         let change = |claim: &Claim, before: Value, after: Value| Difference {

@@ -312,7 +312,9 @@ impl Planner<'_> {
             })
             .map(|(address, _)| address.clone());
         let outer = |address: Address| Some((address.outer()?, address));
-        let going = self.input.observed.going().filter(|going| resources::of(going.kind).spec().is_inner());
+        let observed = self.input.observed;
+        let going = observed.going().chain(&observed.released);
+        let going = going.filter(|going| resources::of(going.kind).spec().is_inner());
         let going = going.filter_map(|element| {
             let mut present = self.input.observed.present.iter();
             let (outer, _) = present.find(|(_, found)| element.id.parent().as_ref() == Some(&found.id))?;

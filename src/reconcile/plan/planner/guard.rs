@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Decision, MAX_NAMED, Planner, Predecessor, predecessor, shares_name, was};
 use crate::reconcile::observe::Orphan;
 use crate::reconcile::plan::action::{Action, Blocker, Reason};
-use crate::reconcile::plan::consent::Going;
+use crate::reconcile::plan::consent::{ConsentVerb, Going, trailer};
 use crate::reconcile::plan::left_over;
 use crate::reconcile::plan::wording::sentence;
 use crate::resources::id::ResourceId;
@@ -53,6 +53,19 @@ impl Planner<'_> {
             let holders = going.iter().filter(|(holder, going)| {
                 holder.kind() == address.kind() && shares_name(address.kind(), going.id, &target)
             });
+            let kept = self
+                .input
+                .observed
+                .released
+                .iter()
+                .find(|one| one.kind == address.kind() && shares_name(address.kind(), &one.id, &target));
+            blockers.extend(kept.map(|one| Blocker::NameStaysTaken {
+                address: address.clone(),
+                why: format!(
+                    "{} has this name, and keeps it when it is released; choose another `name`",
+                    one.id
+                ),
+            }));
             for (holder, going) in holders {
                 // How an orphan is deleted no definition says.
                 let freed = match declared.get(*holder) {
@@ -82,6 +95,55 @@ impl Planner<'_> {
             self.require_consent(going, &orphan.body, Action::Delete, because);
             self.require_empty_group(orphan);
         }
+    }
+
+    /// Refuses to release what would not stay as it is: its mark cannot be taken off, or what it lies in or refers to is
+    /// deleted.
+    pub(super) fn guard_released(&mut self) {
+        let replaced = self.replaced();
+        let replaced = replaced
+            .iter()
+            .filter_map(|address| Some((address.clone(), predecessor(self.input, address)?.id.clone())));
+        let orphans = self.input.observed.orphans.iter();
+        let going: Vec<(Address, ResourceId)> =
+            replaced.chain(orphans.map(|orphan| (orphan.address.clone(), orphan.id.clone()))).collect();
+        let mut blockers = Vec::new();
+        let mut refuse = |address: &Address, why: String| {
+            blockers.push(Blocker::Impossible { address: address.clone(), field: None, why });
+        };
+        for released in &self.input.observed.released {
+            if let Err(why) = resources::of(released.kind).release(&released.body) {
+                refuse(&released.address, format!("it cannot be released: {why}"));
+            }
+            for (address, id) in &going {
+                let instead = format!(
+                    "Release {address} too ({}), or consent to the end of both",
+                    trailer(ConsentVerb::Release, address)
+                );
+                if released.id.is_within(id) {
+                    refuse(
+                        address,
+                        format!(
+                            "it is not deleted: {}, which is released, lies in it and would go with it. {instead}",
+                            released.address
+                        ),
+                    );
+                } else if !id.is_within(&released.id)
+                    && let Some(at) = left_over::references(&released.body, &released.body, id).first()
+                {
+                    let field = at.rsplit('/').find(|part| *part != "id").unwrap_or(at);
+                    refuse(
+                        address,
+                        format!(
+                            "it is not deleted: {}, which is released, refers to it in {field}, and would be left \
+                             pointing at nothing. {instead}",
+                            released.address
+                        ),
+                    );
+                }
+            }
+        }
+        self.blockers.extend(blockers);
     }
 
     /// Refuses to delete what something that stays refers to.
@@ -134,6 +196,8 @@ impl Planner<'_> {
             .iter()
             .filter(|id| id.is_within(&group.id))
             .filter(|id| !going.iter().any(|gone| gone != &&group.id && id.is_within(gone)))
+            // What is released says so itself.
+            .filter(|id| !self.input.observed.released.iter().any(|one| id.is_within(&one.id)))
             .filter(|id| !by_products.contains(&id.arm_type().to_ascii_lowercase().as_str()))
             .take(MAX_NAMED)
             .cloned()

@@ -47,6 +47,26 @@ impl Planner<'_> {
         }
     }
 
+    /// Says what is given up, where it is, and who goes on paying for it.
+    pub(super) fn note_released(&mut self) {
+        for released in &self.input.observed.released {
+            let kind = resources::of(released.kind);
+            let what = kind.told(&released.body).map(|told| format!(" ({told})"));
+            let payer = released.id.subscription_id().filter(|_| !kind.spec().is_known_by_content());
+            let paid = payer.map(|id| format!("; what it costs goes on being paid by the subscription {id}"));
+            let message = format!(
+                "{} is released, and stays: {}{}. beamline does not change or delete it any more{}. To take it back, declare \
+                 it with `adopt: true`",
+                released.address,
+                released.id,
+                what.unwrap_or_default(),
+                paid.unwrap_or_default()
+            );
+            let address = Some(released.address.clone());
+            self.notes.push(Note { code: "released".to_owned(), address, message });
+        }
+    }
+
     pub(super) fn report_foreign(&mut self) {
         let foreign = &self.input.observed.foreign;
         let (copies, unmarked): (Vec<&Foreign>, Vec<&Foreign>) = foreign.iter().partition(|one| one.is_copy);
@@ -106,7 +126,11 @@ impl Planner<'_> {
             let found = observed.present.get(address)?;
             Some(Going { address: address.clone(), was: None, id: found.id.clone() })
         });
-        let doomed: Vec<Doomed> = orphans.chain(present).map(doom).collect();
+        let released = observed.released.iter().map(|one| Doomed {
+            going: Going { address: one.address.clone(), was: None, id: one.id.clone() },
+            doom: Doom::Released,
+        });
+        let doomed: Vec<Doomed> = orphans.chain(present).map(doom).chain(released).collect();
         let declared = self.input.environment.resources.keys();
         let others: Vec<Address> = declared.filter(|address| !replaced.contains(*address)).cloned().collect();
         let environment = &self.input.site.mark.environment;
