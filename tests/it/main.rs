@@ -60,6 +60,7 @@ mod read_only_disk;
 mod readiness;
 mod real_clients;
 mod refused_heads;
+mod released;
 mod remedies;
 mod removal;
 mod renamed_under_way;

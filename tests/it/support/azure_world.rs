@@ -118,6 +118,11 @@ impl AzureWorld {
         self.consents.push(format!("Beamline-Consent: destroy {glob}"));
     }
 
+    /// Consent to the release of everything that matches `glob`.
+    pub(crate) fn release(&mut self, glob: &str) {
+        self.consents.push(format!("Beamline-Consent: release {glob}"));
+    }
+
     /// The definition of `environments/<name>.yaml`.
     pub(crate) fn environment(name: &str, text: &str) -> Environment {
         let file = SourceFile::from_bytes(format!("environments/{name}.yaml"), text.as_bytes());
