@@ -13,6 +13,7 @@ use super::verdict;
 use crate::reconcile::digest_of;
 use crate::reconcile::plan::{Action, ReadBack, Step};
 use crate::reconcile::report::Progress;
+use crate::resources::{self, Target};
 
 /// How often a read may show something else than was asked for, and how long between two of them: ARM
 /// reads are cached and may lag behind a write by some seconds.
@@ -145,7 +146,10 @@ impl<'a> StepRun<'_, 'a> {
             let found = body.map(|body| verdict::element(step, body).map(|element| element.cloned()));
             let carried = match found {
                 Some(Ok(element)) => {
-                    let unmet = self.verdict(step, element.as_ref()).await?;
+                    let unmet = match body.is_some_and(|body| self.still_marks(step, body)) {
+                        true => Some("Azure accepted it, but our mark is still there".to_owned()),
+                        false => self.verdict(step, element.as_ref()).await?,
+                    };
                     Carried { step, body: element, unmet }
                 }
                 Some(Err(())) | None => Carried { step, body: None, unmet: None },
@@ -153,6 +157,13 @@ impl<'a> StepRun<'_, 'a> {
             all.push(carried);
         }
         Ok(all)
+    }
+
+    /// Whether `body`, in which the resource of `step` lies, says that a released one is ours.
+    fn still_marks(&self, step: &Step, body: &Value) -> bool {
+        let Target::Known(id) = &step.target else { return false };
+        let marks = resources::of(self.step.address.kind()).inner_marks(body);
+        step.action == Action::Release && marks.iter().any(|(name, _)| name.eq_ignore_ascii_case(id.name()))
     }
 
     pub(super) async fn write(&self, event: Event) -> Result<(), Break> {

@@ -143,7 +143,9 @@ impl<'p> Schedule<'p> {
         let lock = |step: u32| self.plan.step(step).and_then(|step| step.lock.as_deref());
         let Some(wanted) = lock(step) else { return true };
         let held = |other: u32| self.taken.contains(&other) || matches!(self.state(other), State::Running(_));
-        !self.ordinals().any(|other| other != step && lock(other) == Some(wanted) && held(other))
+        // What a step carries was read back with it: that is its own lock.
+        let others = self.ordinals().filter(|other| *other != step && self.carrier(*other) != Some(step));
+        !others.into_iter().any(|other| lock(other) == Some(wanted) && held(other))
     }
 
     /// What must be done before a step: what it names, what the steps it carries name (its requests
@@ -314,6 +316,15 @@ pub(crate) mod tests {
         }
         finish(&mut schedule, 3);
         assert_eq!(schedule.end(), RunEnd::Failed);
+    }
+
+    #[test]
+    fn a_carried_step_that_was_read_back_before_a_crash_leaves_its_carrier_the_lock() {
+        let plan = plan_of(vec![step(0, &[], Some("net"), None), step(1, &[0], Some("net"), Some(0))]);
+        let mut schedule = Schedule::new(&plan);
+        schedule.enter(&Event::ReadBack { step: 0, digest: None }).unwrap();
+        schedule.enter(&Event::ReadBack { step: 1, digest: None }).unwrap();
+        assert_eq!(schedule.take(8), [0]);
     }
 
     #[test]
