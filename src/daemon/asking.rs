@@ -65,18 +65,9 @@ pub(super) fn with_consents(
         .collect();
     // One that stands for many is not what a status has room for.
     idle.sort_by_key(|one| matches!(one.standing, Standing::Unread { .. }));
-    let in_force: Vec<String> = spent
-        .iter()
-        .chain(plan.consents.iter().filter(|one| one.is_in_force() && !is_spent(one)))
-        .map(|one| match one.line.verb {
-            ConsentVerb::Destroy => format!("{} ({})", one.line.target, one.line.origin()),
-            ConsentVerb::Release => format!("release {} ({})", one.line.target, one.line.origin()),
-        })
-        .collect();
-    let text = match in_force.is_empty() {
-        true => text,
-        false => format!("{text}; consent: {}", in_force.join(", ")),
-    };
+    let in_force: Vec<&ConsentStanding> =
+        spent.iter().chain(plan.consents.iter().filter(|one| one.is_in_force() && !is_spent(one))).collect();
+    let text = by_leave(text, &in_force);
     if idle.is_empty() {
         return text;
     }
@@ -104,6 +95,18 @@ pub(super) fn with_consents(
         _ => format!("{}; write: {line}", counted(&idle)),
     };
     forms.into_iter().find(|form| form.chars().count() <= room).unwrap_or(last)
+}
+
+/// A status' text with the lines by whose leave that was done.
+pub(super) fn by_leave(text: String, consents: &[&ConsentStanding]) -> String {
+    let one = |one: &&ConsentStanding| match one.line.verb {
+        ConsentVerb::Destroy => format!("{} ({})", one.line.target, one.line.origin()),
+        ConsentVerb::Release => format!("release {} ({})", one.line.target, one.line.origin()),
+    };
+    match consents {
+        [] => text,
+        some => format!("{text}; consent: {}", some.iter().map(one).collect::<Vec<_>>().join(", ")),
+    }
 }
 
 /// How much is told of a line that does nothing.

@@ -75,6 +75,13 @@ pub(super) fn run_resumed(run: &RunRecord, done: usize) {
     tracing::info!(event = "run_resumed", %environment, commit, run = %run.id, done, steps, "an interrupted run goes on");
 }
 
+/// A run that was interrupted cannot go on: what it did is found by the next plan.
+pub(super) fn run_dropped(run: &RunRecord, done: usize, why: &str) {
+    let (environment, commit, steps) = (&run.environment, commit_of(run), run.plan.steps.len());
+    tracing::warn!(event = "run_ended", %environment, commit, run = %run.id, end = "dropped", done, steps, why,
+        "an interrupted run does not go on");
+}
+
 /// A run ended, or stops and is resumed later.
 pub(super) fn run_ended(run: &RunRecord, report: &Report, clock: &Clock) {
     let (environment, commit, run) = (&run.environment, commit_of(run), run.id);

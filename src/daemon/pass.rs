@@ -106,7 +106,7 @@ impl Pass<'_> {
             Reading::Invalid { diagnostics, claims } => self.invalid(&diagnostics, &claims).await?,
             Reading::Nothing => {
                 let change = EnvironmentChange::Remove(self.work.environment.clone());
-                self.at_rest(self.after(self.nothing_left().await?).await?, change)
+                self.at_rest(self.nothing_left().await?, change)
             }
             // Whoever has its new name does the rest.
             Reading::Renamed(name) => self.at_rest(sentences::renamed(&name), EnvironmentChange::None),
@@ -132,23 +132,26 @@ impl Pass<'_> {
         let commit = run.commit.as_ref().and_then(|commit| commit.0.parse::<CommitId>().ok());
         let subject = match commit {
             Some(commit) => match read(self.shared, work, &commit).await {
-                Ok(Reading::Subject { subject, .. }) => Some(subject),
-                Ok(Reading::Invalid { .. } | Reading::Nothing | Reading::Renamed(_)) => None,
-                Err(WorkError::Git(error)) => {
-                    tracing::warn!(%error, run = %run.id, "the commit of an interrupted run cannot be read");
-                    None
-                }
+                Ok(Reading::Subject { subject, .. }) => Ok(subject),
+                Ok(Reading::Invalid { diagnostics, .. }) => Err(sentences::invalid(&diagnostics)),
+                Ok(Reading::Nothing) => Err("nothing is known of it any more".to_owned()),
+                Ok(Reading::Renamed(name)) => Err(sentences::renamed(&name)),
+                Err(WorkError::Git(error)) => Err(format!("its commit cannot be read: {error}")),
                 Err(error) => return Err(error),
             },
-            None => None,
+            None => Err("it names no commit".to_owned()),
         };
         let observer = |progress: &Progress| self.observe(environment, progress);
         let attempt = self.attempt(fence, &observer);
-        let Some(subject) = subject else {
-            attempt.finish(run, None).await?;
-            return Ok(None);
-        };
         let done = self.done_of(run).await?;
+        let subject = match subject {
+            Ok(subject) => subject,
+            Err(why) => {
+                attempt.finish(run, None).await?;
+                log::run_dropped(run, done, &why);
+                return Ok(None);
+            }
+        };
         log::run_resumed(run, done);
         self.tell_begun(&sentences::resuming(&run.plan, done)).await;
         let arm = subject.account.arm.with_waits(self.waits.clone());
@@ -213,17 +216,17 @@ impl Pass<'_> {
         let (end, summary) = match self.work.kind {
             _ if !plan.blockers.is_empty() => (RunEnd::Blocked, self.after(sentences::blocked(plan)).await?),
             RunKind::Plan | RunKind::Drift => (RunEnd::Planned, sentences::planned(plan)),
-            RunKind::Apply if plan.steps.is_empty() && subject.is_removed() => {
-                let text = sentences::handed_over(&planned.observed.given).unwrap_or_else(sentences::removed);
-                (RunEnd::Complete, self.after(text).await?)
-            }
             RunKind::Apply if plan.steps.is_empty() => {
                 // What was done before an interruption was done for this commit.
                 let done = done_for(self.shared, self.work, None).await?;
                 let deeds = done.deeds.settled();
                 let is_nothing = deeds.is_nothing();
-                let text =
-                    if is_nothing { sentences::as_declared(plan) } else { sentences::applied(plan, &deeds) };
+                let text = match sentences::handed_over(&planned.observed.given) {
+                    Some(text) if subject.is_removed() => sentences::after(&deeds, text),
+                    Some(_) | None if !is_nothing => sentences::applied(plan, &deeds),
+                    Some(_) | None if subject.is_removed() => sentences::removed(),
+                    Some(_) | None => sentences::as_declared(plan),
+                };
                 spent = done.consents;
                 (RunEnd::Complete, text)
             }
@@ -315,12 +318,20 @@ impl Pass<'_> {
         let change = self.change(RunEnd::Invalid, About::Claims(claims), None).await?;
         let section = Section::of_diagnostics(&self.work.environment, diagnostics);
         let section = self.is_kept().then(|| Box::new(section));
-        Ok(Outcome { end: RunEnd::Invalid, summary: sentences::invalid(diagnostics), change, section })
+        let summary = self.after(sentences::invalid(diagnostics)).await?;
+        Ok(Outcome { end: RunEnd::Invalid, summary, change, section })
     }
 
-    /// What is said of a file that is gone and of which nothing is remembered: all of it was deleted before, or nothing
-    /// was made.
+    /// What is said of a file that is gone and of which nothing is remembered: all of it was deleted for this work or
+    /// before, or nothing was made.
     async fn nothing_left(&self) -> Result<String, StoreError> {
+        if self.work.kind == RunKind::Apply {
+            let done = done_for(self.shared, self.work, None).await?;
+            if !done.deeds.is_nothing() {
+                let consents: Vec<_> = done.consents.iter().collect();
+                return Ok(asking::by_leave(sentences::reported(&done.deeds), &consents));
+            }
+        }
         let was_made = !self.shared.store.recent_runs(Some(&self.work.environment), 1).await?.is_empty();
         Ok(if was_made { sentences::removed() } else { sentences::never_made() })
     }

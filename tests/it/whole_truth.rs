@@ -7,7 +7,8 @@ use beamline_simulator::{Fault, FaultEffect, Latency};
 use beamline::reconcile::plan::{Plan, Style, render};
 use serde_json::json;
 
-use crate::support::{AzureWorld, DaemonWorld, Definition, Setup, group_of, id, small};
+use crate::support::Kept;
+use crate::support::{AzureWorld, DaemonWorld, Definition, Setup, consent_to_remove, group_of, id, small};
 
 const REALISTIC: Latency = Latency::Realistic { factor: 1.0 };
 
@@ -99,6 +100,51 @@ async fn a_deletion_that_was_killed_and_resumed_names_the_consent_it_had() {
     let truth = "success: Applied: 1 deleted; consent: dev/storage_accounts/lake (";
     assert!(note.contains(truth) && !note.contains("consent line"), "{note}");
     world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_was_killed_and_resumed_ends_as_one_that_was_not() {
+    let removal = async |is_killed: bool| {
+        let mut world = DaemonWorld::with(Setup { latency: REALISTIC, ..Setup::new() });
+        world.repository.write("environments/dev.yaml", &small(1));
+        world.repository.write("environments/other.yaml", &small(2));
+        world.start().await;
+        world.push("the beginning").await;
+        world.repository.remove("environments/dev.yaml");
+        let commit = world.repository.push(&format!("dev goes\n\n{}", consent_to_remove("dev")));
+        let workspace =
+            format!("{}/providers/Microsoft.MachineLearningServices/workspaces/mlw-dev", group_of("dev"));
+        world.until("it goes", async || !world.exists(&workspace)).await;
+        if is_killed {
+            world.kill().await;
+            world.start().await;
+        }
+        world.settled("main", &commit).await;
+        let note = world.repository.note(&commit);
+        world.finish().await;
+        note.replace(&commit.short().to_string(), "HEAD")
+    };
+    let (whole, killed) = (removal(false).await, removal(true).await);
+    assert!(whole.contains("beamline/apply: dev: success: Applied: 7 deleted; consent: dev/"), "{whole}");
+    assert_eq!(killed, whole);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_dropped_says_what_it_did_and_why_it_does_not_go_on() {
+    let kept = Kept::default();
+    let _keeping = kept.keep();
+    let mut world = slow_world();
+    world.start().await;
+    let commit = world.repository.push("first");
+    until_the_vault_is_being_made(&world).await;
+    world.kill().await;
+    world.subscription_alias("else");
+    world.start().await;
+    world.settled("main", &commit).await;
+    let note = world.repository.note(&commit);
+    assert!(note.contains("beamline/apply: dev: failure: After 1 created: "), "{note}");
+    kept.says("run_ended", &["end=\"dropped\"", "done=1", "subscription"]);
+    world.stop_quietly().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,6 +60,8 @@ pub(crate) struct Setup {
     pub(crate) parallel: usize,
     /// How often the repository is looked at.
     pub(crate) poll: Duration,
+    /// What the settings call the subscription.
+    pub(crate) alias: &'static str,
     /// Where statuses go; notes by default.
     pub(crate) forge: Option<beamline::forge::Forge>,
     /// Whose pull requests are planned unasked.
@@ -98,6 +100,7 @@ impl Setup {
             delay: Duration::ZERO,
             parallel: 8,
             poll: Duration::from_secs(60),
+            alias: "ml",
             forge: None,
             forks: Forks::default(),
             write_limit: Some(400),
@@ -198,7 +201,7 @@ impl DaemonWorld {
         let parts = Parts {
             estate: Estate {
                 owner: "ops".to_owned(),
-                accounts: [("ml".to_owned(), self.account())].into(),
+                accounts: [(self.setup.alias.to_owned(), self.account())].into(),
                 globs: self.setup.globs,
             },
             mirror,
@@ -395,6 +398,11 @@ impl DaemonWorld {
     /// Tells statuses to another forge, or to the same one in another way, from the next start on.
     pub(crate) fn forge(&mut self, forge: beamline::forge::Forge) {
         self.setup.forge = Some(forge);
+    }
+
+    /// Calls the subscription otherwise in the settings, from the next start on.
+    pub(crate) fn subscription_alias(&mut self, alias: &'static str) {
+        self.setup.alias = alias;
     }
 
     /// Sends the daemon an event.
