@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::error::CliError;
 use super::output::document;
 use crate::git::CommitId;
-use crate::reconcile::plan::{Plan, moved};
+use crate::reconcile::plan::{Plan, Step, moved};
+use crate::reconcile::report::Report;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -67,13 +68,15 @@ impl Reviewed {
         self.plans.iter().map(|plan| plan.environment.to_string()).collect()
     }
 
-    /// Whether `plan` is what was read.
+    /// Whether `plan` is what was read; what `finished` runs have done of that since need not be in it.
     ///
     /// # Errors
     /// [`CliError::Moved`] with everything that is not.
-    pub(super) fn agrees_to(&self, plan: &Plan) -> Result<(), CliError> {
+    pub(super) fn agrees_to(&self, plan: &Plan, finished: &[Report]) -> Result<(), CliError> {
+        let is_done = |step: &Step| finished.iter().any(|report| report.has_done(step));
         let found = self.plans.iter().find(|reviewed| reviewed.environment == plan.environment);
-        let moved = found.map_or_else(|| vec!["it was not planned".to_owned()], |found| moved(found, plan));
+        let moved =
+            found.map_or_else(|| vec!["it was not planned".to_owned()], |found| moved(found, plan, is_done));
         match moved.is_empty() {
             true => Ok(()),
             false => Err(CliError::Moved { environment: plan.environment.clone(), moved }),

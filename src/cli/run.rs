@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::lease::Held;
 use super::live::Live;
 use super::sources::{Place, Sources};
-use super::subject::{Journal, Knowledge, plan_of};
+use super::subject::{Journal, Knowledge, Selection, plan_of, select};
 use crate::attempt::{
     About, Attempt, AttemptError, Estate, Subject, Tried, ahead_of, forget_givers, kept_while_given,
     remembered,
@@ -144,11 +144,19 @@ impl Runner {
         let name = &run.environment;
         let observer = |progress: &Progress| self.live.progress(name, progress);
         let attempt = self.attempt(fence, &observer);
-        let subject = self.subject_of(run).await?;
-        if subject.is_some() {
-            self.live.event(&format!("{name}: going on with a run that was interrupted"));
-            self.live.begin(&run.plan);
-        }
+        let subject = match self.subject_of(run).await? {
+            Ok(subject) => {
+                self.live.event(&format!("{name}: going on with a run that was interrupted"));
+                self.live.begin(&run.plan);
+                Some(subject)
+            }
+            Err(why) => {
+                self.live.event(&format!(
+                    "{name}: a run that was interrupted does not go on: {why}. What it did is found by the plan"
+                ));
+                None
+            }
+        };
         let way = subject.as_ref().map(|subject| (subject, &subject.account.arm));
         let resumed = attempt.finish(run, way).await;
         self.live.end(name);
@@ -159,16 +167,29 @@ impl Runner {
         Ok(report)
     }
 
-    /// What an interrupted run was about; `None` when its commit or its definition cannot be had any more.
-    async fn subject_of(&self, run: &RunRecord) -> Result<Option<Subject>, CliError> {
-        let (Some(commit), Some(dir)) = (&run.commit, &self.sources.dir) else { return Ok(None) };
+    /// What an interrupted run was about; or why its commit or its definition cannot be had any more, as a clause.
+    async fn subject_of(&self, run: &RunRecord) -> Result<Result<Subject, String>, CliError> {
+        let (Some(commit), Some(dir)) = (&run.commit, &self.sources.dir) else {
+            return Ok(Err("it names no commit".to_owned()));
+        };
+        let short: String = commit.0.chars().take(7).collect();
         let place =
             Place { dir: dir.clone(), root: self.sources.root.clone(), revision: Some(commit.0.clone()) };
-        let Ok(sources) = place.read().await else { return Ok(None) };
-        let mut environments = sources.estate.environments.iter();
-        let found = environments.find(|environment| environment.name == run.environment).cloned();
-        let Some(environment) = found else { return Ok(None) };
-        self.knowledge().subject(environment, &sources).await.map(Some)
+        let Ok(sources) = place.read().await else {
+            return Ok(Err(format!("its commit {short} cannot be read any more")));
+        };
+        let name = &run.environment;
+        let remembered: Vec<_> = self.store.environment(name).await?.into_iter().collect();
+        let (environments, errors) = match select(&sources, &[name.to_string()], &remembered) {
+            Ok(Selection { environments, errors }) => (environments, errors),
+            Err(error) => return Ok(Err(format!("at its commit {short} {error}"))),
+        };
+        match environments.into_iter().next() {
+            Some(environment) if errors.is_empty() => {
+                self.knowledge().subject(environment, &sources).await.map(Ok)
+            }
+            Some(_) | None => Ok(Err(format!("its definition at {short} has errors"))),
+        }
     }
 
     fn knowledge(&self) -> Knowledge<'_> {

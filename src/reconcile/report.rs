@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::apply::{RunEnd, RunId};
-use super::plan::{Action, Part};
+use super::plan::{Action, Part, Step};
 use crate::resources::{Address, EnvironmentName};
 
 /// What became of one step.
@@ -82,6 +82,15 @@ impl Report {
     #[must_use]
     pub fn is_underway(&self) -> bool {
         self.steps.iter().any(|step| step.end == StepEnd::Underway)
+    }
+
+    /// Whether it has done what `step`, of another plan of the same environment, asks for.
+    #[must_use]
+    pub fn has_done(&self, step: &Step) -> bool {
+        let is_same = |one: &&StepReport| {
+            one.address == step.address && one.action == step.action && one.part == step.part
+        };
+        self.steps.iter().filter(is_same).any(|one| one.end == StepEnd::Done)
     }
 }
 

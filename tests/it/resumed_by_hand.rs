@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::support::consent_to_remove;
 use crate::support::machine::{Machine, Said, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -140,4 +141,66 @@ fn an_apply_that_was_killed_is_finished_before_that_of_another_name() {
     assert!(said.is_success() && !said.text.contains("going on with"), "{}", said.text);
     let said = machine.beamline("witness.toml", &["plan", "--detailed-exitcode"]).wait(PATIENCE);
     assert!(said.is_success() && said.text.contains("no changes"), "{}", said.text);
+}
+
+#[test]
+fn a_removal_that_was_killed_goes_on_and_ends_with_all_that_it_did() {
+    let machine = machine();
+    assert!(apply(&machine).is_success());
+    std::fs::remove_file(machine.path().join("clone/environments/dev.toml")).unwrap();
+    machine.push_saying("other", "", &format!("dev goes\n\n{}", consent_to_remove("dev")));
+    let slow = json!({ "method": "DELETE", "path_contains": "mlw-dev", "times": 1,
+        "effect": { "kind": "slow", "ms": 20_000 } });
+    machine.admin("POST", "faults", Some(&slow));
+    let apply = || machine.beamline("beamline.toml", &["apply", "dev", "--yes"]);
+    let running = apply();
+    let is_asked = || !machine.admin("GET", "faults", None).to_string().contains("mlw-dev");
+    assert!(wait_until(PATIENCE, is_asked));
+    running.signal("KILL");
+    running.wait(PATIENCE);
+    let said = apply().wait(PATIENCE);
+    assert!(said.is_success(), "{}", said.text);
+    assert!(said.text.contains("dev: going on with a run that was interrupted"), "{}", said.text);
+    assert!(last_word(&said).contains("7 deleted"), "{}", said.text);
+}
+
+#[test]
+fn a_run_whose_commit_is_gone_is_not_dropped_in_silence() {
+    let machine = Machine::start(LATENCY, None);
+    let first = machine.push_to("environments/dev.toml", DEFINITION);
+    killed(&machine);
+    let clone = machine.path().join("clone");
+    let git = |arguments: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        git.args(["-c", "user.name=operator", "-c", "user.email=operator@localhost"]);
+        assert!(git.current_dir(&clone).args(arguments).status().unwrap().success(), "{arguments:?}");
+    };
+    git(&["commit", "-q", "--amend", "-m", "Amended"]);
+    git(&["push", "-q", "-f", "origin", "HEAD:main"]);
+    git(&["reflog", "expire", "--expire=now", "--all"]);
+    git(&["gc", "-q", "--prune=now"]);
+    let said = apply(&machine);
+    let words = format!(
+        "dev: a run that was interrupted does not go on: its commit {} cannot be read any more",
+        &first[..7]
+    );
+    assert!(said.text.contains(&words), "{}", said.text);
+}
+
+#[test]
+fn a_plan_that_was_read_is_applied_although_an_interrupted_run_has_done_some_of_it() {
+    let machine = machine();
+    killed(&machine);
+    let plan = || machine.beamline("beamline.toml", &["plan", "dev", "--out", "plan.json"]).wait(PATIENCE);
+    // As long as Azure makes the workspace there is nothing to apply.
+    assert!(wait_until(PATIENCE, || plan().is_success()));
+    let said = plan();
+    assert!(said.text.contains("has not ended; the next one finishes it first"), "{}", said.text);
+    let said = machine.beamline("beamline.toml", &["apply", "plan.json"]).wait(PATIENCE);
+    assert!(said.is_success(), "{}", said.text);
+    assert!(
+        last_word(&said).contains("applied, ") && last_word(&said).contains(" created)"),
+        "{}",
+        said.text
+    );
 }

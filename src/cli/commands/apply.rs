@@ -190,14 +190,18 @@ async fn plan_and_apply(
         outcome.plans.push(turn.plan().clone());
         turns.push(turn);
     }
+    outcome.resumed = turns.iter().flat_map(Turn::resumed).cloned().collect();
     // All of them before the first is applied.
-    if let Some(reviewed) = reviewed {
-        outcome.plans.iter().try_for_each(|plan| reviewed.agrees_to(plan))?;
+    if let Some(reviewed) = reviewed
+        && let Some(error) =
+            outcome.plans.iter().find_map(|plan| reviewed.agrees_to(plan, &outcome.resumed).err())
+    {
+        tell_summaries(runner, &outcome);
+        return Err(error);
     }
     if let Some(remark) = unknown_comments(config, outcome.plans.iter()) {
         output::remark(remark);
     }
-    let resumed: Vec<Report> = turns.iter().flat_map(Turn::resumed).cloned().collect();
     let to_do: Vec<Turn> =
         turns.into_iter().filter(|turn| turn.plan().blockers.is_empty() && turn.has_steps()).collect();
     if !to_do.is_empty() && !agreed_before && !agreed(runner).await? {
@@ -211,13 +215,17 @@ async fn plan_and_apply(
             outcome.reports.push(report?);
         }
     }
-    outcome.resumed = resumed;
     outcome.reports.sort_by(|a, b| a.environment.cmp(&b.environment));
-    for (environment, reports) in by_environment(&outcome) {
+    tell_summaries(runner, &outcome);
+    Ok(outcome)
+}
+
+/// Says what came of each environment that something was done for.
+fn tell_summaries(runner: &Runner, outcome: &Outcome) {
+    for (environment, reports) in by_environment(outcome) {
         let plan = outcome.plans.iter().find(|plan| plan.environment == *environment);
         runner.live.say(&format!("{environment}: {}\n", summary(&reports, plan)));
     }
-    Ok(outcome)
 }
 
 /// The runs of each environment, oldest first: one that was resumed, and one that was made now.

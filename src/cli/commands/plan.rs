@@ -92,6 +92,15 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End,
             }
             output::print(&format!("{}\n", shown(&plan)))?;
         }
+        if let Some(store) = recalled.store()
+            && let Some(open) = store.unfinished_run_of(&plan.environment).await?
+        {
+            let began = open.began.strftime("%Y-%m-%d %H:%M UTC");
+            output::remark(&format!(
+                "note: an apply of {} that began {began} has not ended; the next one finishes it first",
+                plan.environment
+            ));
+        }
         plans.push(plan);
     }
     let document = json!({ "memory": recalled.remark(), "plans": plans, "errors": errors });

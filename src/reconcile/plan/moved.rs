@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use super::action::Action;
 use super::step::{Plan, Step};
 
-/// What differs between `reviewed` and `now`, one sentence for each thing; empty when nothing does.
+/// What differs between `reviewed` and `now`, one sentence for each thing; empty when nothing does. What `is_done` of
+/// the reviewed plan, by a run that was finished since, has not moved.
 #[must_use]
-pub fn moved(reviewed: &Plan, now: &Plan) -> Vec<String> {
+pub fn moved(reviewed: &Plan, now: &Plan, is_done: impl Fn(&Step) -> bool) -> Vec<String> {
     let mut all = Vec::new();
     if reviewed.commit != now.commit || reviewed.input_digest != now.input_digest {
         all.push("its definition is another one".to_owned());
@@ -18,8 +19,9 @@ pub fn moved(reviewed: &Plan, now: &Plan) -> Vec<String> {
     let (before, after) = (by_key(reviewed), by_key(now));
     for (key, step) in &before {
         match after.get(key) {
+            None if is_done(step) => {}
             None => all.push(format!("{} is not {} any more", step.address.local(), done(step.action))),
-            Some(other) => all.extend(difference(reviewed, step, now, other)),
+            Some(other) => all.extend(difference((reviewed, step), (now, other), &is_done)),
         }
     }
     for (_, step) in after.iter().filter(|(key, _)| !before.contains_key(*key)) {
@@ -33,7 +35,14 @@ pub fn moved(reviewed: &Plan, now: &Plan) -> Vec<String> {
         plan.consents.iter().filter(|one| one.is_in_force()).map(|one| one.sentence()).collect()
     };
     let (had, has) = (in_force(reviewed), in_force(now));
-    all.extend(had.iter().filter(|one| !has.contains(one)).map(|one| format!("no longer in force: {one}")));
+    // What it allowed may be done.
+    if !reviewed.steps.iter().any(|step| {
+        is_done(step) && matches!(step.action, Action::Delete | Action::Replace | Action::Release)
+    }) {
+        all.extend(
+            had.iter().filter(|one| !has.contains(one)).map(|one| format!("no longer in force: {one}")),
+        );
+    }
     all.extend(has.iter().filter(|one| !had.contains(one)).map(|one| format!("new: {one}")));
     all
 }
@@ -62,7 +71,11 @@ fn done(action: Action) -> &'static str {
 }
 
 /// What differs in one step. Places in the plan do not count, only what comes before what.
-fn difference(reviewed: &Plan, step: &Step, now: &Plan, other: &Step) -> Option<String> {
+fn difference(
+    (reviewed, step): (&Plan, &Step),
+    (now, other): (&Plan, &Step),
+    is_done: &impl Fn(&Step) -> bool,
+) -> Option<String> {
     let local = step.address.local();
     let fields: Vec<&str> = step
         .differences
@@ -78,8 +91,13 @@ fn difference(reviewed: &Plan, step: &Step, now: &Plan, other: &Step) -> Option<
         return Some(format!("{local} is {} for another reason", done(step.action)));
     }
     let waits = |plan: &Plan, step: &Step| -> Vec<String> {
-        let mut waits: Vec<String> =
-            step.after.iter().filter_map(|ordinal| plan.step(*ordinal)).map(key).collect();
+        let mut waits: Vec<String> = step
+            .after
+            .iter()
+            .filter_map(|ordinal| plan.step(*ordinal))
+            .filter(|one| !is_done(one))
+            .map(key)
+            .collect();
         waits.sort();
         waits
     };
@@ -107,7 +125,15 @@ mod tests {
     fn the_same_plan_has_not_moved_whatever_else_was_observed() {
         let now =
             Plan { observed_digest: "another".to_owned(), kept: Vec::new(), notes: Vec::new(), ..plan() };
-        assert_eq!(moved(&plan(), &now), [""; 0]);
+        assert_eq!(moved(&plan(), &now, |_| false), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_finished_run_has_done_has_not_moved() {
+        let mut now = plan();
+        let last = now.steps.pop().unwrap();
+        assert_eq!(moved(&plan(), &now, |step| step.address == last.address), [""; 0]);
+        assert_eq!(moved(&plan(), &now, |step| step.address == now.steps[0].address).len(), 1);
     }
 
     #[test]
@@ -115,7 +141,7 @@ mod tests {
         let said = |change: fn(&mut Plan)| {
             let mut now = plan();
             change(&mut now);
-            moved(&plan(), &now).join("; ")
+            moved(&plan(), &now, |_| false).join("; ")
         };
         assert_eq!(said(|now| now.commit = None), "its definition is another one");
         let fewer = said(|now| drop(now.steps.pop()));
