@@ -220,6 +220,32 @@ async fn no_forged_webhook_is_accepted_and_each_is_counted() {
     world.stop_quietly().await;
 }
 
+#[tokio::test]
+async fn connections_that_never_send_a_whole_request_keep_nobody_out() {
+    let mut world = DaemonWorld::with(Setup { secrets: Some(vec![SECRET]), ..Setup::real_time() });
+    world.start().await;
+    let push = Hook::push(Sender::GitHub, REPOSITORY, "true", SECRET).request();
+    let mut forged = Hook::push(Sender::GitHub, REPOSITORY, "forged", "another secret");
+    forged.headers.push(("expect".to_owned(), b"100-continue".to_vec()));
+    forged.headers.push(("content-length".to_owned(), b"1000000".to_vec()));
+    let beginnings = [b"GET /readyz HTTP/1.1\r\nhost: x\r\n".to_vec(), Vec::new(), forged.request()];
+    let mut open = Vec::new();
+    for beginning in beginnings.iter().cycle().take(300) {
+        let mut connection = Connection::open(world.port()).await;
+        connection.send(beginning).await;
+        open.push(connection);
+    }
+    for _ in 0..3 {
+        let ready = b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n";
+        let answer = Connection::open(world.port()).await.ask(ready).await.expect("nobody comes in");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let mut forge = Connection::open(world.port()).await;
+    assert_eq!(forge.ask(&push).await.expect("it is kept out").status, 202);
+    drop(open);
+    world.stop_quietly().await;
+}
+
 /// A GitHub that answers which pull requests are open when it is let.
 #[derive(Clone)]
 struct SlowGitHub {

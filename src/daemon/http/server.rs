@@ -78,7 +78,8 @@ pub(in crate::daemon) async fn serve(
     let address = listener.local_addr().map_err(refused)?;
     let listener = listener.into_std().map_err(refused)?;
     let handle = Handle::new();
-    let server = axum_server::from_tcp(listener).map_err(refused)?.acceptor(Doorkeeper::new(MAX_CONNECTIONS));
+    let doorkeeper = Doorkeeper::new(MAX_CONNECTIONS, shared.clock.clone());
+    let server = axum_server::from_tcp(listener).map_err(refused)?.acceptor(doorkeeper);
     let mut server = server.http1_only().first_request_timeout(TIMEOUT).handle(handle.clone());
     server.http_builder().http1().header_read_timeout(IDLE).max_buf_size(MAX_HEADER_BYTES);
     let intake = Intake::open(shared.store.clone(), shared.tally.clone());
