@@ -188,7 +188,7 @@ impl Knowledge<'_> {
             sources.estate.environments.iter().map(|environment| environment.name.to_string()).collect();
         let mut heads = Arrivals::default();
         if let Some(Journal { store, branch }) = self.journal {
-            names.extend(store.environment_names().await?);
+            names.extend(store.names_ever().await?);
             heads = store.arrivals(branch, expired(now)).await?;
         }
         let consents = Consents::new(self.estate.globs).among(Arc::new(names));

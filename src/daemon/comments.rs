@@ -37,8 +37,13 @@ type Line = (ConsentLine, Reach);
 pub(super) enum Spoken {
     /// These lines, in force or void; maybe none.
     Lines(Vec<Line>),
-    /// The forge cannot tell yet; why, as a clause.
-    NotYet(String),
+    /// The forge cannot tell yet.
+    NotYet {
+        /// Why, as a clause.
+        why: String,
+        /// How long it is waited for that at most, where there is an end to it.
+        at_most: Option<Duration>,
+    },
 }
 
 /// What was consented to in comments of what `plan` lacks consent for. `since` is the commit of the last
@@ -64,15 +69,16 @@ pub(super) async fn spoken(
         let between = move || shared.mirror.reader()?.commits_between(since.as_ref(), &to);
         tokio::task::spawn_blocking(between).await??
     };
-    let (mut lines, mut undecided) = (Vec::new(), None);
+    let (mut lines, mut undecided) = (Vec::new(), Vec::new());
     for number in asked {
         match of_one(shared, number, &brought, &lacking).await {
             Ok(Of::Nothing) => {}
             Ok(Of::Lines(found)) => lines.extend(found),
-            Ok(Of::Undecided) => undecided = Some(number),
+            Ok(Of::Undecided(given)) => undecided.extend(given),
             Err(LookError::Forge(error)) => match error.class {
                 Class::Retry { .. } => {
-                    return Ok(Spoken::NotYet(format!("what was consented to on #{number}: {error}")));
+                    let why = format!("what was consented to on #{number}: {error}");
+                    return Ok(Spoken::NotYet { why, at_most: None });
                 }
                 Class::Refused | Class::NoCommit => {
                     complain(shared, &error, &format!("the consents on #{number}"));
@@ -84,15 +90,24 @@ pub(super) async fn spoken(
             Err(LookError::Late { .. } | LookError::Panicked) => {}
         }
     }
-    let is_young = shared.clock.age(work.queued_at, FORGE_CATCHES_UP) < FORGE_CATCHES_UP;
-    let is_waiting = is_young && !is_settled(&lacks, &lines);
-    Ok(match undecided.filter(|_| is_waiting) {
-        Some(number) => Spoken::NotYet(format!(
-            "the forge does not say yet whether {} merges #{number}, where consent was given",
-            work.commit.short()
-        )),
-        None => Spoken::Lines(lines),
-    })
+    let left = FORGE_CATCHES_UP.saturating_sub(shared.clock.age(work.queued_at, FORGE_CATCHES_UP));
+    let commit = work.commit.short();
+    match undecided.first() {
+        Some(given) if !left.is_zero() && !is_settled(&lacks, &lines) => {
+            let number = given.pull_request;
+            let why = format!(
+                "the forge does not say yet whether {commit} merges #{number}, where consent was given"
+            );
+            return Ok(Spoken::NotYet { why, at_most: Some(left) });
+        }
+        Some(_) | None => {}
+    }
+    lines.extend(undecided.iter().map(|given| {
+        let (number, line) = (given.pull_request, trailer(ConsentVerb::Destroy, &given.target));
+        let why = format!("the forge does not say that {commit} merges #{number}; write it into the message of a commit: {line}");
+        (line_of(given), Reach::Void(why))
+    }));
+    Ok(Spoken::Lines(lines))
 }
 
 /// Whether everything that is lacking has a line in force.
@@ -139,8 +154,8 @@ enum Of {
     Nothing,
     /// It was merged, and this was consented to on it.
     Lines(Vec<Line>),
-    /// It has consents that may be meant, and the forge does not say whether it was merged.
-    Undecided,
+    /// These consents may be meant, and the forge does not say whether it was merged.
+    Undecided(Vec<GivenConsent>),
 }
 
 async fn of_one(
@@ -187,7 +202,7 @@ async fn undecided(
     lacking: &BTreeSet<Address>,
 ) -> Result<Of, LookError> {
     let (_, given) = given(shared, number, lacking).await?;
-    Ok(if given.is_empty() { Of::Nothing } else { Of::Undecided })
+    Ok(if given.is_empty() { Of::Nothing } else { Of::Undecided(given) })
 }
 
 /// The comments of a pull request as they are now, where the forge shows them, and the consents in them that may be

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +42,12 @@ pub(super) enum Passed {
     /// The work is over.
     Ended(Outcome),
     /// Azure is not ready for it; why, as a clause.
-    Waiting(String),
+    Waiting {
+        /// What for, as a clause.
+        why: String,
+        /// How long at most, where that is known.
+        at_most: Option<Duration>,
+    },
     /// Another environment that is being worked on comes first.
     Behind(EnvironmentName),
     /// The service stops; the next start goes on.
@@ -164,7 +170,10 @@ impl Pass<'_> {
             return Ok(Some(Passed::Stopped));
         }
         let is_open = report.is_underway();
-        Ok(is_open.then(|| Passed::Waiting("an interrupted run is still under way".to_owned())))
+        Ok(is_open.then(|| Passed::Waiting {
+            why: "an interrupted run is still under way".to_owned(),
+            at_most: None,
+        }))
     }
 
     pub(super) async fn reconcile(
@@ -184,9 +193,9 @@ impl Pass<'_> {
                     };
                     planned = again;
                 }
-                Spoken::NotYet(why) => {
+                Spoken::NotYet { why, at_most } => {
                     tracing::info!(environment = %self.work.environment, reason = why, "waiting for the forge");
-                    return Ok(Passed::Waiting(why));
+                    return Ok(Passed::Waiting { why, at_most });
                 }
             }
         }
@@ -210,7 +219,7 @@ impl Pass<'_> {
         self.shared.tell(Happening::Planned { work: self.work.clone(), plan: Box::new(plan.clone()) });
         let is_busy = |blocker: &&Blocker| matches!(blocker, Blocker::InProgress { .. });
         if let Some(busy) = plan.blockers.iter().find(is_busy) {
-            return Ok(Passed::Waiting(busy.message()));
+            return Ok(Passed::Waiting { why: busy.message(), at_most: None });
         }
         let mut spent = Vec::new();
         let (end, summary) = match self.work.kind {
@@ -285,7 +294,10 @@ impl Pass<'_> {
         if report.end == RunEnd::Interrupted {
             return Ok(match self.stop.is_cancelled() {
                 true => Passed::Stopped,
-                false => Passed::Waiting("something else changed the environment meanwhile".to_owned()),
+                false => Passed::Waiting {
+                    why: "something else changed the environment meanwhile".to_owned(),
+                    at_most: None,
+                },
             });
         }
         let done = done_for(self.shared, self.work, Some(&report)).await?;

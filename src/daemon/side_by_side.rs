@@ -29,7 +29,7 @@ pub(super) async fn known_beside(
     rivals: &Arc<Rivals>,
 ) -> Result<Arc<BTreeSet<String>>, StoreError> {
     let (shared, rivals) = (Arc::clone(shared), Arc::clone(rivals));
-    errand(async move { rivals.known_beside(shared.store.environment_names()).await }).await
+    errand(async move { rivals.known_beside(shared.store.names_ever()).await }).await
 }
 
 async fn side_by_side(shared: Arc<Shared>, (commit, kind): (CommitId, RunKind)) -> Result<Rivals, WorkError> {

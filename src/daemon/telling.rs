@@ -1,7 +1,7 @@
 //! Says how far an attempt is and what it waits for, as a pending status and as a line in the log.
 //!
-//! Guarantees: trouble that lasts half a minute is told within five seconds of that, or half a minute after
-//! the trouble that was told last; that a run begins is told at once; other statuses are at least half a minute
+//! Guarantees: a wait that lasts half a minute is told within five seconds of that, or half a minute after
+//! the wait that was told last; that a run begins is told at once; other statuses are at least half a minute
 //! apart; nothing is told twice, and a wait that only changes its words at most every five minutes. A status that cannot be stored is no reason to stop applying.
 
 use std::convert::Infallible;
@@ -44,17 +44,16 @@ impl Pass<'_> {
     /// Tells for as long as it is polled: first half a minute after the commit got its first status.
     pub(super) async fn announce(&self) -> Infallible {
         let clock = &self.shared.clock;
-        // Progress and trouble have turns of their own: news of the one does not put off that of the other.
+        // Progress and waits have turns of their own: news of the one does not put off that of the other.
         let first = clock.after(INTERVAL - clock.age(self.work.queued_at, INTERVAL));
-        let (mut due, mut trouble_due) = (first, first);
+        let (mut due, mut wait_due) = (first, first);
         let (mut told, mut logged, mut has_spoken) = (None::<Told>, None, false);
         loop {
             let wait = self.waits.longest(clock.monotonic(), INTERVAL);
             if let Some(wait) = &wait {
                 self.log(wait, &mut logged);
             }
-            let is_trouble = wait.as_ref().is_some_and(|wait| wait.kind == WaitKind::Trouble);
-            let turn = if is_trouble { trouble_due } else { due };
+            let turn = if wait.is_some() { wait_due } else { due };
             let done = self.plan.get().map(|_| self.done.load(Ordering::Relaxed));
             let state = (done, wait.as_ref().map(key));
             let text = self.progress(wait.as_ref());
@@ -66,6 +65,7 @@ impl Pass<'_> {
                 }
             };
             if is_news && clock.left(turn).is_zero() {
+                let is_wait = wait.is_some();
                 let wait = if wait.is_some() && self.has_last_word().await { None } else { wait };
                 if wait.is_some() || done.is_some() || has_spoken {
                     has_spoken = true;
@@ -75,8 +75,8 @@ impl Pass<'_> {
                 }
                 told = Some(Told { state, text, at: clock.monotonic() });
                 due = clock.after(INTERVAL);
-                if is_trouble {
-                    trouble_due = due;
+                if is_wait {
+                    wait_due = due;
                 }
             }
             clock.sleep(LOOK).await;

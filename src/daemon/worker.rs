@@ -164,8 +164,10 @@ async fn with_lease(
             pass.tell_held(&text).await;
             Verdict::Busy(FIRST_WAIT)
         }
-        Ok(Passed::Waiting(why)) if tries >= MAX_TRIES => fail(&pass, not_finished(work.kind, &why)).await,
-        Ok(Passed::Waiting(why)) => Verdict::Again(rest(&pass, tries, &why).await),
+        Ok(Passed::Waiting { why, .. }) if tries >= MAX_TRIES => {
+            fail(&pass, not_finished(work.kind, &why)).await
+        }
+        Ok(Passed::Waiting { why, at_most }) => Verdict::Again(rest(&pass, tries, &why, at_most).await),
         Err(_) if stop.is_cancelled() => Verdict::Stopped,
         // That is no try: nothing was done but what the journal knows.
         Err(error) if error.is_of_the_journal() => Verdict::Busy(JOURNAL_WAIT),
@@ -177,7 +179,7 @@ async fn with_lease(
         }
         Err(error) => {
             let message = cause(&error);
-            let wait = rest(&pass, tries, &message).await;
+            let wait = rest(&pass, tries, &message, None).await;
             let seconds = wait.as_secs();
             shared.tell(Happening::Trouble(format!(
                 "{}: {message}; tried again in {seconds} s",
@@ -289,8 +291,8 @@ fn again(shared: &Shared, work: &Work, tries: u32, error: &StoreError) -> Verdic
 }
 
 /// For how long the work is left alone; says why.
-async fn rest(pass: &Pass<'_>, tries: u32, why: &str) -> Duration {
-    let wait = wait_before(tries, &pass.shared.clock);
+async fn rest(pass: &Pass<'_>, tries: u32, why: &str, at_most: Option<Duration>) -> Duration {
+    let wait = wait_before(tries, &pass.shared.clock).min(at_most.unwrap_or(Duration::MAX));
     pass.tell_rest(why, tries, wait).await;
     wait
 }

@@ -169,6 +169,22 @@ impl Store {
         .await
     }
 
+    /// The names of all environments that are remembered, and of those that are no more and had a run that the
+    /// journal still has.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn names_ever(&self) -> Result<Vec<String>, StoreError> {
+        self.read(move |db| {
+            Box::pin(async move {
+                let all = "SELECT environment FROM environments UNION SELECT DISTINCT environment FROM runs";
+                let rows = sqlx::query(all).fetch_all(db).await?;
+                rows.iter().map(|row| Columns::of("environment", row).text("environment")).collect()
+            })
+        })
+        .await
+    }
+
     /// Environments whose last attempt did not end completely: they stay touched, whatever a push
     /// changes.
     ///

@@ -109,6 +109,11 @@ async fn every_exact_line_together_removes_an_environment() {
     let note = world.push(&format!("other goes\n\n{}", consent_to_remove("other"))).await;
     assert!(note.contains("beamline/apply: other: success: Applied: "), "{note}");
     assert_eq!(world.groups(), ["rg-dev"]);
+    // `dev` was not applied since, and sees the lines that were used: nothing is said of them.
+    world.repository.write("environments/dev.yaml", &format!("{}tags: {{ seen: again }}\n", with_lake()));
+    let note = world.push("dev is tagged").await;
+    assert!(note.contains("beamline/apply: dev: success: Applied: "), "{note}");
+    assert!(!note.contains("consent line"), "{note}");
     world.finish().await;
 }
 
