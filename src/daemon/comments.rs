@@ -81,7 +81,7 @@ pub(super) async fn spoken(
                     return Ok(Spoken::NotYet { why, at_most: None });
                 }
                 Class::Refused | Class::NoCommit => {
-                    complain(shared, &error, &format!("the consents on #{number}"));
+                    complain(shared, &error, &format!("the consents on #{number}"), None);
                 }
             },
             Err(LookError::Git(error)) => return Err(error.into()),

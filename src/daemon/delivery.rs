@@ -179,6 +179,10 @@ async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
     // What failed together is tried again together, so that a forge that refuses all of them is asked once.
     let tries = due.iter().map(|outgoing| outgoing.attempts).max().unwrap_or(0) + 1;
     let mut known: Option<(ForgeError, Timestamp)> = None;
+    // A forge that is away is away for all of them: that is one line, and says how many wait.
+    let is_late = |answer: &&Result<(), ForgeError>| matches!(answer, Err(error) if error.is_passing());
+    let late = answers.iter().filter(is_late).count();
+    let mut has_complained = false;
     for (outgoing, answer) in due.iter().zip(answers) {
         let recorded = match answer {
             Ok(()) => {
@@ -191,7 +195,6 @@ async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
                 if outgoing.attempts == 0 {
                     log::status_refused(&outgoing.status, &error);
                 }
-                complain(shared, &error, &format!("a status of {}", outgoing.status.commit.short()));
                 match error.class {
                     // The forge itself is well.
                     Class::NoCommit => {
@@ -209,6 +212,16 @@ async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
                         due_after(tries, &error.class, &shared.clock)
                     }
                 };
+                if !(error.is_passing() && std::mem::replace(&mut has_complained, error.is_passing())) {
+                    let commit = outgoing.status.commit.short();
+                    let what = match late {
+                        count @ 2.. if error.is_passing() => {
+                            format!("{count} statuses, the first of {commit}")
+                        }
+                        _ => format!("a status of {commit}"),
+                    };
+                    complain(shared, &error, &what, Some(retry_at));
+                }
                 let recorded = shared.store.delivery_failed(outgoing.id, &error.to_string(), retry_at).await;
                 known = Some((error, retry_at));
                 recorded
@@ -226,8 +239,9 @@ pub(super) fn due_after(failures: u32, class: &Class, clock: &Clock) -> Timestam
     clock.steady().checked_add(after_failure(failures, class, clock)).unwrap_or(Timestamp::MAX)
 }
 
-/// Says that something was not accepted: to the operator, when somebody has to act.
-pub(super) fn complain(shared: &Shared, error: &ForgeError, what: &str) {
+/// Says that something was not accepted: to the operator, when somebody has to act. It is tried again at `retry_at`,
+/// where that is known, or later where the forge takes nothing.
+pub(super) fn complain(shared: &Shared, error: &ForgeError, what: &str, retry_at: Option<Timestamp>) {
     match error.class {
         Class::Refused => {
             shared.refused(Part::Forge, &error.to_string());
@@ -242,7 +256,8 @@ pub(super) fn complain(shared: &Shared, error: &ForgeError, what: &str) {
         }
         Class::Retry { .. } => {
             if !shared.is_degraded(Part::Forge) {
-                tracing::warn!(what, %error, "it is delivered later");
+                let wait = retry_at.map(|at| at.duration_since(shared.clock.steady()).as_secs());
+                tracing::warn!(what, %error, wait_at_least_secs = wait, "it is delivered later");
             }
             shared.failing(Part::Forge, &error.to_string());
         }

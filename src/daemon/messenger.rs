@@ -31,7 +31,7 @@ pub(super) async fn deliver_message(
         }
         Err(error) => {
             let retry_at = due_after(outgoing.attempts + 1, &error.class, &shared.clock);
-            complain(shared, &error, &outgoing.message.key());
+            complain(shared, &error, &outgoing.message.key(), Some(retry_at));
             shared.store.message_failed(outgoing, &error.to_string(), retry_at).await?;
             Ok(Err(error.class))
         }

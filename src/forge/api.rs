@@ -270,9 +270,8 @@ impl Api {
             of(reach, Class::Refused, message)
         };
         if let Some(after) = rate_limit(code, refusal.headers, words, date_of(refusal.headers, &self.clock)) {
-            let seconds = after.as_secs();
-            let message =
-                format!("{forge} limits the rate of requests; it is tried again in {seconds} s. {words}");
+            // When that is, is for whoever tries it to decide and to say.
+            let message = format!("{forge} limits the rate of requests; it is tried again. {words}");
             return of(Reach::Everything, Class::Retry { after: Some(after) }, message);
         }
         if let Some(redirect) = self.redirect(refusal) {

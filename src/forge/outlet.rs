@@ -327,6 +327,17 @@ pub struct ForgeError {
     pub message: String,
 }
 
+impl ForgeError {
+    /// Whether it may pass by itself, as when the forge is away.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self.class {
+            Class::Retry { .. } => true,
+            Class::Refused | Class::NoCommit => false,
+        }
+    }
+}
+
 /// A line for a commit's note: the commit, the context that the line is about (a newer line of the same
 /// context replaces the older one), and the line without the context.
 pub type Note = (CommitId, String, String);

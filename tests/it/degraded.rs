@@ -85,7 +85,16 @@ async fn a_forge_that_is_down_for_long_is_said_until_it_is_back() {
     }
     let others =
         log.having(&["WARN"]).into_iter().filter(|line| !line.contains("degraded")).collect::<Vec<_>>();
-    let looks: Vec<&String> = others.iter().filter(|line| !line.contains("it is delivered later")).collect();
+    let (late, looks): (Vec<&String>, Vec<&String>) =
+        others.iter().partition(|line| line.contains("it is delivered later"));
+    assert!(
+        late[0].contains("2 statuses, the first of ") && late[0].contains("wait_at_least_secs="),
+        "{late:#?}"
+    );
+    assert!(
+        late[1..].iter().all(|line| line.contains("a status of ")),
+        "one at a time from then on: {late:#?}"
+    );
     assert_eq!(looks.len(), 1, "the look says it once, and nobody beside it: {others:#?}");
     assert!(looks[0].contains("the forge could not be looked at"), "{looks:?}");
     story.finish().await;

@@ -199,7 +199,7 @@ async fn read(
     let comments = match shared.forge.comments(number).await {
         Ok(comments) => comments,
         Err(error) if error.class == Class::Refused => {
-            complain(shared, &error, &format!("the comments of #{number}"));
+            complain(shared, &error, &format!("the comments of #{number}"), None);
             return Ok(Err(error));
         }
         Err(error) => return Err(error.into()),
@@ -283,7 +283,7 @@ pub(super) async fn refusal_of(shared: &Shared, command: &Command) -> Result<Opt
             Ok(Some("Refused: it takes the right to push to this repository.".to_owned()))
         }
         Err(error) if error.class == Class::Refused => {
-            complain(shared, &error, "what the author of a comment may do");
+            complain(shared, &error, "what the author of a comment may do", None);
             let why = "the forge does not say whether you may push; beamline's log has its answer";
             Ok(Some(format!("Not done: {why}.")))
         }

@@ -149,7 +149,7 @@ async fn failures_say_whether_trying_again_can_help() {
         (
             (429, vec![("retry-after", "30".to_owned())], words("TF400733: The request has been canceled")),
             Class::Retry { after: Some(Duration::from_secs(30)) },
-            "30 s",
+            "limits the rate",
         ),
         ((503, vec![], String::new()), Class::Retry { after: None }, "tried again"),
         ((404, vec![], words("TF401019: The Git repository does not exist")), Class::Refused, "TF401019"),

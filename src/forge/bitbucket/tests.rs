@@ -91,7 +91,7 @@ async fn failures_say_whether_trying_again_can_help_and_how_far_they_reach() {
         ((401, vec![], words("Token is invalid")), false, "Give a valid token", 1),
         ((403, vec![], words("lack one or more required privilege scopes")), false, "privilege scopes", 1),
         ((404, vec![], words("Commit not found")), false, "does not have the commit", 4),
-        ((429, vec![], words("Rate limit for this resource has been exceeded")), true, "60 s", 1),
+        ((429, vec![], words("Rate limit for this resource has been exceeded")), true, "limits the rate", 1),
         ((502, vec![], String::new()), true, "tried again", 1),
     ];
     for (answer, can_help, word, asked) in cases {
