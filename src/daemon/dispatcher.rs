@@ -503,8 +503,8 @@ fn panicked() -> Looked {
 }
 
 /// Has the forge told of what a look did, and says what went wrong, once. A look that did nothing is no
-/// reason to try a forge that is down.
-fn say(shared: &Shared, looked: &Looked, from: &str) {
+/// reason to try a forge that is down. Where the next try `is_on_its_way` already, no second one is announced.
+fn say(shared: &Shared, looked: &Looked, from: &str, is_on_its_way: bool) {
     if looked.accepted != Accepted::default() {
         shared.outbox.notify_one();
     }
@@ -523,7 +523,8 @@ fn say(shared: &Shared, looked: &Looked, from: &str) {
     }
     if shared.tell_trouble(error.to_string()) && !is_known {
         let what = if matches!(error, LookError::Forge(_)) { "forge" } else { "repository" };
-        tracing::warn!(%error, "the {what} could not be looked at; tried again");
+        let next = if is_on_its_way { "" } else { "; tried again" };
+        tracing::warn!(%error, "the {what} could not be looked at{next}");
     }
 }
 
@@ -547,7 +548,7 @@ fn settle(
 ) -> Response {
     match finished {
         Ok(Finished::Look(looked, view)) => {
-            say(shared, &looked, MAIN);
+            say(shared, &looked, MAIN, state.is_retry_due);
             // The branches were read, whatever else went wrong.
             if let Some(view) = &view {
                 shared.looked();
@@ -568,7 +569,7 @@ fn settle(
             if !matches!(looked.error, Some(LookError::Git(_) | LookError::Late { .. })) {
                 shared.accepted((Part::Repository, BESIDE));
             }
-            say(shared, &looked, BESIDE);
+            say(shared, &looked, BESIDE, state.is_retry_due);
             state.looked_beside(looked)
         }
         Ok(Finished::Sweep(swept)) => {

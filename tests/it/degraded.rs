@@ -101,6 +101,28 @@ async fn a_forge_that_is_down_for_long_is_said_until_it_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_next_try_is_announced_once_whatever_fails_before_it() {
+    let log = Kept::default();
+    let _kept = log.keep();
+    let story =
+        Proposals::with(Choices::of(ForgeKind::GitHub), &[("environments/dev.yaml", &small(1))]).await;
+    story.at_rest().await;
+    story.forge.go_down();
+    story.daemon.ask(Event::Look(Because::Webhook)).await;
+    let said = |parts: &[&str]| log.having(&[&["could not be looked at"], parts].concat()).len();
+    story.daemon.until("the forge is missed", async || said(&["the forge"]) == 1).await;
+    let config = story.daemon.repository.origin().join("config");
+    let sound = std::fs::read(&config).unwrap();
+    std::fs::write(&config, "[core\n").unwrap();
+    story.daemon.ask(Event::Look(Because::Webhook)).await;
+    story.daemon.until("the repository is missed", async || said(&["the repository"]) == 1).await;
+    assert_eq!(said(&["tried again"]), 1, "{:#?}", log.having(&["could not be looked at"]));
+    std::fs::write(&config, sound).unwrap();
+    story.forge.come_back();
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_azure_that_cannot_be_reached_for_long_is_said_and_asked_until_it_is_back() {
     let log = Kept::default();
     let _kept = log.keep();
