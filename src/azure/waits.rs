@@ -74,6 +74,14 @@ impl Waits {
         old.min_by_key(|wait| (wait.kind, wait.since)).cloned()
     }
 
+    /// How long until the next wait that is younger than `least` at `now` is as old.
+    #[must_use]
+    pub fn until_old(&self, now: Instant, least: Duration) -> Option<Duration> {
+        let book = self.book();
+        let left = |wait: &Wait| least.saturating_sub(now.saturating_duration_since(wait.since));
+        book.open.values().map(left).filter(|left| !left.is_zero()).min()
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,6 +115,8 @@ mod tests {
         let first = waits.begin(WaitKind::Trouble, "key_vaults/main", "no answer", at(5));
         let _second = waits.begin(WaitKind::Trouble, "Azure", "no answer", at(6));
         assert_eq!(told(29), None);
+        let left = |second| waits.until_old(at(second), Duration::from_secs(30)).map(|left| left.as_secs());
+        assert_eq!([left(29), left(30), left(36)], [Some(1), Some(5), None]);
         assert_eq!(told(30).as_deref(), Some("workspace"));
         assert_eq!(told(40).as_deref(), Some("key_vaults/main"));
         first.goes_on("refused", Some(at(60)));

@@ -22,13 +22,13 @@ use super::log;
 use super::look::{Looked, View, look, look_beside};
 use super::look_error::LookError;
 use super::outage::{Outage, outlast};
-use super::queue::{Obstacle, Queue};
+use super::queue::{Queue, Queued};
 use super::shared::Shared;
 use super::sweep::sweep;
 use super::tally::Counted;
 use super::wellness::Part;
 use super::worker::{Verdict, give_up, tell_queued, work_on};
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant};
 use crate::forge::Class;
 use crate::reconcile::apply::RunKind;
 use crate::store::{Accepted, StoreError, Work, WorkId};
@@ -46,8 +46,9 @@ const LATE_LOOKS: u32 = 5;
 const REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(2);
 
-/// How often it is looked what waits in the queue, and the age from which that is told.
-const REVIEW: Duration = Duration::from_secs(30);
+/// The age from which it is told what waits in the queue, and the longest time between two looks at that.
+const TOLD_FROM: Duration = Duration::from_secs(30);
+const REVIEW: Duration = Duration::from_secs(5);
 
 /// How long what was told stands, before it is told that something else is in the way: statuses are counted.
 const TOLD_AGAIN: Duration = Duration::from_secs(2 * 60);
@@ -119,7 +120,7 @@ struct Dispatcher {
     is_retry_due: bool,
     is_sweeping: bool,
     /// What was told of what waits in the queue, and when.
-    told: BTreeMap<WorkId, (Obstacle, Instant)>,
+    told: BTreeMap<WorkId, (Queued, Instant)>,
 }
 
 impl Dispatcher {
@@ -316,15 +317,20 @@ impl Dispatcher {
         }
     }
 
-    /// What has waited in the queue for long and was not told yet, or waits for something else than was told.
-    fn untold(&mut self, shared: &Shared) -> Vec<(Work, Obstacle)> {
+    /// What has waited in the queue for long and was not told yet, or waits for something else than was told. That
+    /// what is ahead waits itself is told as soon as it is known.
+    fn untold(&mut self, shared: &Shared) -> Vec<(Work, Queued)> {
         let (clock, now) = (&shared.clock, shared.clock.monotonic());
-        let old = |work: &Work| clock.age(work.queued_at, REVIEW) >= REVIEW;
+        let old = |work: &Work| clock.age(work.queued_at, TOLD_FROM) >= TOLD_FROM;
         let waiting = self.queue.held_up().filter(|(work, _)| old(work));
         let (mut told, mut untold) = (BTreeMap::new(), Vec::new());
-        for (work, why) in waiting {
-            let known = self.told.remove(&work.id);
-            let stands = known.filter(|(known, at)| *known == why || now.duration_since(*at) < TOLD_AGAIN);
+        for (work, behind) in waiting {
+            let root = behind.ahead().iter().find_map(|ahead| shared.standstill.why(ahead.id));
+            let why = Queued { behind, root };
+            let stands = self.told.remove(&work.id).filter(|(known, at)| {
+                let is_deeper = known.root.is_none() && why.root.is_some();
+                *known == why || (!is_deeper && now.duration_since(*at) < TOLD_AGAIN)
+            });
             if stands.is_none() {
                 untold.push((work.clone(), why.clone()));
             }
@@ -332,6 +338,13 @@ impl Dispatcher {
         }
         self.told = told;
         untold
+    }
+
+    /// How long until what waits is looked at again: when the next piece is old enough to be told, or soon.
+    fn next_review(&self, clock: &Clock) -> Duration {
+        let left = |work: &Work| TOLD_FROM.saturating_sub(clock.age(work.queued_at, TOLD_FROM));
+        let young = self.queue.in_queue().map(left).filter(|left| !left.is_zero());
+        young.min().unwrap_or(REVIEW).min(REVIEW)
     }
 
     fn next(&mut self) -> Option<(Work, u32)> {
@@ -389,8 +402,11 @@ pub(super) async fn run(
         let response = tokio::select! {
             biased;
             () = shared.clock.sleep_until(review), if state.queue.waiting() > 0 => {
-                review = shared.clock.after(REVIEW);
-                tasks.spawn(told(shared.clone(), state.untold(&shared)));
+                let untold = state.untold(&shared);
+                if !untold.is_empty() {
+                    tasks.spawn(told(shared.clone(), untold));
+                }
+                review = clock.after(state.next_review(&clock));
                 Response::Nothing
             }
             () = stop.cancelled() => break,
@@ -431,7 +447,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-async fn told(shared: Arc<Shared>, waiting: Vec<(Work, Obstacle)>) -> Finished {
+async fn told(shared: Arc<Shared>, waiting: Vec<(Work, Queued)>) -> Finished {
     let beats = shared.beats.clone();
     let _beating = beats.begin("saying why work waits in the queue".to_owned(), beats.rhythm.work);
     tell_queued(shared, waiting).await;

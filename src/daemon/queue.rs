@@ -20,6 +20,8 @@ pub struct Queue {
 /// A piece of work that is with a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Running {
+    /// The work.
+    pub id: WorkId,
     /// What for.
     pub kind: RunKind,
     /// The environment.
@@ -40,6 +42,26 @@ pub enum Obstacle {
         /// What runs: as much as may.
         running: Vec<Running>,
     },
+}
+
+/// Why a piece of work does not start, down to the cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// What is ahead of it.
+    pub behind: Obstacle,
+    /// What that waits for itself, in the words of its status.
+    pub root: Option<String>,
+}
+
+impl Obstacle {
+    /// What must end before the work can start: all of it is in the way, or any of it.
+    #[must_use]
+    pub fn ahead(&self) -> &[Running] {
+        match self {
+            Self::Environment(ahead) => std::slice::from_ref(ahead),
+            Self::Limit { running, .. } => running,
+        }
+    }
 }
 
 /// Applies go first: they are what production waits for.
@@ -88,8 +110,8 @@ impl Queue {
         let busy: BTreeSet<&EnvironmentName> = self.running.values().map(|one| &one.environment).collect();
         let key = *self.waiting.iter().find(|(_, work)| !busy.contains(&work.environment))?.0;
         let work = self.waiting.remove(&key)?;
-        let (kind, environment, commit) = (work.kind, work.environment.clone(), work.commit);
-        self.running.insert(work.id, Running { kind, environment, commit });
+        let (id, kind, environment, commit) = (work.id, work.kind, work.environment.clone(), work.commit);
+        self.running.insert(id, Running { id, kind, environment, commit });
         Some(work)
     }
 
@@ -125,6 +147,11 @@ impl Queue {
             Some(ahead) => (work, Obstacle::Environment((*ahead).clone())),
             None => (work, Obstacle::Limit { place, running: self.running.values().cloned().collect() }),
         })
+    }
+
+    /// What waits.
+    pub(super) fn in_queue(&self) -> impl Iterator<Item = &Work> {
+        self.waiting.values()
     }
 
     /// How many pieces of work wait.
@@ -172,8 +199,12 @@ mod tests {
             queue.add(work);
         }
         assert!(queue.start_next().is_some());
-        let ahead =
-            Running { kind: RunKind::Apply, environment: "a".parse().unwrap(), commit: apply(1, "a").commit };
+        let ahead = Running {
+            id: WorkId(1),
+            kind: RunKind::Apply,
+            environment: "a".parse().unwrap(),
+            commit: apply(1, "a").commit,
+        };
         let why: Vec<(i64, Obstacle)> = queue.held_up().map(|(work, why)| (work.id.0, why)).collect();
         let full = Obstacle::Limit { place: 2, running: vec![ahead.clone()] };
         assert_eq!(why, [(2, Obstacle::Environment(ahead)), (3, full)]);

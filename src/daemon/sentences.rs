@@ -114,11 +114,12 @@ pub(super) fn waiting(
     format!("{stage}; waits since {} for {what}{next}: {why}", since.strftime("%H:%M UTC"))
 }
 
-/// Work that has waited in the queue for half a minute.
-pub(super) fn queued(why: &Obstacle) -> String {
+/// Work that has waited in the queue for half a minute; `root` is what that waits for which is ahead of it.
+pub(super) fn queued(why: &Obstacle, root: Option<&str>) -> String {
+    let root = root.map(|root| format!(". That one: {root}")).unwrap_or_default();
     match why {
         Obstacle::Environment(ahead) => {
-            format!("Queued: waits for the {} on this environment", errand(ahead))
+            format!("Queued: waits for the {} on this environment{root}", errand(ahead))
         }
         Obstacle::Limit { place, running } => {
             let named: Vec<String> = running
@@ -131,7 +132,7 @@ pub(super) fn queued(why: &Obstacle) -> String {
                 more => format!(" and {more} more"),
             };
             let (named, limit) = (named.join(", "), running.len());
-            format!("Queued at place {place} behind what runs ({limit} at once): {named}{more}")
+            format!("Queued at place {place} behind what runs ({limit} at once): {named}{more}{root}")
         }
     }
 }
@@ -352,23 +353,30 @@ mod tests {
     #[test]
     fn work_in_the_queue_says_its_place_and_who_runs() {
         let running = |name: &str| Running {
+            id: crate::store::WorkId(1),
             kind: RunKind::Apply,
             environment: name.parse().unwrap(),
             commit: super::super::fixture::commit(),
         };
         let of = running("dev").commit.short();
         let same = Obstacle::Environment(running("dev"));
-        assert_eq!(queued(&same), format!("Queued: waits for the apply of {of} on this environment"));
+        assert_eq!(queued(&same, None), format!("Queued: waits for the apply of {of} on this environment"));
+        assert_eq!(
+            queued(&same, Some("Waits for process 7 on vm")),
+            format!(
+                "Queued: waits for the apply of {of} on this environment. That one: Waits for process 7 on vm"
+            )
+        );
         let names = ["dev", "test", "staging", "one", "two"];
         let full = Obstacle::Limit { place: 4, running: names.map(running).to_vec() };
         assert_eq!(
-            queued(&full),
+            queued(&full, None),
             format!(
                 "Queued at place 4 behind what runs (5 at once): dev (apply of {of}), test (apply of {of}), \
                  staging (apply of {of}) and 2 more"
             )
         );
-        assert_eq!(Description::new(&queued(&full)).as_str(), queued(&full));
+        assert_eq!(Description::new(&queued(&full, None)).as_str(), queued(&full, None));
     }
 
     #[test]

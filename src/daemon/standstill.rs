@@ -45,6 +45,12 @@ impl Standstill {
         work.iter().filter_map(|one| Some((one.id, waiting.get(&one.id)?.clone()))).collect()
     }
 
+    /// What this piece of work waits for, in the words of its own status.
+    pub(super) fn why(&self, id: WorkId) -> Option<String> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.get(&id).map(|held| held.text.clone())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }

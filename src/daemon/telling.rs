@@ -1,7 +1,7 @@
 //! Says how far an attempt is and what it waits for, as a pending status and as a line in the log.
 //!
-//! Guarantees: a wait that lasts half a minute is told within five seconds of that, or half a minute after
-//! the wait that was told last; that a run begins is told at once; other statuses are at least half a minute
+//! Guarantees: a wait that lasts half a minute is told then, or half a minute after the wait that was told
+//! last; that a run begins is told at once; other statuses are at least half a minute
 //! apart; nothing is told twice, and a wait that only changes its words at most every five minutes. A status that cannot be stored is no reason to stop applying.
 
 use std::convert::Infallible;
@@ -21,7 +21,7 @@ use crate::store::StoreError;
 /// when it is as old.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// How often it is looked whether there is something to tell.
+/// How often it is looked whether there is something to tell, at least.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// A wait that goes on is logged again after this long, and told again when its words have changed.
@@ -79,7 +79,10 @@ impl Pass<'_> {
                     wait_due = due;
                 }
             }
-            clock.sleep(LOOK).await;
+            let turns =
+                [due, wait_due].map(|turn| clock.left(turn)).into_iter().filter(|left| !left.is_zero());
+            let next = turns.chain(self.waits.until_old(clock.monotonic(), INTERVAL)).min().unwrap_or(LOOK);
+            clock.sleep(next.min(LOOK)).await;
         }
     }
 

@@ -18,7 +18,7 @@ use super::log;
 use super::outage::{JOURNAL_WAIT, Outage, outlast};
 use super::pass::{Outcome, Pass, Passed};
 use super::pull_requests;
-use super::queue::Obstacle;
+use super::queue::{Obstacle, Queued};
 use super::sentences;
 use super::shared::Shared;
 use super::standstill::Footing;
@@ -110,13 +110,13 @@ pub(super) async fn give_up(
 }
 
 /// Says why work that waits in the queue has not begun, of each piece once it is half a minute old.
-pub(super) async fn tell_queued(shared: Arc<Shared>, waiting: Vec<(Work, Obstacle)>) {
+pub(super) async fn tell_queued(shared: Arc<Shared>, waiting: Vec<(Work, Queued)>) {
     let mut commits = Vec::new();
     for (work, why) in waiting {
         let pass = Pass::new(&shared, &work, Fence(0), CancellationToken::new());
-        let text = sentences::queued(&why);
+        let text = sentences::queued(&why.behind, why.root.as_deref());
         log::waiting_to_begin(&work, &text, &shared.clock);
-        let footing = match why {
+        let footing = match why.behind {
             Obstacle::Environment(_) => Footing::Waits,
             Obstacle::Limit { .. } => Footing::Queued,
         };
