@@ -11,9 +11,13 @@ struct Page {
 }
 
 async fn page(world: &DaemonWorld, commit: &str) -> Page {
+    at(world, &format!("/commits/{commit}")).await
+}
+
+async fn at(world: &DaemonWorld, path: &str) -> Page {
     wire::install_tls_provider();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let answer = client.get(world.address(&format!("/commits/{commit}"))).send().await.unwrap();
+    let answer = client.get(world.address(path)).send().await.unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     Page { status, headers, text: answer.text().await.unwrap() }
 }
@@ -38,6 +42,10 @@ async fn a_commit_page_shows_its_runs_and_its_plans() {
     assert!(planned.text.contains("<h2 id=\"plan-dev\">plan of dev</h2>"), "{}", planned.text);
     assert!(planned.text.contains("max_node_count"), "{}", planned.text);
     assert!(!planned.text.contains("apply of dev"), "{}", planned.text);
+    assert_eq!(planned.text.matches("1 to change").count(), 1, "{}", planned.text);
+    let root = at(&world, "/").await;
+    assert_eq!(root.status, 200);
+    assert!(root.text.contains("<code>/commits/</code>"), "{}", root.text);
     world.finish().await;
 }
 

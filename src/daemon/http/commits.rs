@@ -53,6 +53,15 @@ pub(super) async fn commit(State(web): State<Web>, Path(id): Path<String>) -> Pa
     }
 }
 
+/// What is served here, for whoever has cut an address short.
+pub(super) async fn served() -> Page {
+    let body = "<p>This is beamline's own server. It answers forges at <code>/webhooks/…</code>, supervisors at \
+                <a href=\"/healthz\">/healthz</a> and <a href=\"/readyz\">/readyz</a>, and people at \
+                <code>/commits/</code> followed by the 40 digits of a commit: what was planned and applied for \
+                it. The status of a commit on the forge leads there.</p>";
+    page(StatusCode::OK, "beamline", body)
+}
+
 fn page(code: StatusCode, title: &str, body: &str) -> Page {
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}: beamline</title>\
@@ -107,7 +116,7 @@ async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreE
     for (work, section) in plans {
         heading(&work, "plan", &mut body);
         if let Some(section) = section {
-            planned(&section, &mut body);
+            planned(&section, said(&work), &mut body);
         }
     }
     unaccepted(&store.unaccepted(commit).await?, &mut body);
@@ -169,16 +178,23 @@ fn heading(work: &Work, verb: &str, body: &mut String) {
     );
 }
 
-fn planned(section: &Section, body: &mut String) {
+/// What the heading says of work that has ended.
+fn said(work: &Work) -> &str {
+    match &work.state {
+        WorkState::Ended { summary, .. } => summary,
+        WorkState::Queued | WorkState::Running { .. } => "",
+    }
+}
+
+/// What a plan would do; not what was `said` of it already.
+fn planned(section: &Section, said: &str, body: &mut String) {
     let list =
         |lines: &[String]| lines.iter().map(|line| format!("<li>{}</li>", escape(line))).collect::<String>();
-    let _ = write!(
-        body,
-        "<p>{}</p><ul>{}{}</ul>",
-        escape(&section.headline),
-        list(&section.problems),
-        list(&section.notes)
-    );
+    if !said.contains(&section.headline) {
+        let _ = write!(body, "<p>{}</p>", escape(&section.headline));
+    }
+    let unsaid: Vec<String> = section.problems.iter().filter(|line| line.as_str() != said).cloned().collect();
+    let _ = write!(body, "<ul>{}{}</ul>", list(&unsaid), list(&section.notes));
     if !section.consents.is_empty() {
         let _ = write!(body, "<p>To consent:</p><pre>{}</pre>", escape(&section.consents.join("\n")));
     }

@@ -105,7 +105,8 @@ fn routes(web: Web) -> Router {
     let pages = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/commits/{id}", get(commits::commit));
+        .route("/commits/{id}", get(commits::commit))
+        .route("/", get(commits::served));
     // A webhook bounds its own body, by its forge.
     let pages = bounded(pages).layer(RequestBodyLimitLayer::new(MAX_PAGE_BODY_BYTES));
     bounded(webhooks).layer(from_fn_with_state(tally, counted)).merge(pages).with_state(web)
