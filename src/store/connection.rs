@@ -96,10 +96,11 @@ impl Store {
     fn start(file: Option<Arc<JournalFile>>, connection: Option<Connection>) -> Self {
         let clock = Clock::system();
         let health = Health::new(clock.clone());
-        let place = file.clone().map_or(Place::Memory, Place::File);
+        let readers = file.clone().map(|file| Arc::new(Readers::new(file)));
+        let place = file.clone().zip(readers.clone());
+        let place = place.map_or(Place::Memory, |(file, readers)| Place::File(file, readers));
         let (jobs, asked) = mpsc::unbounded_channel();
         tokio::spawn(Writer::new(place, connection, health.clone(), clock.clone()).run(asked));
-        let readers = file.clone().map(|file| Arc::new(Readers::new(file)));
         Self { jobs, readers, file, health, sightings: Sightings::new(clock) }
     }
 

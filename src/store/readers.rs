@@ -1,6 +1,6 @@
 //! The connections that only read.
 //!
-//! Guarantees: reading never waits for a write; a connection is only ever held by a task of its own, which
+//! Guarantees: reading never waits for a write, only while the writer makes a new connection; a connection is only ever held by a task of its own, which
 //! reads to its end whatever becomes of who asked, so that nobody can keep others from reading by not
 //! being polled.
 
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use sqlx::{AnyConnection, Connection as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::StoreError;
 use super::awake::Awake;
@@ -59,13 +59,18 @@ impl Readers {
 
     /// Waits for what is being read, and closes.
     pub(super) async fn close(&self) {
-        // Fails when it is closed already.
-        let turns = self.turns.acquire_many(READERS.try_into().unwrap_or(u32::MAX)).await;
+        let turns = self.let_go().await;
         self.turns.close();
         drop(turns);
+    }
+
+    /// Waits for what is being read, and lets go of every connection: nobody reads before what is returned is dropped.
+    /// `None`: it is closed.
+    pub(super) async fn let_go(&self) -> Option<SemaphorePermit<'_>> {
+        let turns = self.turns.acquire_many(READERS.try_into().unwrap_or(u32::MAX)).await;
         loop {
             let next = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let Some(connection) = next else { return };
+            let Some(connection) = next else { return turns.ok() };
             connection.discard().await;
         }
     }

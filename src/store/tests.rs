@@ -196,6 +196,35 @@ async fn a_journal_that_is_deleted_while_in_use_is_noticed_and_made_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_journal_goes_on_when_what_sqlite_keeps_beside_it_is_removed() {
+    for removed in [&["-wal"][..], &["-shm"], &["-wal", "-shm"]] {
+        let (folder, store) = opened().await;
+        store.store_deliveries(&[delivery("before")]).await.unwrap();
+        assert_eq!(store.pending_deliveries().await.unwrap().len(), 1);
+        for end in removed {
+            std::fs::remove_file(folder.path().join(format!("journal.db{end}"))).unwrap();
+        }
+        for id in ["first", "second"] {
+            store.store_deliveries(&[delivery(id)]).await.unwrap();
+            store.pending_deliveries().await.unwrap();
+        }
+        assert_eq!(store.pending_deliveries().await.unwrap().len(), 3, "{removed:?}");
+        assert_eq!(store.writability(), Writability::Writable);
+        let path = folder.path().join("journal.db");
+        let looking = Store::open_for_reading(&path).await.unwrap().unwrap();
+        assert_eq!(
+            looking.pending_deliveries().await.unwrap().len(),
+            3,
+            "{removed:?}: it is written elsewhere"
+        );
+        looking.close().await;
+        store.close().await;
+        let store = Store::open(&path).await.unwrap();
+        assert_eq!(store.pending_deliveries().await.unwrap().len(), 3, "{removed:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_state_folder_that_goes_away_and_comes_back_has_lost_nothing() {
     let (folder, _) = opened().await;
     let (state, away) = (folder.path().join("state"), folder.path().join("away"));

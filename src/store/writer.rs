@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::awake::Awake;
 use super::file::{Connection, JournalFile, Role};
+use super::readers::Readers;
 use super::writability::Health;
 use super::{StoreError, schema};
 use crate::clock::Clock;
@@ -53,7 +54,7 @@ pub(super) type Answer<T> = Result<Result<T, StoreError>, Box<dyn Any + Send>>;
 
 /// Where the journal is.
 pub(super) enum Place {
-    File(Arc<JournalFile>),
+    File(Arc<JournalFile>, Arc<Readers>),
     /// In the memory of the connection: losing that would be losing everything.
     Memory,
 }
@@ -121,7 +122,7 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let outcome = self.try_transact(keep, change).await;
         let outcome = match &self.place {
-            Place::File(file) => outcome.map_err(|error| error.at(&file.path)),
+            Place::File(file, _) => outcome.map_err(|error| error.at(&file.path)),
             Place::Memory => outcome,
         };
         match &outcome {
@@ -143,7 +144,7 @@ impl Writer {
         };
         match (looked, &self.place) {
             (Ok(()), _) => self.health.well(),
-            (Err(error), Place::File(file)) => self.health.ill(&error.at(&file.path)),
+            (Err(error), Place::File(file, _)) => self.health.ill(&error.at(&file.path)),
             (Err(error), Place::Memory) => self.health.ill(&error),
         }
     }
@@ -155,12 +156,12 @@ impl Writer {
     ) -> Result<T, StoreError> {
         // Taken out, so that a panic loses it.
         let mut connection = self.take_connection().await?;
-        if let Place::File(file) = &self.place {
+        if let Place::File(file, _) = &self.place {
             file.limit(&mut connection).await?;
         }
         match within(&mut connection.db, keep, change).await {
             Ok(value) => {
-                if let Place::File(file) = &self.place {
+                if let Place::File(file, _) = &self.place {
                     file.note_log(&mut connection);
                     if !file.holds(&connection) {
                         connection.discard().await;
@@ -175,8 +176,8 @@ impl Writer {
             Err(error) => {
                 let is_whole = !error.is_of_the_disk();
                 match &self.place {
-                    Place::File(_) if !is_whole => connection.discard().await,
-                    Place::File(_) | Place::Memory => self.connection = Some(connection),
+                    Place::File(..) if !is_whole => connection.discard().await,
+                    Place::File(..) | Place::Memory => self.connection = Some(connection),
                 }
                 Err(error)
             }
@@ -185,18 +186,21 @@ impl Writer {
 
     /// The connection, made anew if the last one failed or its file is no longer at the journal's path.
     async fn take_connection(&mut self) -> Result<Connection, StoreError> {
-        let file = match (&self.place, self.connection.take()) {
+        let (file, readers) = match (&self.place, self.connection.take()) {
             (Place::Memory, Some(connection)) => return Ok(connection),
             (Place::Memory, None) => return Err(StoreError::Closed),
-            (Place::File(file), Some(connection)) if file.holds(&connection) && file.is_guarded() => {
+            (Place::File(file, _), Some(connection)) if file.holds(&connection) && file.is_guarded() => {
                 return Ok(connection);
             }
-            (Place::File(file), Some(connection)) => {
+            (Place::File(file, readers), Some(connection)) => {
                 connection.discard().await;
-                file
+                (file, readers)
             }
-            (Place::File(file), None) => file,
+            (Place::File(file, readers), None) => (file, readers),
         };
+        // Connections of one process share SQLite's index of the write-ahead log. Only the last one that closes drops
+        // it, and a new one would look up in it what stood in a log that is gone.
+        let _nobody_reads = readers.let_go().await;
         file.keep_guard(&self.clock)?;
         file.make_again()?;
         let mut connection = file.connect(Role::Writer).await?;
