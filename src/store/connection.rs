@@ -175,7 +175,13 @@ impl Store {
         }
         let readers = Arc::clone(readers);
         match tokio::spawn(async move { readers.look(look).await }).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                if outcome.as_ref().is_err_and(StoreError::is_of_the_disk) {
+                    // Fails where nobody writes.
+                    let _ = self.jobs.send(Job::suspicion());
+                }
+                outcome
+            }
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The runtime ends.

@@ -1,7 +1,9 @@
 //! What a store withstands: callers that are dropped or not polled, full disks, files that go away. Only
 //! compiled for tests.
 
+use std::fs::File;
 use std::num::NonZeroU32;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -222,6 +224,52 @@ async fn a_journal_goes_on_when_what_sqlite_keeps_beside_it_is_removed() {
         let store = Store::open(&path).await.unwrap();
         assert_eq!(store.pending_deliveries().await.unwrap().len(), 3, "{removed:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_cannot_be_read_is_not_called_well_until_it_is_moved_away() {
+    let damages: [fn(&Path); 2] = [
+        |path| File::options().write(true).open(path).unwrap().set_len(8192).unwrap(),
+        |path| File::options().write(true).open(path).unwrap().write_all_at(&[0xa5; 200_000], 4096).unwrap(),
+    ];
+    for damage in damages {
+        let (folder, store) = opened().await;
+        let path = folder.path().join("journal.db");
+        store.store_deliveries(&[large("before")]).await.unwrap();
+        damage(&path);
+        // It is written beside the file.
+        store.store_deliveries(&[large("after")]).await.ok();
+        assert!(store.environments().await.is_err());
+        for _ in 0..5 {
+            store.store_deliveries(&[delivery("meanwhile")]).await.expect_err("it is written to");
+            let Writability::Unwritable { why, .. } = store.writability() else {
+                panic!("it says it is well")
+            };
+            assert!(why.contains("is damaged") && why.contains("move it away"), "{why}");
+            tokio::time::sleep(Duration::from_secs(7)).await;
+        }
+        std::fs::rename(&path, folder.path().join("damaged.db")).unwrap();
+        tokio::time::timeout(Duration::from_secs(10), store.until_writable()).await.expect("it stays ill");
+        store.store_deliveries(&[delivery("anew")]).await.unwrap();
+        assert_eq!(store.pending_deliveries().await.unwrap().len(), 1);
+        assert!(store.environments().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_was_emptied_is_begun_anew_as_one_that_was_deleted() {
+    let (folder, store) = opened().await;
+    let path = folder.path().join("journal.db");
+    assert!(store.environments().await.unwrap().is_empty());
+    File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+    std::fs::remove_file(folder.path().join("journal.db-wal")).unwrap();
+    store.pending_deliveries().await.ok();
+    store.store_deliveries(&[delivery("after")]).await.ok();
+    tokio::time::timeout(Duration::from_secs(10), store.until_writable()).await.expect("it stays ill");
+    store.store_deliveries(&[delivery("later")]).await.unwrap();
+    assert!(!store.pending_deliveries().await.unwrap().is_empty());
+    assert!(store.environments().await.unwrap().is_empty());
+    assert_eq!(store.writability(), Writability::Writable);
 }
 
 #[tokio::test(start_paused = true)]

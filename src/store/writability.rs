@@ -1,4 +1,4 @@
-//! Whether the journal can be written: what the last write said, kept where readiness can read it for nothing.
+//! Whether the journal can be written, and what stands in it be read: what the last write said, kept where readiness can read it for nothing.
 
 use jiff::Timestamp;
 use tokio::sync::watch;

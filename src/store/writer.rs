@@ -4,8 +4,9 @@
 //! was asked for is made to its end, whatever becomes of who asked: nobody but this task holds the write
 //! transaction, and nothing in it waits for anybody but SQLite. A connection that failed is thrown away (SQLite
 //! may have rolled back by itself, so nobody knows what it stands at) and made anew for the next change. What
-//! was reported as written stands in the file at the journal's path: the file is compared before and after. Where
-//! the folder has a lock, nothing is written that it does not cover.
+//! was reported as written stands in the file at the journal's path: the file is compared before and after. Once
+//! something in it could not be read, nothing is written before all of it was looked over. Where the folder has a
+//! lock, nothing is written that it does not cover.
 
 use std::any::Any;
 use std::fs::OpenOptions;
@@ -67,17 +68,29 @@ pub(super) enum Keep {
     No,
 }
 
+/// What is known of what stands in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contents {
+    /// Nothing speaks against it.
+    Trusted,
+    /// Something failed that a damaged file would explain.
+    Suspect,
+    /// It is not what this process has written: whatever stands there next is begun with anew.
+    Lost,
+}
+
 /// The owner of the connection.
 pub(super) struct Writer {
     place: Place,
     connection: Option<Connection>,
+    contents: Contents,
     health: Health,
     clock: Clock,
 }
 
 impl Writer {
     pub(super) fn new(place: Place, connection: Option<Connection>, health: Health, clock: Clock) -> Self {
-        Self { place, connection, health, clock }
+        Self { place, connection, contents: Contents::Trusted, health, clock }
     }
 
     /// Does what it is asked to until it is asked to close, or nobody is left to ask.
@@ -127,10 +140,22 @@ impl Writer {
         };
         match &outcome {
             Ok(_) if keep == Keep::Yes && self.health.is_ill() => self.look_for_room().await,
-            Err(error) if error.is_of_the_disk() => self.health.ill(error),
+            Err(error) if error.is_of_the_disk() => {
+                self.doubt(error);
+                self.health.ill(error);
+            }
             Ok(_) | Err(_) => {}
         }
         outcome
+    }
+
+    /// What `error` says about what stands in the file.
+    fn doubt(&mut self, error: &StoreError) {
+        self.contents = match (self.contents, error) {
+            (Contents::Trusted, StoreError::Damaged { .. } | StoreError::Database(_)) => Contents::Suspect,
+            (Contents::Suspect, StoreError::Damaged { .. }) => Contents::Lost,
+            (contents, _) => contents,
+        };
     }
 
     /// Says that the journal can be written again once there is room for more than the next few bytes: on a disk
@@ -189,14 +214,17 @@ impl Writer {
         let (file, readers) = match (&self.place, self.connection.take()) {
             (Place::Memory, Some(connection)) => return Ok(connection),
             (Place::Memory, None) => return Err(StoreError::Closed),
-            (Place::File(file, _), Some(connection)) if file.holds(&connection) && file.is_guarded() => {
+            (Place::File(file, _), Some(connection))
+                if file.holds(&connection) && file.is_guarded() && self.contents == Contents::Trusted =>
+            {
                 return Ok(connection);
             }
-            (Place::File(file, readers), Some(connection)) => {
-                connection.discard().await;
-                (file, readers)
+            (Place::File(file, readers), connection) => {
+                if let Some(connection) = connection {
+                    connection.discard().await;
+                }
+                (Arc::clone(file), Arc::clone(readers))
             }
-            (Place::File(file, readers), None) => (file, readers),
         };
         // Connections of one process share SQLite's index of the write-ahead log. Only the last one that closes drops
         // it, and a new one would look up in it what stood in a log that is gone.
@@ -204,17 +232,36 @@ impl Writer {
         file.keep_guard(&self.clock)?;
         file.make_again()?;
         let mut connection = file.connect(Role::Writer).await?;
-        if connection.file() != file.known() {
+        match self.look_over(&file, &mut connection).await {
+            Ok(()) => Ok(connection),
+            Err(error) => {
+                connection.discard().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Looks whether what `connection` opened is what was worked with; what is not is begun with anew.
+    async fn look_over(&mut self, file: &JournalFile, connection: &mut Connection) -> Result<(), StoreError> {
+        let is_known = connection.file() == file.known()
+            && match self.contents {
+                Contents::Trusted => true,
+                Contents::Suspect => is_whole(&mut connection.db, &file.path).await?,
+                Contents::Lost => false,
+            };
+        if !is_known {
+            self.contents = Contents::Lost;
+            prepare(&mut connection.db, &file.path).await?;
+            skip_ids(&mut connection.db, &self.clock).await?;
+            file.adopt(connection.file());
             tracing::error!(
                 path = %file.path.display(),
                 "the journal was deleted or replaced while in use: going on with what stands there now; what it \
                  no longer remembers is found out from Git and Azure"
             );
-            prepare(&mut connection.db, &file.path).await?;
-            skip_ids(&mut connection.db, &self.clock).await?;
-            file.adopt(connection.file());
         }
-        Ok(connection)
+        self.contents = Contents::Trusted;
+        Ok(())
     }
 }
 
@@ -241,6 +288,29 @@ impl Job {
         let answer = answer.unwrap_or_else(|| oneshot::channel().0);
         Self::change(Keep::Yes, |db| Box::pin(rewrite_version(db)), answer)
     }
+
+    /// Something could not be read: the file is looked over before the next change, which this is.
+    pub(super) fn suspicion() -> Self {
+        Self::Change(Box::new(|writer| {
+            Box::pin(async move {
+                if writer.contents == Contents::Trusted {
+                    writer.contents = Contents::Suspect;
+                }
+                // Whether the journal is well says what came of it.
+                let _ = writer.transact(Keep::Yes, |db| Box::pin(rewrite_version(db))).await;
+            })
+        }))
+    }
+}
+
+/// Whether a file can be read, and has this program's tables.
+async fn is_whole(db: &mut AnyConnection, path: &Path) -> Result<bool, StoreError> {
+    Ok(quick_check(db).await? == "ok" && schema::check(db, path).await.is_ok())
+}
+
+/// The first thing that SQLite's own check finds, or `ok`.
+async fn quick_check(db: &mut AnyConnection) -> Result<String, StoreError> {
+    Ok(sqlx::query("PRAGMA quick_check(1)").fetch_one(db).await?.try_get(0)?)
 }
 
 /// Takes [`ROOM_BYTES`] of the disk. Pages that are given back within their transaction are never written.
@@ -309,8 +379,7 @@ pub(super) async fn prepare(db: &mut AnyConnection, path: &Path) -> Result<(), S
         keep_copy(db, path, version).await?;
     }
     let mut transaction = db.begin_with("BEGIN IMMEDIATE").await?;
-    let check = sqlx::query("PRAGMA quick_check(1)").fetch_one(&mut *transaction).await?;
-    let finding: String = check.try_get(0)?;
+    let finding = quick_check(&mut transaction).await?;
     if finding != "ok" {
         return Err(StoreError::Damaged { path: path.to_owned(), finding });
     }
