@@ -125,6 +125,12 @@ impl Ailments {
         .collect()
     }
 
+    /// Why `part` is not well, as far as it is known, also before that is said.
+    pub(super) fn why(&self, part: Part) -> Option<String> {
+        let known = self.known();
+        known.iter().find(|(subject, _)| subject.part == part).map(|(_, ailment)| ailment.reason.clone())
+    }
+
     pub(super) fn is_said(&self, subject: &Subject, now: Instant) -> bool {
         self.known().get(subject).is_some_and(|ailment| ailment.is_said(now))
     }

@@ -68,7 +68,8 @@ impl Shared {
         let said = self.ailments.said(self.clock.monotonic());
         if !self.was_looked_at() {
             let known = said.iter().any(|reason| reason.part == Part::Repository);
-            let reason = "the repository has not been read since the start".to_owned();
+            let why = self.ailments.why(Part::Repository).map_or_else(String::new, |why| format!(": {why}"));
+            let reason = one_line(&format!("the repository has not been read since the start{why}"));
             reasons.extend((!known).then_some(Reason { part: Part::Repository, since: None, reason }));
         }
         reasons.extend(said);

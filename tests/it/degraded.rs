@@ -39,6 +39,26 @@ fn told(log: &Kept, part: &str) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn why_the_repository_has_not_been_read_since_the_start_is_said_at_once() {
+    let mut world = DaemonWorld::with(watched());
+    world.repository.write("README", "nothing");
+    world.repository.push("first");
+    let config = world.repository.origin().join("config");
+    let sound = std::fs::read(&config).unwrap();
+    std::fs::write(&config, "[core\n").unwrap();
+    world.start().await;
+    world.clock.sleep(MINUTE / 3).await;
+    let found = reasons();
+    let [(Part::Repository, why)] = &found[..] else { panic!("{found:?}") };
+    assert!(why.starts_with("the repository has not been read since the start: "), "{why}");
+    assert!(why.contains("origin"), "the cause is missing: {why}");
+    std::fs::write(&config, sound).unwrap();
+    world.clock.sleep(6 * MINUTE).await;
+    assert_eq!(reasons(), []);
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_repository_that_cannot_be_read_for_long_is_said_until_it_can() {
     let log = Kept::default();
     let _kept = log.keep();
