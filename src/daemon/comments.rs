@@ -20,7 +20,7 @@ use super::work_error::WorkError;
 use crate::attempt::{arrival, expired};
 use crate::forge::{Class, Comments, Ending, ForgeError, Merged, Permission, PullRequestNumber};
 use crate::git::{CommitId, CommitInfo};
-use crate::reconcile::plan::{Blocker, ConsentLine, ConsentVerb, Plan, Reach, trailer};
+use crate::reconcile::plan::{Action, Blocker, ConsentLine, ConsentVerb, Plan, Reach, trailer};
 use crate::resources::Address;
 use crate::store::{GivenConsent, Work};
 
@@ -32,6 +32,21 @@ const MAX_ASKED: usize = 20;
 
 /// A consent line, and how far it reaches.
 type Line = (ConsentLine, Reach);
+
+/// What comments may speak of.
+struct Meant {
+    /// What lacks consent.
+    lacking: BTreeSet<Address>,
+    /// What is deleted, with consent or without.
+    deleted: BTreeSet<Address>,
+}
+
+impl Meant {
+    fn is(&self, consent: &GivenConsent) -> bool {
+        self.lacking.contains(&consent.target)
+            || consent.verb == ConsentVerb::Release && self.deleted.contains(&consent.target)
+    }
+}
 
 /// What the comments come to.
 pub(super) enum Spoken {
@@ -56,11 +71,18 @@ pub(super) async fn spoken(
 ) -> Result<Spoken, WorkError> {
     let lacks = lacking(plan);
     let lacking: BTreeSet<Address> = lacks.iter().flatten().cloned().collect();
-    if lacking.is_empty() || !shared.forge.has_pull_requests() {
+    let deleted = plan.steps.iter().filter(|step| step.action == Action::Delete);
+    let deleted: BTreeSet<Address> = deleted.map(|step| step.address.clone()).collect();
+    if lacking.is_empty() && deleted.is_empty() || !shared.forge.has_pull_requests() {
         return Ok(Spoken::Lines(Vec::new()));
     }
     let mut asked = shared.store.who_asked(&lacking).await?;
+    // What goes without asking now was in use, and asked about, when somebody released it.
+    asked.extend(shared.store.who_releases(&deleted).await?);
+    asked.sort_unstable_by(|one, other| other.cmp(one));
+    asked.dedup();
     asked.truncate(MAX_ASKED);
+    let meant = Meant { lacking, deleted };
     if asked.is_empty() {
         return Ok(Spoken::Lines(Vec::new()));
     }
@@ -71,7 +93,7 @@ pub(super) async fn spoken(
     };
     let (mut lines, mut undecided) = (Vec::new(), Vec::new());
     for number in asked {
-        match of_one(shared, number, &brought, &lacking).await {
+        match of_one(shared, number, &brought, &meant).await {
             Ok(Of::Nothing) => {}
             Ok(Of::Lines(found)) => lines.extend(found),
             Ok(Of::Undecided(given)) => undecided.extend(given),
@@ -92,8 +114,10 @@ pub(super) async fn spoken(
     }
     let left = FORGE_CATCHES_UP.saturating_sub(shared.clock.age(work.queued_at, FORGE_CATCHES_UP));
     let commit = work.commit.short();
+    // What is released must not be deleted meanwhile.
+    let is_releasing = undecided.iter().any(|given: &GivenConsent| given.verb == ConsentVerb::Release);
     match undecided.first() {
-        Some(given) if !left.is_zero() && !is_settled(&lacks, &lines) => {
+        Some(given) if !left.is_zero() && (is_releasing || !is_settled(&lacks, &lines)) => {
             let number = given.pull_request;
             let why = format!(
                 "the forge does not say yet whether {commit} merges #{number}, where consent was given"
@@ -103,7 +127,7 @@ pub(super) async fn spoken(
         Some(_) | None => {}
     }
     lines.extend(undecided.iter().map(|given| {
-        let (number, line) = (given.pull_request, trailer(ConsentVerb::Destroy, &given.target));
+        let (number, line) = (given.pull_request, trailer(given.verb, &given.target));
         let why = format!("the forge does not say that {commit} merges #{number}; write it into the message of a commit: {line}");
         (line_of(given), Reach::Void(why))
     }));
@@ -162,21 +186,21 @@ async fn of_one(
     shared: &Arc<Shared>,
     number: PullRequestNumber,
     brought: &[CommitInfo],
-    lacking: &BTreeSet<Address>,
+    meant: &Meant,
 ) -> Result<Of, LookError> {
     let (merged, prefix) = match shared.forge.ending(number).await? {
         Ending::Closed => return Ok(Of::Nothing),
         Ending::Merged(merged) => match merged.commit.clone() {
             Some(prefix) => (merged, prefix),
-            None => return undecided(shared, number, lacking).await,
+            None => return undecided(shared, number, meant).await,
         },
-        Ending::Open => return undecided(shared, number, lacking).await,
+        Ending::Open => return undecided(shared, number, meant).await,
     };
     let Some(commit) = brought.iter().find(|commit| prefix.is_of(&commit.id)) else { return Ok(Of::Nothing) };
     if merged.base.as_ref().is_some_and(|base| *base != shared.branch) {
         return Ok(Of::Nothing);
     }
-    let (comments, given) = given(shared, number, lacking).await?;
+    let (comments, given) = given(shared, number, meant).await?;
     let age = age_of(shared, commit).await?;
     let mut lines = Vec::new();
     for consent in &given {
@@ -184,7 +208,7 @@ async fn of_one(
             // No comment helps after the merge.
             Some(why) => Reach::Void(format!(
                 "{why}; write it into the message of a commit: {}",
-                trailer(ConsentVerb::Destroy, &consent.target)
+                trailer(consent.verb, &consent.target)
             )),
             None => match &age {
                 Reach::Void(why) => Reach::Void(why.clone()),
@@ -196,12 +220,8 @@ async fn of_one(
     Ok(Of::Lines(lines))
 }
 
-async fn undecided(
-    shared: &Arc<Shared>,
-    number: PullRequestNumber,
-    lacking: &BTreeSet<Address>,
-) -> Result<Of, LookError> {
-    let (_, given) = given(shared, number, lacking).await?;
+async fn undecided(shared: &Arc<Shared>, number: PullRequestNumber, meant: &Meant) -> Result<Of, LookError> {
+    let (_, given) = given(shared, number, meant).await?;
     Ok(if given.is_empty() { Of::Nothing } else { Of::Undecided(given) })
 }
 
@@ -210,11 +230,11 @@ async fn undecided(
 async fn given(
     shared: &Arc<Shared>,
     number: PullRequestNumber,
-    lacking: &BTreeSet<Address>,
+    meant: &Meant,
 ) -> Result<(Result<Comments, ForgeError>, Vec<GivenConsent>), LookError> {
     let comments = hear(shared, number).await?;
     let mut given = shared.store.consents_of(number).await?;
-    given.retain(|consent| lacking.contains(&consent.target));
+    given.retain(|consent| meant.is(consent));
     Ok((comments, given))
 }
 

@@ -14,7 +14,7 @@ use super::work_error::WorkError;
 use crate::attempt::{Messages, expired};
 use crate::git::CommitId;
 use crate::reconcile::apply::RunKind;
-use crate::reconcile::plan::{ConsentLine, ConsentSource, ConsentVerb, Consents, Reach, printable};
+use crate::reconcile::plan::{ConsentLine, ConsentSource, Consents, Reach, printable};
 use crate::store::{GivenConsent, Work};
 
 /// Everything that was written about what `work`, which reads `commit`, may destroy. `since` is the commit
@@ -60,7 +60,7 @@ pub(super) async fn consents(
 
 pub(super) fn line_of(given: &GivenConsent) -> ConsentLine {
     ConsentLine {
-        verb: ConsentVerb::Destroy,
+        verb: given.verb,
         target: given.target.to_string(),
         source: ConsentSource::Comment {
             pull_request: given.pull_request.get(),
@@ -72,6 +72,6 @@ pub(super) fn line_of(given: &GivenConsent) -> ConsentLine {
 
 /// Why a consent to another head does not count, and the line to write.
 pub(super) fn was_for(given: &GivenConsent, head: &str) -> String {
-    let (target, was) = (&given.target, given.head.short());
-    format!("it was given for {was}; for {head} write: /beamline consent destroy {target} @{head}")
+    let (verb, target, was) = (given.verb, &given.target, given.head.short());
+    format!("it was given for {was}; for {head} write: /beamline consent {verb} {target} @{head}")
 }

@@ -11,6 +11,7 @@ use super::messages::put_messages;
 use super::{Message, Store, StoreError};
 use crate::forge::{Author, CommentId, PullRequestNumber};
 use crate::git::CommitPrefix;
+use crate::reconcile::plan::ConsentVerb;
 use crate::resources::EnvironmentName;
 
 /// Something that somebody asks for.
@@ -64,8 +65,11 @@ pub enum Wish {
         /// Of one environment only.
         environment: Option<EnvironmentName>,
     },
-    /// `/beamline consent destroy`: this may be destroyed when the pull request is merged.
+    /// `/beamline consent destroy` or `release`: this may be done when the pull request is merged.
     Consent {
+        /// What is consented to.
+        #[serde(default, skip_serializing_if = "ConsentVerb::is_destroy")]
+        verb: ConsentVerb,
         /// As it is written.
         target: String,
         /// The commit whose plan is meant.

@@ -316,7 +316,7 @@ mod tests {
             .await
             .unwrap();
         let error = Store::open(&path).await.unwrap_err();
-        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 9, .. }), "{error:?}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 10, .. }), "{error:?}");
     }
 
     #[tokio::test]

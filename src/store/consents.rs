@@ -13,6 +13,7 @@ use super::column::{Columns, json, micros};
 use super::{Store, StoreError};
 use crate::forge::{Author, CommentId, PullRequestNumber};
 use crate::git::CommitId;
+use crate::reconcile::plan::ConsentVerb;
 use crate::reconcile::review::Asked;
 use crate::resources::Address;
 use crate::resources::id::ResourceId;
@@ -50,7 +51,9 @@ pub struct GivenConsent {
     pub pull_request: PullRequestNumber,
     /// The comment, by the forge's id.
     pub comment: CommentId,
-    /// The address that may be destroyed.
+    /// What it consents to.
+    pub verb: ConsentVerb,
+    /// The address that it is about.
     pub target: Address,
     /// The proposed commit that its author was shown.
     pub head: CommitId,
@@ -138,7 +141,35 @@ impl Store {
         .await
     }
 
-    /// Notes a consent. One that is known already is left as it is, withdrawn or not.
+    /// The pull requests on which somebody has consented to the release of one of `addresses`, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn who_releases(
+        &self,
+        addresses: &BTreeSet<Address>,
+    ) -> Result<Vec<PullRequestNumber>, StoreError> {
+        let addresses = addresses.clone();
+        self.read(move |db| {
+            Box::pin(async move {
+                let given = "SELECT pull_request, target FROM consents
+                             WHERE verb = 'release' AND withdrawn_at IS NULL";
+                let rows = sqlx::query(given).fetch_all(db).await?;
+                let mut numbers = BTreeSet::new();
+                for row in &rows {
+                    let columns = Columns::of("consent", row);
+                    if addresses.contains(&columns.parsed::<Address>("target")?) {
+                        numbers.insert(number_of(&columns)?);
+                    }
+                }
+                Ok(numbers.into_iter().rev().collect())
+            })
+        })
+        .await
+    }
+
+    /// Notes a consent. One that is known already is left as it is, withdrawn or not; where one comment names a resource
+    /// with both verbs, it is released.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
@@ -148,8 +179,9 @@ impl Store {
             Box::pin(async move {
                 sqlx::query(
                     "INSERT INTO consents (pull_request, comment_id, target, head, arm_id, author, body_digest,
-                     written_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                     ON CONFLICT (pull_request, comment_id, target) DO NOTHING",
+                     written_at, verb) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                     ON CONFLICT (pull_request, comment_id, target) DO UPDATE SET verb = excluded.verb
+                     WHERE excluded.verb = 'release'",
                 )
                 .bind(key_of(consent.pull_request))
                 .bind(consent.comment.to_string())
@@ -159,6 +191,7 @@ impl Store {
                 .bind(json(&consent.author))
                 .bind(consent.body_digest)
                 .bind(micros(consent.written_at))
+                .bind(consent.verb.word())
                 .execute(db)
                 .await?;
                 Ok(())
@@ -237,6 +270,7 @@ fn consent_of(row: &AnyRow) -> Result<GivenConsent, StoreError> {
     Ok(GivenConsent {
         pull_request: number_of(&columns)?,
         comment: columns.parsed("comment_id")?,
+        verb: columns.text("verb")?.parse().map_err(|why: String| columns.unreadable("verb", why))?,
         target: columns.parsed("target")?,
         head: columns.parsed("head")?,
         id: columns.parsed("arm_id")?,
@@ -288,6 +322,7 @@ mod tests {
         let consent = GivenConsent {
             pull_request: seven(),
             comment: 9.into(),
+            verb: ConsentVerb::Destroy,
             target: vault(),
             head: commit('a'),
             id: id(),
@@ -298,8 +333,14 @@ mod tests {
         store.note_consent(&consent).await.unwrap();
         store.note_consent(&consent).await.unwrap();
         assert_eq!(store.consents_of(seven()).await.unwrap(), std::slice::from_ref(&consent));
-        store.withdraw_consent(&consent, later(1)).await.unwrap();
+        let release = GivenConsent { verb: ConsentVerb::Release, ..consent.clone() };
+        store.note_consent(&release).await.unwrap();
         store.note_consent(&consent).await.unwrap();
+        assert_eq!(store.consents_of(seven()).await.unwrap(), std::slice::from_ref(&release));
+        assert_eq!(store.who_releases(&[vault()].into()).await.unwrap(), [seven()]);
+        store.withdraw_consent(&consent, later(1)).await.unwrap();
+        assert_eq!(store.who_releases(&[vault()].into()).await.unwrap(), []);
+        store.note_consent(&release).await.unwrap();
         assert_eq!(store.consents_of(seven()).await.unwrap(), []);
     }
 }

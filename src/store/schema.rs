@@ -11,7 +11,7 @@ use sqlx::Row as _;
 use super::StoreError;
 
 /// In order; never changed once released, only added to.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/sqlite/0001_journal.sql"),
     include_str!("migrations/sqlite/0002_pull_requests.sql"),
     include_str!("migrations/sqlite/0003_arrivals.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/sqlite/0007_holders.sql"),
     include_str!("migrations/sqlite/0008_remarks.sql"),
     include_str!("migrations/sqlite/0009_remedies.sql"),
+    include_str!("migrations/sqlite/0010_consent_verbs.sql"),
 ];
 
 /// Brings the tables to this program's version, inside the caller's transaction. `path` is for errors.

@@ -319,7 +319,9 @@ async fn act_on(
         }
         Wish::Retry { environment } => again(shared, open, environment.as_ref(), has_failed).await,
         Wish::Cancel { environment } => cancel(shared, command, environment.as_ref()).await,
-        Wish::Consent { target, at } => consent(shared, open, command, target, at.as_ref()).await,
+        Wish::Consent { verb, target, at } => {
+            consent(shared, open, command, (*verb, target), at.as_ref()).await
+        }
         Wish::Withdraw { target } => withdraw(shared, Some(open), open.number, target).await,
         Wish::Help | Wish::Unclear { .. } => Ok(Done::NotYet),
     }
@@ -368,8 +370,8 @@ async fn act_on_ended(
 ) -> Result<Done, LookError> {
     match (shared.forge.fate(command.pull_request).await?, wish) {
         (Fate::Merged, Wish::Retry { environment }) => retry(shared, environment.as_ref()).await,
-        (Fate::Merged, Wish::Consent { target, at }) => {
-            consent_of_merged(shared, command, target, at.as_ref()).await
+        (Fate::Merged, Wish::Consent { verb, target, at }) => {
+            consent_of_merged(shared, command, (*verb, target), at.as_ref()).await
         }
         (Fate::Merged, Wish::Withdraw { target }) => {
             withdraw(shared, None, command.pull_request, target).await

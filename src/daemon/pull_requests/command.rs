@@ -5,7 +5,7 @@
 
 use crate::forge::Comment;
 use crate::git::CommitPrefix;
-use crate::reconcile::plan::is_target;
+use crate::reconcile::plan::{ConsentVerb, is_target};
 use crate::resources::EnvironmentName;
 use crate::store::Wish;
 
@@ -25,11 +25,12 @@ Comment with one of these on the first line:
 | `/beamline retry` | tries again what failed; on a merged pull request: the applies that failed |
 | `/beamline cancel` | drops the plans of this pull request that wait |
 | `/beamline consent destroy ADDRESS` | when this pull request is merged, ADDRESS may be deleted or replaced |
+| `/beamline consent release ADDRESS` | when this pull request is merged, ADDRESS stays in Azure and is given up instead |
 | `/beamline consent withdraw ADDRESS` | it may not after all; deleting or editing the comment does the same |
 | `/beamline help` | shows this |
 
 `-e production` (or `--environment production`) limits `plan`, `retry` and `cancel` to one environment. \
-`plan` and `consent destroy` hold for the commit that beamline had shown here when you wrote, or for the one \
+`plan` and `consent` hold for the commit that beamline had shown here when you wrote, or for the one \
 that you name: `@b4c0045`. You need the right to push. What is merged into the main branch is applied; no comment can apply anything else.";
 
 /// What a comment asks for, in the order of its lines; nothing for conversation. Its first line is a
@@ -73,10 +74,11 @@ fn plan(words: &[&str]) -> Result<Wish, String> {
 
 fn consent(words: &[&str]) -> Result<Wish, String> {
     let (words, at) = without_commit(words)?;
-    let how = "write `/beamline consent destroy ADDRESS` or `/beamline consent withdraw ADDRESS`";
+    let how = "write `/beamline consent destroy ADDRESS`, `/beamline consent release ADDRESS` or `/beamline consent withdraw \
+               ADDRESS`";
     match (words.as_slice(), at) {
-        (["destroy", target], at) if is_target(target) => {
-            Ok(Wish::Consent { target: (*target).to_owned(), at })
+        ([verb, target], at) if is_target(target) && verb.parse::<ConsentVerb>().is_ok() => {
+            Ok(Wish::Consent { verb: verb.parse()?, target: (*target).to_owned(), at })
         }
         (["withdraw", target], None) if is_target(target) => {
             Ok(Wish::Withdraw { target: (*target).to_owned() })
@@ -129,13 +131,19 @@ mod tests {
     fn consent_names_an_address_and_may_name_a_commit() {
         let target = "dev/key_vaults/main".to_owned();
         let at = Some("b4c0045".parse().unwrap());
+        let verb = ConsentVerb::Destroy;
         assert_eq!(
             wish("/beamline consent destroy dev/key_vaults/main @B4C0045"),
-            Some(Wish::Consent { target: target.clone(), at: at.clone() })
+            Some(Wish::Consent { verb, target: target.clone(), at: at.clone() })
         );
         assert_eq!(
             wish("/beamline consent destroy dev/key_vaults/main"),
-            Some(Wish::Consent { target: target.clone(), at: None })
+            Some(Wish::Consent { verb, target: target.clone(), at: None })
+        );
+        let verb = ConsentVerb::Release;
+        assert_eq!(
+            wish("/beamline consent release dev/key_vaults/main @b4c0045"),
+            Some(Wish::Consent { verb, target: target.clone(), at: at.clone() })
         );
         assert_eq!(wish("/beamline consent withdraw dev/key_vaults/main"), Some(Wish::Withdraw { target }));
         let environment = Some("dev".parse().unwrap());
@@ -144,6 +152,8 @@ mod tests {
             "/beamline consent",
             "/beamline consent dev/key_vaults/main",
             "/beamline consent destroy",
+            "/beamline consent release",
+            "/beamline consent keep a/b",
             "/beamline consent destroy a/b c/d",
             "/beamline consent withdraw a/b @b4c0045",
             "/beamline plan @b4c004",
@@ -162,9 +172,9 @@ mod tests {
             let created_at = Timestamp::UNIX_EPOCH;
             wishes_of(&Comment { id: 1.into(), author, created_at, body: body.to_owned() })
         };
-        let two = of("/beamline consent destroy a/b\nbecause it moved\n\n/beamline consent destroy c/d\n");
-        let target = |target: &str| Wish::Consent { target: target.to_owned(), at: None };
-        assert_eq!(two, [target("a/b"), target("c/d")]);
+        let two = of("/beamline consent destroy a/b\nbecause it moved\n\n/beamline consent release c/d\n");
+        let target = |verb, target: &str| Wish::Consent { verb, target: target.to_owned(), at: None };
+        assert_eq!(two, [target(ConsentVerb::Destroy, "a/b"), target(ConsentVerb::Release, "c/d")]);
         assert_eq!(of("please:\n/beamline plan"), []);
         let many = "/beamline consent destroy a/b\n".repeat(MAX_WISHES + 1);
         assert!(matches!(of(&many).as_slice(), [Wish::Unclear { .. }]));

@@ -25,8 +25,19 @@ pub(in crate::daemon) fn digest_of(body: &str) -> String {
 }
 
 /// The line to write as a comment.
-pub(super) fn line_of(target: impl std::fmt::Display) -> String {
-    format!("/beamline consent destroy {target}")
+pub(in crate::daemon) fn line_of(verb: ConsentVerb, target: impl std::fmt::Display) -> String {
+    format!("/beamline consent {verb} {target}")
+}
+
+/// What is consented to, and of what, as it is written.
+type Said<'a> = (ConsentVerb, &'a str);
+
+/// What becomes of a resource.
+fn told(verb: ConsentVerb) -> &'static str {
+    match verb {
+        ConsentVerb::Destroy => "may be deleted or replaced",
+        ConsentVerb::Release => "is released: it stays in Azure, and beamline leaves it alone",
+    }
 }
 
 /// Notes the consent in `command` on an open pull request, and plans the environment once more.
@@ -34,18 +45,19 @@ pub(super) async fn consent(
     shared: &Shared,
     open: &PullRequest,
     command: &Command,
-    target: &str,
+    said: Said<'_>,
     at: Option<&CommitPrefix>,
 ) -> Result<Done, LookError> {
-    match weigh(shared, open.number, &open.head, command, target, at).await? {
-        Err(why_not) => Ok(Done::answer(why_not.on_open(&open.head))),
+    match weigh(shared, open.number, &open.head, command, said, at).await? {
+        Err(why_not) => Ok(Done::answer(why_not.on_open(said.0, &open.head))),
         Ok(consent) => {
             shared.store.note_consent(&consent).await?;
             let (target, id, head) = (&consent.target, consent.id.name(), consent.head.short());
             let reply = format!(
-                "Noted: when {head} is merged, `{target}` (`{id}` in Azure) may be deleted or replaced. It is void \
+                "Noted: when {head} is merged, `{target}` (`{id}` in Azure) {}. It is void \
                  when this comment is edited or deleted, after `/beamline consent withdraw {target}`, and 14 \
-                 days after the merge."
+                 days after the merge.",
+                told(consent.verb)
             );
             planned_again(shared, open, [target.environment().clone()].into(), Some(reply)).await
         }
@@ -57,15 +69,15 @@ pub(super) async fn consent(
 pub(super) async fn consent_of_merged(
     shared: &Shared,
     command: &Command,
-    target: &str,
+    said: Said<'_>,
     at: Option<&CommitPrefix>,
 ) -> Result<Done, LookError> {
-    let consent = match note_of_merged(shared, command, target, at).await? {
+    let consent = match note_of_merged(shared, command, said, at).await? {
         Err(why_not) => return Ok(Done::answer(why_not)),
         Ok(consent) => consent,
     };
     let (target, head) = (&consent.target, consent.head.short());
-    let mut reply = format!("Noted for {head}: `{target}` may be deleted or replaced.");
+    let mut reply = format!("Noted for {head}: `{target}` {}.", told(consent.verb));
     let work = retry_applies(shared, Some(target.environment())).await?;
     if !work.is_empty() {
         reply.push_str(&format!(" Applying again: `{}`.", target.environment()));
@@ -77,12 +89,13 @@ pub(super) async fn consent_of_merged(
 async fn note_of_merged(
     shared: &Shared,
     command: &Command,
-    target: &str,
+    said: Said<'_>,
     at: Option<&CommitPrefix>,
 ) -> Result<Result<GivenConsent, String>, LookError> {
     let number = command.pull_request;
+    let (verb, target) = said;
     let meant: Vec<Address> = target.parse().into_iter().collect();
-    let instead = |why: &str| Ok(Err(by_a_commit(why, &meant, &shared.branch)));
+    let instead = |why: &str| Ok(Err(by_a_commit(why, verb, &meant, &shared.branch)));
     let Ending::Merged(merged) = shared.forge.ending(number).await? else {
         return Ok(Err("Not done: this pull request is not open.".to_owned()));
     };
@@ -103,16 +116,16 @@ async fn note_of_merged(
     if refusal(bind(&showings, &head, at, command.written_at), &head, "").is_some() {
         return instead(&format!("this does not hold for {}, which was merged", head.short()));
     }
-    let noted = noted(shared, &head, command, target, at).await?;
-    Ok(noted.map_err(|why_not| why_not.on_merged(&shared.branch)))
+    let noted = noted(shared, &head, command, said, at).await?;
+    Ok(noted.map_err(|why_not| why_not.on_merged(verb, &shared.branch)))
 }
 
 /// The answer to a consent that cannot count any more: the message of a commit can still bring one to `addresses`.
-fn by_a_commit(why: &str, addresses: &[Address], branch: &BranchName) -> String {
+fn by_a_commit(why: &str, verb: ConsentVerb, addresses: &[Address], branch: &BranchName) -> String {
     let lines = match addresses {
         [] => " the line that its status shows.".to_owned(),
         addresses => {
-            let lines: Vec<String> = addresses.iter().map(|one| trailer(ConsentVerb::Destroy, one)).collect();
+            let lines: Vec<String> = addresses.iter().map(|one| trailer(verb, one)).collect();
             format!("\n\n```text\n{}\n```", lines.join("\n"))
         }
     };
@@ -127,12 +140,12 @@ fn by_a_commit(why: &str, addresses: &[Address], branch: &BranchName) -> String 
 async fn consent_before_merge(
     shared: &Shared,
     command: &Command,
-    target: &str,
+    said: Said<'_>,
     at: Option<&CommitPrefix>,
 ) -> Result<(), LookError> {
     let showings = shared.store.showings(command.pull_request).await?;
     if let Some(last) = showings.last() {
-        drop(noted(shared, &last.shown.head, command, target, at).await?);
+        drop(noted(shared, &last.shown.head, command, said, at).await?);
     }
     Ok(())
 }
@@ -141,10 +154,10 @@ async fn noted(
     shared: &Shared,
     head: &CommitId,
     command: &Command,
-    target: &str,
+    said: Said<'_>,
     at: Option<&CommitPrefix>,
 ) -> Result<Result<GivenConsent, WhyNot>, LookError> {
-    let weighed = weigh(shared, command.pull_request, head, command, target, at).await?;
+    let weighed = weigh(shared, command.pull_request, head, command, said, at).await?;
     if let Ok(consent) = &weighed {
         shared.store.note_consent(consent).await?;
     }
@@ -162,11 +175,11 @@ async fn note_early(shared: &Shared, command: &Command) -> Result<(), LookError>
     let is_open = shared.forge.ending(command.pull_request).await? == Ending::Open;
     for wish in wishes {
         match wish {
-            Wish::Consent { target, at } if is_open => {
-                consent_before_merge(shared, command, target, at.as_ref()).await?;
+            Wish::Consent { verb, target, at } if is_open => {
+                consent_before_merge(shared, command, (*verb, target), at.as_ref()).await?;
             }
-            Wish::Consent { target, at } => {
-                drop(note_of_merged(shared, command, target, at.as_ref()).await?);
+            Wish::Consent { verb, target, at } => {
+                drop(note_of_merged(shared, command, (*verb, target), at.as_ref()).await?);
             }
             Wish::Withdraw { target } => {
                 withdraw(shared, None, command.pull_request, target).await?;
@@ -187,16 +200,19 @@ async fn weigh(
     number: PullRequestNumber,
     head: &CommitId,
     command: &Command,
-    target: &str,
+    said: Said<'_>,
     at: Option<&CommitPrefix>,
 ) -> Result<Result<GivenConsent, WhyNot>, LookError> {
+    let (verb, target) = said;
     let showings = shared.store.showings(number).await?;
     let own = |showing: &Showing| showing.account.as_deref() == Some(command.author.id.as_str());
     if command.author.is_machine() || showings.iter().any(own) {
         let why_not = "Not done: consent is a person's to give, and this account is a program's.";
         return Ok(Err(WhyNot::Answer(why_not.to_owned())));
     }
-    if let Some(why_not) = refusal(bind(&showings, head, at, command.written_at), head, &line_of(target)) {
+    if let Some(why_not) =
+        refusal(bind(&showings, head, at, command.written_at), head, &line_of(verb, target))
+    {
         return Ok(Err(WhyNot::Answer(why_not)));
     }
     // Whoever names the commit has its plan in front of them, also where a clock of whole seconds cannot tell.
@@ -211,11 +227,20 @@ async fn weigh(
     let all = of_head.iter().flat_map(|showing| &showing.shown.asked);
     let Some(asked) = all.clone().find(|asked| asked.address.to_string() == target) else {
         let asked = all.map(|asked| asked.address.clone()).collect();
-        return Ok(Err(WhyNot::NotAsked { why: not_asked(target, head), asked }));
+        let why = not_asked(target, head);
+        return Ok(Err(match (verb, target.parse::<Address>()) {
+            (ConsentVerb::Release, Ok(address)) => WhyNot::Answer(format!(
+                "Not done: {why}, and a comment releases nothing else. Where it is to be deleted, this line in the message of a \
+                 commit of this pull request releases it:\n\n```text\n{}\n```",
+                trailer(verb, address)
+            )),
+            (ConsentVerb::Release | ConsentVerb::Destroy, _) => WhyNot::NotAsked { why, asked },
+        }));
     };
     Ok(Ok(GivenConsent {
         pull_request: number,
         comment: command.comment.clone(),
+        verb,
         target: asked.address.clone(),
         head: *head,
         id: asked.id.clone(),
@@ -236,7 +261,7 @@ enum WhyNot {
 
 impl WhyNot {
     /// The answer where somebody can still write another comment.
-    fn on_open(self, head: &CommitId) -> String {
+    fn on_open(self, verb: ConsentVerb, head: &CommitId) -> String {
         let short = head.short();
         match self {
             Self::Answer(answer) => answer,
@@ -245,21 +270,21 @@ impl WhyNot {
             }
             Self::NotAsked { why, asked } => {
                 let lines: Vec<String> =
-                    asked.iter().map(|address| format!("{} @{short}", line_of(address))).collect();
+                    asked.iter().map(|address| format!("{} @{short}", line_of(verb, address))).collect();
                 format!("Not done: {why}. It asks for:\n\n```text\n{}\n```", lines.join("\n"))
             }
         }
     }
 
     /// The answer after the merge, when no comment helps any more.
-    fn on_merged(self, branch: &BranchName) -> String {
+    fn on_merged(self, verb: ConsentVerb, branch: &BranchName) -> String {
         match self {
             Self::Answer(answer) => answer,
             Self::NotAsked { why, asked } if asked.is_empty() => {
                 format!("Not done: {why}. It asked for none at all.")
             }
             Self::NotAsked { why, asked } => {
-                by_a_commit(&why, &asked.into_iter().collect::<Vec<_>>(), branch)
+                by_a_commit(&why, verb, &asked.into_iter().collect::<Vec<_>>(), branch)
             }
         }
     }
@@ -385,6 +410,7 @@ mod tests {
 
     fn consent() -> GivenConsent {
         GivenConsent {
+            verb: ConsentVerb::Destroy,
             pull_request: PullRequestNumber::new(7).unwrap(),
             comment: 12.into(),
             target: "dev/storage_accounts/lake".parse().unwrap(),
@@ -414,9 +440,9 @@ mod tests {
         let lake: Address = "dev/storage_accounts/lake".parse().unwrap();
         let head: CommitId = "a".repeat(40).parse().unwrap();
         let not = WhyNot::NotAsked { why: not_asked("dev/key_vaults/x", &head), asked: [lake].into() };
-        let open = not.clone().on_open(&head);
+        let open = not.clone().on_open(ConsentVerb::Destroy, &head);
         assert!(open.contains("/beamline consent destroy dev/storage_accounts/lake @aaaaaaa"), "{open}");
-        let merged = not.on_merged(&"main".parse().unwrap());
+        let merged = not.on_merged(ConsentVerb::Destroy, &"main".parse().unwrap());
         assert!(merged.contains("\nBeamline-Consent: destroy dev/storage_accounts/lake\n"), "{merged}");
         assert!(!merged.contains("/beamline"), "{merged}");
     }

@@ -1,6 +1,7 @@
 //! One consent line: `Beamline-Consent: destroy <address>`, where it stands and what it covers.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,15 @@ impl ConsentVerb {
     #[must_use]
     pub fn is_destroy(&self) -> bool {
         *self == Self::Destroy
+    }
+}
+
+impl FromStr for ConsentVerb {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|verb| verb.word() == text);
+        found.ok_or_else(|| format!("`{text}` is neither `destroy` nor `release`"))
     }
 }
 
