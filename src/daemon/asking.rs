@@ -10,21 +10,33 @@ use crate::resources::{Address, EnvironmentName};
 /// Most lines that do nothing and are named by a status.
 const MAX_NAMED: usize = 3;
 
+/// A resource that is refused its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused<'a> {
+    pub(super) address: &'a Address,
+    pub(super) action: Action,
+    /// Whether it can be released instead.
+    pub(super) releasable: bool,
+}
+
 /// What is missing. It ends with a line to copy; of several with the first one, never with a glob.
-pub(super) fn needs_consent(refused: &[(&Address, Action)]) -> String {
+pub(super) fn needs_consent(refused: &[Refused<'_>]) -> String {
     match refused {
-        [(address, action)] => {
-            format!(
-                "Needs consent to {}. Add to a commit message: {}",
-                verb(*action),
-                trailer(ConsentVerb::Destroy, address)
-            )
+        [one] => {
+            let (verb, line) = (verb(one.action), trailer(ConsentVerb::Destroy, one.address));
+            let asks =
+                |aside: &str| format!("Needs consent to {verb}{aside}. Add to a commit message: {line}");
+            // The line goes before; the status of the whole commit has the environment's name in front.
+            let room =
+                MAX_DESCRIPTION_CHARS.saturating_sub(one.address.environment().as_str().chars().count() + 2);
+            let with = asks(" (`release` keeps it)");
+            if one.releasable && with.chars().count() <= room { with } else { asks("") }
         }
-        [(first, _), ..] => {
+        [first, ..] => {
             format!(
                 "Needs {} consent lines: see the plan. The first: {}",
                 refused.len(),
-                trailer(ConsentVerb::Destroy, first)
+                trailer(ConsentVerb::Destroy, first.address)
             )
         }
         [] => "Needs consent".to_owned(),
@@ -223,6 +235,24 @@ mod tests {
         }
     }
 
+    fn refused(address: &Address) -> Refused<'_> {
+        Refused { address, action: Action::Delete, releasable: true }
+    }
+
+    #[test]
+    fn a_status_offers_to_keep_what_can_be_kept_where_there_is_room() {
+        let short: Address = "dev/key_vaults/main".parse().unwrap();
+        assert_eq!(
+            needs_consent(&[refused(&short)]),
+            "Needs consent to delete (`release` keeps it). Add to a commit message: Beamline-Consent: destroy \
+             dev/key_vaults/main"
+        );
+        let never = Refused { releasable: false, ..refused(&short) };
+        assert!(needs_consent(&[never]).starts_with("Needs consent to delete. Add "));
+        let long: Address = format!("production/key_vaults/{}", "x".repeat(30)).parse().unwrap();
+        assert!(needs_consent(&[refused(&long)]).starts_with("Needs consent to delete. Add "));
+    }
+
     fn nothing() -> Standing {
         Standing::MatchesNothing { why: "nothing of that name is to be destroyed".to_owned(), meant: None }
     }
@@ -267,7 +297,7 @@ mod tests {
     #[test]
     fn the_line_to_copy_stays_whole_beside_one_that_matches_nothing() {
         let address: Address = "production/key_vaults/main".parse().unwrap();
-        let asking = needs_consent(&[(&address, Action::Delete)]);
+        let asking = needs_consent(&[refused(&address)]);
         let line = "Beamline-Consent: destroy production/key_vaults/main";
         for target in ["production/key_vaults/mian", &format!("production/{}", "x".repeat(100))] {
             let text = with_consents(asking.clone(), &plan(&[(target, nothing())]), &[], &BTreeSet::new());
@@ -301,7 +331,7 @@ mod tests {
         let (one, other): (Address, Address) =
             ("production/key_vaults/main".parse().unwrap(), "production/workspace".parse().unwrap());
         assert_eq!(
-            needs_consent(&[(&one, Action::Delete), (&other, Action::Delete)]),
+            needs_consent(&[refused(&one), refused(&other)]),
             "Needs 2 consent lines: see the plan. The first: Beamline-Consent: destroy production/key_vaults/main"
         );
     }

@@ -187,7 +187,9 @@ pub(super) fn blocked(plan: &Plan) -> String {
     let mut others = Vec::new();
     for blocker in &plan.blockers {
         match blocker {
-            Blocker::NeedsConsent { address, action, .. } => refused.push((address, *action)),
+            Blocker::NeedsConsent { address, action, releasable, .. } => {
+                refused.push(asking::Refused { address, action: *action, releasable: *releasable });
+            }
             Blocker::NotOurs { .. }
             | Blocker::Impossible { .. }
             | Blocker::ExistingMissing { .. }
@@ -347,6 +349,7 @@ mod tests {
             action: Action::Replace,
             because: "a very long reason, ".repeat(20),
             id: None,
+            releasable: false,
         }
     }
 

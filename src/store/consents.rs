@@ -306,7 +306,7 @@ mod tests {
             at,
             account: Some("1".to_owned()),
         };
-        let asked = [Asked { address: vault(), id: id() }];
+        let asked = [Asked { address: vault(), id: id(), releasable: true }];
         let (first, second) = (showing('a', now(), &[]), showing('b', later(5), &asked));
         store.note_shown(seven(), &second).await.unwrap();
         store.note_shown(seven(), &first).await.unwrap();

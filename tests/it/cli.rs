@@ -337,6 +337,18 @@ fn a_laptop_plans_applies_and_asks_for_outputs() {
     let document: serde_json::Value = serde_json::from_slice(&said).unwrap();
     assert_eq!(document["reports"][0]["end"], "complete");
 
+    let spare = "\n[storage_accounts.spare]\nname = \"stsparedev001\"\naccount_tier = \"Standard\"\naccount_replication_type = \"LRS\"\n";
+    std::fs::write(&file, format!("{DEV}{spare}")).unwrap();
+    commit(work.path(), "Another account");
+    run(&["apply", "--yes"]).code(0).stdout(contains("1 created"));
+    std::fs::write(&file, DEV).unwrap();
+    commit(work.path(), "It is theirs now\n\nBeamline-Consent: release dev/storage_accounts/spare");
+    run(&["plan"])
+        .code(0)
+        .stdout(contains("=> storage_accounts/spare").and(contains("is released, and stays")));
+    run(&["apply", "--yes"]).code(0).stdout(contains("released"));
+    run(&["plan", "--detailed-exitcode"]).code(0).stdout(contains("no changes"));
+
     std::fs::remove_dir_all(machine.path().join("state")).unwrap();
     std::fs::write(&file, DEV.replace("kv-ml-${environment}", "kv-ml-${environment}-2")).unwrap();
     commit(work.path(), "Another vault");

@@ -64,6 +64,22 @@ async fn a_status_names_the_lines_in_force() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_of_a_message_releases_and_what_it_names_is_not_missed() {
+    let world = world(Globs::DoNotCount).await;
+    let note = world.push("the lake goes").await;
+    assert!(note.contains("Needs consent to delete (`release` keeps it). Add "), "{note}");
+    let note = world.push("it stays\n\nBeamline-Consent: release dev/storage_accounts/lake").await;
+    let named = "success: Applied: 1 released; consent: release dev/storage_accounts/lake (";
+    assert!(note.contains(named) && note.contains(" by author)"), "{note}");
+    assert!(world.exists("rg-dev/providers/Microsoft.Storage/storageAccounts/stlakedev"));
+    world.repository.write("environments/dev.yaml", &small(2));
+    let note = world.push("two nodes").await;
+    assert!(note.contains("dev: success: Applied: 1 changed"), "{note}");
+    assert!(world.exists("rg-dev/providers/Microsoft.Storage/storageAccounts/stlakedev"));
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_glob_counts_only_where_the_machine_says_so() {
     let counting = world(Globs::Count).await;
     let note = counting.push("the lake goes\n\nBeamline-Consent: destroy dev/storage_accounts/*").await;

@@ -104,6 +104,39 @@ async fn a_comment_consents_on_every_forge_however_it_is_merged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_comment_releases_what_the_plan_asks_consent_for_and_nothing_else() {
+    for kind in ForgeKind::ALL {
+        let (story, number, head) = removal(kind).await;
+        let line = format!("/beamline consent release {ADDRESS} @{}", head.short());
+        let comment = story.plan_comment(number);
+        assert!(comment.lines().any(|one| one.trim() == line), "{kind:?}: {comment}");
+        story.forge.comment(number, "ada", "/beamline consent release dev/compute_clusters/cpu");
+        story.at_rest().await;
+        let answer = answers(&story, number).remove(0);
+        assert!(answer.contains("\nBeamline-Consent: release dev/compute_clusters/cpu\n"), "{answer}");
+        story.forge.comment(number, "ada", &line);
+        story.at_rest().await;
+        let answer = answers(&story, number).remove(1);
+        assert!(
+            answer.contains(" is released: it stays in Azure, and beamline leaves it alone. "),
+            "{answer}"
+        );
+        let consent = format!("consent: release {ADDRESS} (a comment by ada on #{number})");
+        let planned = format!("success: dev: Would be: 1 to release; {consent}");
+        assert_eq!(story.status(&head, "beamline/plan"), planned, "{kind:?}");
+        let comment = story.plan_comment(number);
+        assert!(comment.contains("| delete | release | result |"), "{comment}");
+        assert!(comment.contains("| dev | 0 | 0 | 0 | 0 | 1 | ready to merge |"), "{comment}");
+        assert!(!comment.contains("**Destroys**") && comment.contains("is released, and stays"), "{comment}");
+        let commit = merge(&story, number, Merge::Squash).await;
+        let applied = format!("success: dev: Applied: 1 released; {consent}");
+        assert_eq!(story.status(&commit, "beamline/apply"), applied, "{kind:?}");
+        assert!(story.daemon.exists(LAKE), "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_comment_right_before_the_merge_counts_and_the_forge_may_be_late() {
     for kind in ForgeKind::ALL {
         let (story, number, _) = removal(kind).await;

@@ -41,7 +41,9 @@ async fn the_consent_line_of_the_comment_works() {
         let (number, head) = story.propose("no-lake", DEV, &small(2));
         story.planned(number, &head).await;
         let consent = "Beamline-Consent: destroy dev/storage_accounts/lake";
-        let needed = format!("failure: dev: Needs consent to delete. Add to a commit message: {consent}");
+        let needed = format!(
+            "failure: dev: Needs consent to delete (`release` keeps it). Add to a commit message: {consent}"
+        );
         assert_eq!(story.status(&head, "beamline/plan"), needed, "{kind:?}");
         let comment = story.plan_comment(number);
         assert!(comment.contains("| dev | 0 | 0 | 0 | 1 | needs consent |"), "{comment}");

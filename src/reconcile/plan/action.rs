@@ -101,6 +101,9 @@ pub enum Blocker {
         /// What it is in Azure; `None` in plans of older versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<ResourceId>,
+        /// Whether it can be released instead.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        releasable: bool,
     },
     /// A resource of the declared name is there without our mark.
     NotOurs {
@@ -253,7 +256,7 @@ impl Blocker {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::NeedsConsent { address, action, because, id: _ } => {
+            Self::NeedsConsent { address, action, because, id: _, releasable } => {
                 let verb = match action {
                     Action::Replace => "replace",
                     Action::Delete
@@ -264,10 +267,15 @@ impl Blocker {
                     | Action::Release
                     | Action::Keep => "delete",
                 };
+                let instead = releasable.then(|| {
+                    let line = trailer(ConsentVerb::Release, address);
+                    format!(", or, to keep it in Azure and give it up: {line}")
+                });
                 format!(
                     "would {verb} {address} ({because}), which is protected. To allow it, add this line to the \
-                     message of a commit: {}",
-                    trailer(ConsentVerb::Destroy, address)
+                     message of a commit: {}{}",
+                    trailer(ConsentVerb::Destroy, address),
+                    instead.unwrap_or_default()
                 )
             }
             Self::NotOurs { address, id, marked: None, owner: _ } => format!(

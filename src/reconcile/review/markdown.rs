@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::section::{Danger, Outcome, Section};
-use crate::reconcile::plan::{ConsentStanding, Standing, Summary};
+use crate::reconcile::plan::{ConsentStanding, ConsentVerb, Standing, Summary};
 
 /// How much of the limit older plans may take, in characters.
 const OLDER_SHARE: usize = 4;
@@ -144,6 +144,17 @@ fn consents(heading: &Heading, sections: &[Section], text: &mut String) {
     if !asked.is_empty() {
         text.push_str("Or, where a squash merge may drop messages, somebody who may push comments:\n\n");
         text.push_str(&fenced("text", &format!("{}\n", asked.join("\n"))));
+    }
+    let commented = sections.iter().flat_map(|section| &section.asked).filter(|asked| asked.releasable);
+    let commented = commented.zip(std::iter::repeat(&heading.consent_at)).filter_map(|(asked, at)| {
+        let at = at.as_ref()?;
+        Some(format!("/beamline consent {} {} @{at}", ConsentVerb::Release, asked.address))
+    });
+    let lines = sections.iter().flat_map(|section| &section.releases).cloned();
+    let released: Vec<String> = lines.chain(commented).collect();
+    if !released.is_empty() {
+        text.push_str("To keep it in Azure instead, and to give it up, in a message or a comment:\n\n");
+        text.push_str(&fenced("text", &format!("{}\n", released.join("\n"))));
     }
 }
 
@@ -358,6 +369,7 @@ mod tests {
         production.outcome = Outcome::Blocked;
         production.problems = vec!["production/workspace needs consent".to_owned()];
         production.consents = vec!["Beamline-Consent: destroy production/workspace".to_owned()];
+        production.releases = vec!["Beamline-Consent: release production/workspace".to_owned()];
         let older = [Older { title: "0000000 into main", text: "what it said" }];
         insta::assert_snapshot!(comment(
             &heading(),

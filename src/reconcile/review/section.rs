@@ -36,6 +36,9 @@ pub struct Section {
     pub more_changes: usize,
     /// Lines that allow what needs consent, ready to copy.
     pub consents: Vec<String>,
+    /// Lines that keep in Azure what needs consent to its end, ready to copy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<String>,
     /// Why it cannot be applied, one sentence each.
     pub problems: Vec<String>,
     /// Advice and reports, one sentence each.
@@ -57,6 +60,9 @@ pub struct Asked {
     pub address: Address,
     /// What it is in Azure: consent is for this and nothing else.
     pub id: ResourceId,
+    /// Whether it can be released instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub releasable: bool,
 }
 
 /// How a plan came out.
@@ -123,17 +129,22 @@ impl Section {
             ([], _) => Outcome::Changes,
             (_, _) => Outcome::Blocked,
         };
+        let asked = || needing_consent(plan);
         Self {
             outcome,
             headline: summary_line(plan),
             summary: plan.summary(),
             more_changes: steps.len().saturating_sub(MAX_CHANGES),
             changes: steps.into_iter().take(MAX_CHANGES).map(|step| change_of(plan, step)).collect(),
-            consents: bounded(
-                needing_consent(plan).map(|(address, _)| trailer(ConsentVerb::Destroy, address)),
+            consents: bounded(asked().map(|one| trailer(ConsentVerb::Destroy, one.address))),
+            releases: bounded(
+                asked().filter(|one| one.releasable).map(|one| trailer(ConsentVerb::Release, one.address)),
             ),
-            asked: needing_consent(plan)
-                .filter_map(|(address, id)| Some(Asked { address: address.clone(), id: id?.clone() }))
+            asked: asked()
+                .filter_map(|one| {
+                    let (address, id) = (one.address.clone(), one.id?.clone());
+                    Some(Asked { address, id, releasable: one.releasable })
+                })
                 .take(MAX_SENTENCES)
                 .collect(),
             problems: bounded(plan.blockers.iter().map(Blocker::message)),
@@ -190,6 +201,7 @@ impl Section {
             changes: Vec::new(),
             more_changes: 0,
             consents: Vec::new(),
+            releases: Vec::new(),
             problems: Vec::new(),
             notes: Vec::new(),
             places: Vec::new(),
@@ -217,9 +229,18 @@ fn change_of(plan: &Plan, step: &Step) -> Change {
     Change { danger: danger_of(step), text: cut(text.trim_end()) }
 }
 
-fn needing_consent(plan: &Plan) -> impl Iterator<Item = (&Address, Option<&ResourceId>)> {
+/// Something that lacks consent.
+struct Lacking<'a> {
+    address: &'a Address,
+    id: Option<&'a ResourceId>,
+    releasable: bool,
+}
+
+fn needing_consent(plan: &Plan) -> impl Iterator<Item = Lacking<'_>> {
     plan.blockers.iter().filter_map(|blocker| match blocker {
-        Blocker::NeedsConsent { address, id, .. } => Some((address, id.as_ref())),
+        Blocker::NeedsConsent { address, id, releasable, .. } => {
+            Some(Lacking { address, id: id.as_ref(), releasable: *releasable })
+        }
         Blocker::NotOurs { .. }
         | Blocker::Impossible { .. }
         | Blocker::ExistingMissing { .. }

@@ -182,7 +182,8 @@ impl Planner<'_> {
         let because = [Some(because), adopted, in_use].into_iter().flatten().collect::<Vec<_>>().join("; ");
         if protected && !self.input.consents.allow(&going) {
             let (address, id) = (going.address, Some(going.id));
-            self.blockers.push(Blocker::NeedsConsent { address, action, because, id });
+            let releasable = action == Action::Delete && kind.release(body).is_ok();
+            self.blockers.push(Blocker::NeedsConsent { address, action, because, id, releasable });
         }
     }
 
