@@ -440,8 +440,13 @@ impl DaemonWorld {
 
     /// The requests since they were last taken that are no reads.
     pub(crate) fn take_writes(&self) -> Vec<RequestRecord> {
-        let requests = self.azure.take_requests();
-        requests.into_iter().filter(|request| request.method != "GET" && request.method != "HEAD").collect()
+        // A question for a name is a POST that changes nothing.
+        let is_question =
+            |request: &RequestRecord| request.path.to_ascii_lowercase().ends_with("/checknameavailability");
+        let changes = |request: &RequestRecord| {
+            request.method != "GET" && request.method != "HEAD" && !is_question(request)
+        };
+        self.azure.take_requests().into_iter().filter(changes).collect()
     }
 
     /// Whether a resource of this path below the subscription exists.
