@@ -1,5 +1,10 @@
 //! Everything that exists only while the service runs: *when* something happens.
 //!
+//! # Four rooms
+//! `shared` is what all parts share and knows none of them; `hearing` finds out what is new and queues work;
+//! `working` does it; `telling` has every sentence that people read and brings it to them. [`run`] starts them;
+//! `http` is what is served.
+//!
 //! # What happens on a push
 //! A trigger (file notification, webhook, poll, sweep, start) sends one [`event::Event`]; all of them
 //! mean only "look again". `look` fetches, compares heads with what the store has seen, finds the
@@ -15,71 +20,25 @@
 //! - One run per environment at a time; a newer commit supersedes a queued older one, which says so.
 //! - Applying happens for commits of the main branch only.
 
-pub mod event;
-pub mod happening;
-pub mod queue;
-pub mod wording;
-
-mod absent;
-mod account;
-mod aggregate;
-mod ailments;
-mod allowance;
-mod asking;
-mod beat;
-mod comments;
-mod consent;
-mod delivery;
-mod dispatcher;
-mod error;
-mod forks;
-mod head;
-mod health;
-mod hopeless;
+mod hearing;
 mod http;
-mod log;
-mod look;
-mod look_error;
-mod messenger;
-mod nameless;
-mod neighbours;
-mod notes;
-mod orphans;
-mod outage;
-mod pass;
-mod pull_requests;
-mod reaching;
-mod recent;
-mod renewal;
-mod rivals;
-mod sentences;
 mod service;
 mod shared;
-mod side_by_side;
-mod standstill;
-mod subject;
-mod sweep;
-mod tally;
 mod telling;
-mod touched;
-mod triggers;
-mod trouble;
-mod turn;
-pub mod unheeded;
-mod watched;
-mod weather;
-mod wellness;
-mod work_error;
-mod worker;
+mod working;
 
 #[cfg(test)]
 mod fixture;
 
-pub use beat::Rhythm;
-pub use error::DaemonError;
-pub use forks::Forks;
-pub use happening::Happening;
+pub use hearing::unheeded;
 pub use http::HttpOptions;
 pub use service::{ForgeChoice, Parts, run, watchers};
-pub use tally::{Counted, Tally};
-pub use wellness::{Part, Reason, Supervisor, Wellness};
+pub use shared::beat::Rhythm;
+pub use shared::error::DaemonError;
+pub use shared::event;
+pub use shared::forks::Forks;
+pub use shared::happening::{self, Happening};
+pub use shared::tally::{Counted, Tally};
+pub use shared::wellness::{Part, Reason, Supervisor, Wellness};
+pub use telling::wording;
+pub use working::queue;

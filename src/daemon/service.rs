@@ -11,26 +11,28 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::absent::Absent;
-use super::ailments::Ailments;
-use super::beat::{Beats, Rhythm};
-use super::error::DaemonError;
-use super::event::{Because, Event};
-use super::forks::Forks;
-use super::happening::Happening;
-use super::hopeless::Hopeless;
+use super::hearing::reaching::watch_azure;
+use super::hearing::renewal::watch_credentials;
+use super::hearing::triggers::{Watching, poll, sweep_by_cron, watch_files};
 use super::http::{self, HttpOptions, LAST_ANSWERS};
-use super::pull_requests::Listed;
-use super::reaching::watch_azure;
-use super::recent::Recent;
-use super::renewal::watch_credentials;
 use super::shared::Shared;
-use super::standstill::Standstill;
-use super::tally::Tally;
-use super::triggers::{Watching, poll, sweep_by_cron, watch_files};
-use super::trouble::Troubles;
-use super::wellness::Supervisor;
-use super::{delivery, dispatcher, neighbours, outage, rivals};
+use super::shared::absent::Absent;
+use super::shared::ailments::Ailments;
+use super::shared::beat::{Beats, Rhythm};
+use super::shared::error::DaemonError;
+use super::shared::event::{Because, Event};
+use super::shared::forks::Forks;
+use super::shared::happening::Happening;
+use super::shared::hopeless::Hopeless;
+use super::shared::listing::Listed;
+use super::shared::recent::Recent;
+use super::shared::rivals;
+use super::shared::standstill::Standstill;
+use super::shared::tally::Tally;
+use super::shared::trouble::Troubles;
+use super::shared::wellness::Supervisor;
+use super::telling::{delivery, notes};
+use super::working::{dispatcher, neighbours, outage};
 use crate::attempt::Estate;
 use crate::clock::Clock;
 use crate::forge::Forge;
@@ -234,7 +236,7 @@ fn share(parts: Parts) -> Shared {
     let mirror = Arc::new(mirror.favouring(&branch));
     let forge = match forge {
         ForgeChoice::Forge(forge) => forge,
-        ForgeChoice::Notes => super::notes::outlet(mirror.clone(), clock.clone()),
+        ForgeChoice::Notes => notes::outlet(mirror.clone(), clock.clone()),
     };
     let holder = this_process(clock.uuid());
     let walking =

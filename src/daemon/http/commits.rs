@@ -165,7 +165,7 @@ fn heading(work: &Work, verb: &str, body: &mut String) {
         WorkState::Queued => ("pending", "queued"),
         WorkState::Running { .. } => ("pending", "under way"),
         WorkState::Ended { end, summary } => {
-            (crate::daemon::wording::state_of(*end).as_str(), summary.as_str())
+            (crate::daemon::telling::wording::state_of(*end).as_str(), summary.as_str())
         }
     };
     let environment = &work.environment;

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::web::Web;
-use crate::daemon::wellness::Wellness;
+use crate::daemon::shared::wellness::Wellness;
 
 /// The process answers.
 pub(super) async fn alive() -> &'static str {

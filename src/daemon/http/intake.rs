@@ -5,7 +5,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::daemon::tally::{Counted, Tally};
+use crate::daemon::shared::tally::{Counted, Tally};
 use crate::store::{Delivery, Store, Stored};
 
 /// Deliveries that may wait for the next transaction. More are refused.

@@ -27,10 +27,10 @@ use super::intake::Intake;
 use super::secrets::Secrets;
 use super::web::Web;
 use super::{commits, health, webhooks};
-use crate::daemon::error::DaemonError;
-use crate::daemon::event::Event;
 use crate::daemon::shared::Shared;
-use crate::daemon::tally::{Counted, Tally};
+use crate::daemon::shared::error::DaemonError;
+use crate::daemon::shared::event::Event;
+use crate::daemon::shared::tally::{Counted, Tally};
 use crate::forge::{Renewable, Repository};
 
 /// The longest a request may take, and the longest a new connection may take to send one.

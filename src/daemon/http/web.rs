@@ -7,8 +7,8 @@ use tokio::sync::mpsc::Sender;
 use super::bodies::Bodies;
 use super::intake::Intake;
 use super::secrets::Secrets;
-use crate::daemon::event::Event;
 use crate::daemon::shared::Shared;
+use crate::daemon::shared::event::Event;
 use crate::forge::Repository;
 
 /// What handlers know.

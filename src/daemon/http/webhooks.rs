@@ -12,8 +12,8 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::bodies::{BodyError, Held};
 use super::web::Web;
-use crate::daemon::event::{Because, Event};
-use crate::daemon::tally::Counted;
+use crate::daemon::shared::event::{Because, Event};
+use crate::daemon::shared::tally::Counted;
 use crate::forge::{
     Expected, Incoming, PayloadDigest, PushEvent, Received, Refusal, Repository, SignatureError, Source,
     expect,

@@ -1,0 +1,183 @@
+//! What an operator reads: one line for everything that becomes of a push, so that the log alone tells it.
+//!
+//! Guarantees: each line has a stable `event` and the same names for the same things (`environment`, `commit`,
+//! `run`, `took`); it carries no secret, because what it prints is what a status or a report may say. How
+//! often something is tried again is said each time; what merely goes on is not.
+
+use std::time::Duration;
+
+use super::happening::Happening;
+use crate::clock::Clock;
+use crate::forge::{Class, ForgeError, Status};
+use crate::git::{BranchName, CommitId};
+use crate::reconcile::apply::{RunEnd, RunRecord};
+use crate::reconcile::deeds::Deeds;
+use crate::reconcile::plan::summary_line;
+use crate::reconcile::report::Report;
+use crate::resources::{Address, EnvironmentName};
+use crate::store::Work;
+
+/// Most resources that one line names.
+const MAX_NAMED: usize = 20;
+
+/// Longest time that is measured.
+const LONGEST: Duration = Duration::from_secs(100 * 24 * 60 * 60);
+
+/// The lines of what watchers are told too.
+pub(in crate::daemon) fn happening(happening: &Happening) {
+    match happening {
+        Happening::NewHead { branch, commit, work } => {
+            let (commit, touched) = (commit.short(), names(work));
+            tracing::info!(event = "head_accepted", %branch, commit, count = work.len(), touched, "a new head");
+        }
+        Happening::Proposed { number, commit, work } => {
+            let (commit, touched) = (commit.short(), names(work));
+            tracing::info!(event = "head_accepted", pull_request = %number, commit, count = work.len(), touched,
+                "a pull request");
+        }
+        Happening::Delivered(status) if status.state.is_final() => {
+            let Status { commit, context, state, description, .. } = status;
+            let (commit, state, text) = (commit.short(), state.as_str(), description.as_str());
+            tracing::info!(event = "status_delivered", commit, %context, state, text, "the forge has the last word");
+        }
+        Happening::Delivered(_)
+        | Happening::Said(_)
+        | Happening::Invalid { .. }
+        | Happening::Planned { .. }
+        | Happening::Progress { .. }
+        | Happening::Reported(_)
+        | Happening::Ended { .. }
+        | Happening::Trouble(_) => {}
+    }
+}
+
+/// A new head cannot be read, and will not be: its status says so.
+pub(in crate::daemon) fn head_refused(branch: &BranchName, commit: &CommitId, why: &str) {
+    tracing::warn!(event = "head_refused", %branch, commit = commit.short(), why, "a new head is refused");
+}
+
+/// A newer commit took the place of work before it began.
+pub(in crate::daemon) fn superseded(work: &Work) {
+    let (environment, commit) = (&work.environment, work.commit.short());
+    let text = ended_text(work);
+    tracing::info!(event = "superseded", %environment, commit, text, "work is not done any more");
+}
+
+/// A plan is carried out from now on.
+pub(in crate::daemon) fn run_started(run: &RunRecord) {
+    let (environment, commit, plan) = (&run.environment, commit_of(run), summary_line(&run.plan));
+    tracing::info!(event = "run_started", %environment, commit, run = %run.id, plan, "a run begins");
+}
+
+/// A run that was interrupted goes on.
+pub(in crate::daemon) fn run_resumed(run: &RunRecord, done: usize) {
+    let (environment, commit, steps) = (&run.environment, commit_of(run), run.plan.steps.len());
+    tracing::info!(event = "run_resumed", %environment, commit, run = %run.id, done, steps, "an interrupted run goes on");
+}
+
+/// A run that was interrupted cannot go on: what it did is found by the next plan.
+pub(in crate::daemon) fn run_dropped(run: &RunRecord, done: usize, why: &str) {
+    let (environment, commit, steps) = (&run.environment, commit_of(run), run.plan.steps.len());
+    tracing::warn!(event = "run_ended", %environment, commit, run = %run.id, end = "dropped", done, steps, why,
+        "an interrupted run does not go on");
+}
+
+/// A run ended, or stops and is resumed later.
+pub(in crate::daemon) fn run_ended(run: &RunRecord, report: &Report, clock: &Clock) {
+    let (environment, commit, run) = (&run.environment, commit_of(run), run.id);
+    let deeds = Deeds::of(std::slice::from_ref(report));
+    let took = seconds(clock.age(report.began, LONGEST));
+    let done = deeds.counts();
+    if report.end == RunEnd::Complete {
+        tracing::info!(event = "run_ended", %environment, commit, %run, end = "complete", done, took, "a run ended");
+        return;
+    }
+    let end = match report.is_underway() {
+        true => "stopped".to_owned(),
+        false => word(report.end),
+    };
+    let underway = deeds.underway();
+    let failed: Vec<String> = deeds
+        .failed()
+        .iter()
+        .take(MAX_NAMED)
+        .map(|failure| format!("{}: {}", failure.address.local(), failure.message))
+        .collect();
+    let blocked: Vec<String> = deeds
+        .blocked()
+        .iter()
+        .take(MAX_NAMED)
+        .map(|(address, because)| format!("{} (by {})", address.local(), because.local()))
+        .collect();
+    let gone: Vec<String> = deeds.gone().into_iter().take(MAX_NAMED).map(Address::local).collect();
+    let underway: Vec<String> = underway.into_iter().take(MAX_NAMED).map(Address::local).collect();
+    tracing::info!(event = "run_ended", %environment, commit, %run, end, done, failed = failed.join("; "),
+        blocked = blocked.join(", "), gone = gone.join(", "), underway = underway.join(", "), took, "a run ended");
+}
+
+/// Everything about an environment at a commit is over: planned, applied, refused or given up.
+pub(in crate::daemon) fn work_ended(work: &Work, clock: &Clock) {
+    let (environment, commit, kind) = (&work.environment, work.commit.short(), word(work.kind));
+    let took = seconds(clock.age(work.queued_at, LONGEST));
+    let text = ended_text(work);
+    tracing::info!(event = "work_ended", %environment, commit, kind, text, took, "work ended");
+}
+
+/// Work is tried again after a while.
+pub(in crate::daemon) fn retry(work: &Work, why: &str, tries: u32, wait: Duration) {
+    let (environment, commit, wait) = (&work.environment, work.commit.short(), seconds(wait));
+    tracing::warn!(event = "retry", %environment, commit, tries, wait, why, "the work is tried again");
+}
+
+/// Work has waited for longer than is passed over in silence.
+pub(in crate::daemon) fn waiting(work: &Work, what_for: &str, waited: Duration, next: Option<Duration>) {
+    let (environment, commit) = (&work.environment, work.commit.short());
+    let (waited, next) = (seconds(waited), next.map(seconds));
+    tracing::info!(event = "waiting", %environment, commit, waited, next, what_for, "work waits");
+}
+
+/// Work waits from its beginning: in the queue, or for whoever has its environment.
+pub(in crate::daemon) fn waiting_to_begin(work: &Work, what_for: &str, clock: &Clock) {
+    waiting(work, what_for, clock.age(work.queued_at, LONGEST), None);
+}
+
+/// The forge does not take a status, the first time that it is asked to; one that is only late is not named.
+pub(in crate::daemon) fn status_refused(status: &Status, error: &ForgeError) {
+    match error.class {
+        Class::Refused | Class::NoCommit => {}
+        Class::Retry { .. } => return,
+    }
+    let Status { commit, context, state, .. } = status;
+    let (commit, state) = (commit.short(), state.as_str());
+    tracing::warn!(event = "status_refused", commit, %context, state, %error, "the forge refuses a status");
+}
+
+fn names(work: &[Work]) -> String {
+    let names: Vec<&str> =
+        work.iter().take(MAX_NAMED).map(|work| EnvironmentName::as_str(&work.environment)).collect();
+    match work.len().saturating_sub(MAX_NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+fn commit_of(run: &RunRecord) -> String {
+    let commit = run.commit.as_ref().and_then(|commit| commit.0.parse::<CommitId>().ok());
+    commit.map(|commit| commit.short()).unwrap_or_default()
+}
+
+fn ended_text(work: &Work) -> &str {
+    match &work.state {
+        crate::store::WorkState::Ended { summary, .. } => summary,
+        crate::store::WorkState::Queued | crate::store::WorkState::Running { .. } => "",
+    }
+}
+
+/// The word under which a value is stored.
+fn word(value: impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
