@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::apart::Doubts;
 use super::download::{Downloaded, Tip, Wanted, download, ignored};
 use super::error::GitError;
 use super::id::{BranchName, CommitId};
@@ -76,14 +77,23 @@ impl Mirror {
         };
         let mut doubts = self.exchange();
         self.remake_if_gone()?;
+        match self.fetch_once(&names, &mut doubts) {
+            Err(error) if self.is_damaged() => {
+                self.remake(&error)?;
+                self.fetch_once(&names, &mut doubts)
+            }
+            fetched => fetched,
+        }
+    }
+
+    fn fetch_once(&self, names: &BTreeMap<String, u64>, doubts: &mut Doubts) -> Result<Heads, GitError> {
         let repository = self.repository()?;
-        let (wanted, first) = (Wanted::Heads { pulls: &names }, self.first.as_deref());
-        let Downloaded { tips, lost, late } =
-            download(&repository, &self.address, wanted, first, &mut doubts)?;
+        let (wanted, first) = (Wanted::Heads { pulls: names }, self.first.as_deref());
+        let Downloaded { tips, lost, late } = download(&repository, &self.address, wanted, first, doubts)?;
         let missing = lost.iter().map(|(tip, _)| tip).chain(late.iter().map(|(tip, _)| tip));
         let missing: Vec<Tip> = missing.cloned().collect();
-        let stay = kept(&missing, &names).into_keys().collect();
-        let set = || set_references(&repository, &kept(&tips, &names), &stay);
+        let stay = kept(&missing, names).into_keys().collect();
+        let set = || set_references(&repository, &kept(&tips, names), &stay);
         let set = match set() {
             Err(error) if error.code() == git2::ErrorCode::Locked => {
                 self.unlock()?;

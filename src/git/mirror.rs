@@ -123,6 +123,28 @@ impl Mirror {
         Ok(())
     }
 
+    /// Whether the mirror has lost what one of its references names: a disk, or somebody, has harmed its objects.
+    pub(super) fn is_damaged(&self) -> bool {
+        let config = git2::Config::open(&self.dir.join("config"));
+        let mark = config.and_then(|config| config.get_string(MARKER.0));
+        if mark.ok().as_deref() != Some(MARKER.1) {
+            // Something else stands there by now: it is not ours to throw away.
+            return false;
+        }
+        let Ok(repository) = self.repository() else { return true };
+        let Ok(references) = repository.references_glob("refs/remotes/*") else { return false };
+        let mut targets = references.filter_map(|reference| reference.ok()?.target());
+        targets.any(|id| repository.find_commit(id).and_then(|commit| commit.tree()).is_err())
+    }
+
+    /// Throws away what `error` came of: the next fetch brings everything. The caller has the exchange.
+    pub(super) fn remake(&self, error: &GitError) -> Result<(), GitError> {
+        tracing::warn!(dir = %self.dir.display(), %error, "the mirror is damaged; it is made and fetched anew");
+        std::fs::remove_dir_all(&self.dir)
+            .map_err(|source| GitError::Create { dir: self.dir.clone(), source })?;
+        self.remake_if_gone()
+    }
+
     /// Refuses what is not ours and follows a changed remote.
     fn verify(&self) -> Result<(), GitError> {
         let refuse = |reason: &str| GitError::NotAMirror { dir: self.dir.clone(), reason: reason.to_owned() };
@@ -222,6 +244,36 @@ mod tests {
         assert_eq!(mirror.reader().unwrap().commit(&head).unwrap().id, head);
         let dir = mirror.dir.display().to_string();
         assert_eq!(world.git(&["-C", &dir, "fsck", "--full", "--strict"]), "");
+    }
+
+    #[test]
+    fn a_mirror_that_has_lost_its_objects_is_made_and_fetched_anew() {
+        let harms: [fn(&Path); 2] = [
+            |objects| std::fs::remove_dir_all(objects).unwrap(),
+            |objects| {
+                for pack in objects.join("pack").read_dir().unwrap() {
+                    let pack = pack.unwrap().path();
+                    if pack.extension().is_none_or(|end| end != "pack") {
+                        continue;
+                    }
+                    let mut permissions = pack.metadata().unwrap().permissions();
+                    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+                    std::fs::set_permissions(&pack, permissions).unwrap();
+                    std::fs::File::options().write(true).open(&pack).unwrap().set_len(100).unwrap();
+                }
+            },
+        ];
+        for harm in harms {
+            let world = Fixture::new();
+            world.push("a.yaml", "1");
+            let mirror = world.mirror();
+            mirror.fetch(&NO_PULLS).unwrap();
+            harm(&mirror.dir.join("objects"));
+            let head = world.push("a.yaml", "2");
+            mirror.fetch(&NO_PULLS).unwrap();
+            assert_eq!(mirror.reader().unwrap().commit(&head).unwrap().id, head);
+            assert!(mirror.reader().unwrap().snapshot(&head).is_ok());
+        }
     }
 
     #[test]
