@@ -323,15 +323,17 @@ impl Store {
         self.with_sections(work).await
     }
 
-    /// The plans of a commit, of whatever line, as in [`Self::plans_of`].
+    /// The work of a commit, of whatever line, with what its plans came to, as in [`Self::plans_of`]; an apply has
+    /// that when it was blocked last.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
-    pub async fn plans_of_commit(
+    pub async fn sections_of_commit(
         &self,
         commit: &CommitId,
+        kind: RunKind,
     ) -> Result<Vec<(Work, Option<Section>)>, StoreError> {
-        let work = self.work_of_commit(commit, RunKind::Plan).await?;
+        let work = self.work_of_commit(commit, kind).await?;
         self.with_sections(work).await
     }
 
@@ -523,7 +525,7 @@ mod tests {
             (vec!["dev".into(), "production".into()], vec!["dev".into()])
         );
         assert_eq!(
-            store.plans_of_commit(&commit('a')).await.unwrap().len(),
+            store.sections_of_commit(&commit('a'), RunKind::Plan).await.unwrap().len(),
             2,
             "the branch's own is replaced"
         );

@@ -2,7 +2,7 @@
 
 use beamline::wire;
 
-use crate::support::{DaemonWorld, Setup, small};
+use crate::support::{DaemonWorld, Setup, consent_to_remove, small};
 
 struct Page {
     status: u16,
@@ -46,6 +46,32 @@ async fn a_commit_page_shows_its_runs_and_its_plans() {
     let root = at(&world, "/").await;
     assert_eq!(root.status, 200);
     assert!(root.text.contains("<code>/commits/</code>"), "{}", root.text);
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_blocks_an_apply_stands_on_the_page_with_every_line_to_write() {
+    let mut world = DaemonWorld::with(Setup { secrets: Some(vec![]), ..Setup::new() });
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.repository.write("environments/other.yaml", &small(1));
+    world.start().await;
+    world.push("the beginning").await;
+    world.repository.remove("environments/dev.yaml");
+    let lines = consent_to_remove("dev");
+    let (first, rest) = lines.split_once('\n').unwrap();
+    let message = format!("dev goes\n\n{first}\nBeamline-Consent: destroy dev/wrkspace");
+    let commit = world.repository.push(&message);
+    world.settled("main", &commit).await;
+    let blocked = page(&world, &commit.to_string()).await;
+    for line in rest.lines() {
+        assert!(blocked.text.contains(line), "{line}: {}", blocked.text);
+    }
+    let status = world.repository.note(&commit);
+    let asked =
+        format!("; {} more are needed, the first: Beamline-Consent: destroy dev/", rest.lines().count());
+    assert!(status.contains(&asked), "{status}");
+    world.push(&format!("the rest\n\n{rest}")).await;
+    assert_eq!(world.groups(), ["rg-other"]);
     world.finish().await;
 }
 

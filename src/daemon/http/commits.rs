@@ -13,7 +13,7 @@ use super::web::Web;
 use crate::daemon::shared::Shared;
 use crate::forge::{self, Context};
 use crate::git::{CommitId, GitError};
-use crate::reconcile::apply::{RunId, RunKind};
+use crate::reconcile::apply::{RunEnd, RunId, RunKind};
 use crate::reconcile::deeds::Deeds;
 use crate::reconcile::plan::{Style, render};
 use crate::reconcile::report::{Report, StepEnd};
@@ -101,15 +101,19 @@ fn overtaken(commit: &CommitId, head: &CommitId) -> String {
 
 async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreError> {
     let mut body = String::new();
-    let applied = store.work_of_commit(commit, RunKind::Apply).await?;
+    let applied = store.sections_of_commit(commit, RunKind::Apply).await?;
     if applied.is_empty() {
         refused(store, commit, &Context::apply(), &mut body).await?;
     }
-    for work in applied {
+    for (work, section) in applied {
         heading(&work, "apply", &mut body);
         runs(store, &work, &mut body).await?;
+        let is_blocked = matches!(work.state, WorkState::Ended { end: RunEnd::Blocked, .. });
+        if let Some(section) = section.filter(|_| is_blocked) {
+            planned(&section, said(&work), &mut body);
+        }
     }
-    let plans = store.plans_of_commit(commit).await?;
+    let plans = store.sections_of_commit(commit, RunKind::Plan).await?;
     if plans.is_empty() {
         refused(store, commit, &Context::plan(), &mut body).await?;
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::forge::MAX_DESCRIPTION_CHARS;
-use crate::reconcile::plan::{Action, ConsentStanding, ConsentVerb, Plan, Standing, trailer};
+use crate::reconcile::plan::{Action, Blocker, ConsentStanding, ConsentVerb, Plan, Standing, trailer};
 use crate::resources::{Address, EnvironmentName};
 
 /// Most lines that do nothing and are named by a status.
@@ -79,17 +79,25 @@ pub(in crate::daemon) fn with_consents(
     idle.sort_by_key(|one| matches!(one.standing, Standing::Unread { .. }));
     let in_force: Vec<&ConsentStanding> =
         spent.iter().chain(plan.consents.iter().filter(|one| one.is_in_force() && !is_spent(one))).collect();
-    let text = by_leave(text, &in_force);
+    let Some(at) = text.find(&trailer(ConsentVerb::Destroy, "")) else {
+        let text = by_leave(text, &in_force);
+        return if idle.is_empty() { text } else { format!("{text}; {}", named(&idle, Told::Why)) };
+    };
+    // Who lacks a line is not sent astray by one that speaks of somebody else.
+    idle.retain(|one| speaks_of(one, &plan.environment));
     if idle.is_empty() {
         return text;
     }
-    let Some(at) = text.find(&trailer(ConsentVerb::Destroy, "")) else {
-        return format!("{text}; {}", named(&idle, Told::Why));
-    };
     // What is to be copied stands at the end, and must not be cut off; the status of the whole commit has
     // the environment's name in front.
     let room = MAX_DESCRIPTION_CHARS.saturating_sub(plan.environment.as_str().len() + 2);
     let line = &text[at..];
+    let lacking =
+        plan.blockers.iter().filter(|blocker| matches!(blocker, Blocker::NeedsConsent { .. })).count();
+    let write = match lacking {
+        0 | 1 => format!("write: {line}"),
+        more => format!("{more} more are needed, the first: {line}"),
+    };
     let forms: Vec<String> = [Told::Why, Told::That]
         .into_iter()
         .flat_map(|told| {
@@ -97,16 +105,26 @@ pub(in crate::daemon) fn with_consents(
             [
                 format!("{named}. {text}"),
                 format!("{placed}. {text}"),
-                format!("{named}; write: {line}"),
-                format!("{placed}; write: {line}"),
+                format!("{named}; {write}"),
+                format!("{placed}; {write}"),
             ]
         })
         .collect();
     let last = match idle.as_slice() {
-        [_] => format!("{}; write: {line}", capitalised(&placed(&idle, Told::That))),
-        _ => format!("{}; write: {line}", counted(&idle)),
+        [_] => format!("{}; {write}", capitalised(&placed(&idle, Told::That))),
+        _ => format!("{}; {write}", counted(&idle)),
     };
     forms.into_iter().find(|form| form.chars().count() <= room).unwrap_or(last)
+}
+
+/// Whether a line speaks of `environment`, or of none that there is and this one was probably meant.
+fn speaks_of(one: &ConsentStanding, environment: &EnvironmentName) -> bool {
+    let is_of = |target: &str| target.split('/').next() == Some(environment.as_str());
+    match (&one.standing, one.line.environment()) {
+        (Standing::MatchesNothing { meant: Some(meant), .. }, _) if is_of(meant) => true,
+        (_, Some(named)) => named == environment.as_str() || named.contains('*'),
+        (_, None) => true,
+    }
 }
 
 /// A status' text with the lines by whose leave that was done.

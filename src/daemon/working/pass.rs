@@ -26,7 +26,7 @@ use crate::daemon::telling::sentences;
 use crate::definitions::Diagnostic;
 use crate::git::CommitId;
 use crate::reconcile::apply::{Event, Fence, Journal as _, RunEnd, RunKind, RunRecord};
-use crate::reconcile::plan::{Blocker, Plan, Remedy, Standing, told};
+use crate::reconcile::plan::{Blocker, ConsentStanding, Plan, Remedy, Standing, told};
 use crate::reconcile::report::{Progress, StepEnd};
 use crate::reconcile::review::Section;
 use crate::reconcile::{Planned, ReconcileError};
@@ -219,20 +219,24 @@ impl Pass<'_> {
     /// Does what a plan comes to.
     async fn go_by(&self, subject: &Subject, planned: &Planned) -> Result<Passed, WorkError> {
         let plan = &planned.plan;
-        self.log_consents(plan);
+        let is_done = self.work.kind == RunKind::Apply && plan.blockers.is_empty() && plan.steps.is_empty();
+        // What was done before an interruption was done for this commit, by lines that are spent now.
+        let done = match is_done {
+            true => Some(done_for(self.shared, self.work, None).await?),
+            false => None,
+        };
+        let spent = done.as_ref().map_or(&[][..], |done| &done.consents);
+        self.log_consents(plan, spent);
         self.shared.tell(Happening::Planned { work: self.work.clone(), plan: Box::new(plan.clone()) });
         let is_busy = |blocker: &&Blocker| matches!(blocker, Blocker::InProgress { .. });
         if let Some(busy) = plan.blockers.iter().find(is_busy) {
             return Ok(Passed::Waiting { why: busy.message(), at_most: None });
         }
-        let mut spent = Vec::new();
         let (end, summary) = match self.work.kind {
             _ if !plan.blockers.is_empty() => (RunEnd::Blocked, self.after(sentences::blocked(plan)).await?),
             RunKind::Plan | RunKind::Drift => (RunEnd::Planned, sentences::planned(plan)),
-            RunKind::Apply if plan.steps.is_empty() => {
-                // What was done before an interruption was done for this commit.
-                let done = done_for(self.shared, self.work, None).await?;
-                let deeds = done.deeds.settled();
+            RunKind::Apply if let Some(done) = &done => {
+                let deeds = done.deeds.clone().settled();
                 let is_nothing = deeds.is_nothing();
                 let text = match sentences::handed_over(&planned.observed.given) {
                     Some(text) if subject.is_removed() => sentences::after(&deeds, text),
@@ -240,13 +244,14 @@ impl Pass<'_> {
                     Some(_) | None if subject.is_removed() => sentences::removed(),
                     Some(_) | None => sentences::as_declared(plan),
                 };
-                spent = done.consents;
                 (RunEnd::Complete, text)
             }
             RunKind::Apply => return self.apply(subject, planned).await,
         };
-        let section = self.is_kept().then(|| Box::new(Section::of_plan(plan)));
-        let summary = asking::with_consents(summary, plan, &spent, &self.touched_beside(plan).await?);
+        // An apply that was carried out has its run; one that is blocked has nothing but its plan.
+        let is_kept = self.is_kept() || !plan.blockers.is_empty();
+        let section = is_kept.then(|| Box::new(Section::of_plan(plan)));
+        let summary = asking::with_consents(summary, plan, spent, &self.touched_beside(plan).await?);
         Ok(Passed::Ended(Outcome { section, ..self.outcome((subject, planned), end, summary).await? }))
     }
 
@@ -259,10 +264,13 @@ impl Pass<'_> {
         Ok(all.into_iter().map(|work| work.environment).collect())
     }
 
-    /// Nothing that somebody wrote is passed over in silence.
-    fn log_consents(&self, plan: &Plan) {
+    /// Nothing that somebody wrote is passed over in silence; what is `spent` has had its line.
+    fn log_consents(&self, plan: &Plan, spent: &[ConsentStanding]) {
         let environment = &self.work.environment;
-        let told = told(&plan.consents);
+        let is_spent = |one: &ConsentStanding| spent.iter().any(|spent| spent.line == one.line);
+        let consents: Vec<ConsentStanding> =
+            plan.consents.iter().filter(|one| !is_spent(one)).cloned().collect();
+        let told = told(&consents);
         for one in &told.lines {
             let said = one.sentence();
             match one.code() {
