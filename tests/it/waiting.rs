@@ -151,7 +151,7 @@ async fn work_behind_another_commit_of_its_environment_names_that() {
     let told = format!("pending: Queued: waits for the apply of {} on this environment", first.short());
     world.until(&told, async || world.repository.note(&second).contains(&told)).await;
     // The one ahead waits itself, and that is the cause.
-    let root = format!("{told}. That one: Applying: ");
+    let root = format!("{told}. That one: waits since ");
     world.until(&root, async || world.repository.note(&second).contains(&root)).await;
     world.settled("main", &second).await;
     world.finish().await;

@@ -116,6 +116,8 @@ pub(in crate::daemon) fn waiting(
 
 /// Work that has waited in the queue for half a minute; `root` is what that waits for which is ahead of it.
 pub(in crate::daemon) fn queued(why: &Obstacle, root: Option<&str>) -> String {
+    // How far that one is says less than what it waits for, and would crowd it out.
+    let root = root.map(|root| root.find("waits since").map_or(root, |at| &root[at..]));
     let root = root.map(|root| format!(". That one: {root}")).unwrap_or_default();
     match why {
         Obstacle::Environment(ahead) => {
@@ -230,9 +232,22 @@ pub(in crate::daemon) fn invalid(diagnostics: &[Diagnostic]) -> String {
     let errors: Vec<&Diagnostic> = diagnostics.iter().filter(|found| found.is_error()).collect();
     let Some(first) = errors.first() else { return "The definition has errors".to_owned() };
     match errors.len() - 1 {
-        0 if first.remedy.is_empty() => first.to_string(),
-        0 => format!("{first}. {}", first.remedy),
-        more => format!("{first} (and {more} more)"),
+        0 if first.remedy.is_empty() => placed(first),
+        0 => format!("{}. {}", placed(first), first.remedy),
+        more => format!("{} (and {more} more)", placed(first)),
+    }
+}
+
+/// The longest path before an error that is not shortened from the left, in characters.
+const MAX_PATH_CHARS: usize = 40;
+
+/// An error with its place; of a long path the end stands there, so that the cause has room.
+fn placed(error: &Diagnostic) -> String {
+    let file = &error.location.file;
+    let whole = error.to_string();
+    match (file.rsplit_once('/'), whole.strip_prefix(file.as_str())) {
+        (Some((_, name)), Some(rest)) if file.chars().count() > MAX_PATH_CHARS => format!("…/{name}{rest}"),
+        (Some(_) | None, _) => whole,
     }
 }
 
