@@ -128,11 +128,14 @@ fn accepts(field: &Field, value: &Value, at: Span, examples: &Examples<'_>) -> b
     }
 }
 
-/// A duration as people write it: `10` are minutes, `15m`, `1h 30min`, `00:15:00`, `pt15m`.
+/// A duration as people write it: `10` are minutes and `300` seconds, as `az ml` counts them, `15m`, `1h 30min`, `00:15:00`, `pt15m`.
 fn duration(text: &str) -> Option<String> {
     let text = text.trim().to_ascii_lowercase();
-    let span = if let Ok(minutes) = text.parse::<i32>() {
-        SignedDuration::from_mins(minutes.into())
+    let span = if let Ok(number) = text.parse::<i32>() {
+        match number {
+            ..60 => SignedDuration::from_mins(number.into()),
+            60.. => SignedDuration::from_secs(number.into()),
+        }
     } else if let [hours, minutes, rest @ ..] = text.split(':').collect::<Vec<_>>().as_slice() {
         let seconds = rest.first().map_or(Some(0), |text| text.parse::<u32>().ok())?;
         let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
@@ -155,6 +158,8 @@ mod tests {
     fn durations_as_people_write_them_have_one_meaning() {
         for (text, expected) in [
             ("10", Some("PT10M")),
+            ("300", Some("PT5M")),
+            ("120", Some("PT2M")),
             ("15m", Some("PT15M")),
             ("15 minutes", Some("PT15M")),
             ("1h30m", Some("PT1H30M")),
