@@ -150,7 +150,7 @@ pub(super) fn beginning(body: &str) -> String {
 /// The comments of a pull request, as far as they are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comments {
-    /// Oldest first, at most [`MAX_COMMENTS`].
+    /// Oldest first, at most 1,000.
     pub read: Vec<Comment>,
     /// Whether these are all: else one that is missing may stand there all the same.
     pub is_whole: bool,
