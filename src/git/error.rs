@@ -80,7 +80,7 @@ pub enum GitError {
         /// The new address, without user information.
         location: String,
     },
-    /// The answer points elsewhere, for now: to a page to sign in, or to one that says sorry.
+    /// The answer points elsewhere, which may pass: to a page to sign in, or to one that says sorry.
     #[error(
         "{remote} answered with {detail}: it is tried again; if that goes on, check the remote's URL, and \
              what stands before the server"

@@ -97,7 +97,7 @@ impl fmt::Display for Redirect {
             RedirectKind::Moved => "for good to",
             RedirectKind::SignIn => "to a page to sign in,",
             RedirectKind::OtherHost => "to another host,",
-            RedirectKind::SameHost => "for now to",
+            RedirectKind::SameHost => "that may pass, to",
         };
         write!(f, "a redirect {what} {target} ({})", self.status.as_u16())
     }
@@ -190,9 +190,9 @@ mod tests {
             said("https://u:p@sso.example/login?SAMLRequest=abc#frag"),
             "a redirect to a page to sign in, https://sso.example/login (302)"
         );
-        assert_eq!(said("/a\nb?x"), "a redirect for now to /ab (302)");
+        assert_eq!(said("/a\nb?x"), "a redirect that may pass, to /ab (302)");
         let long = said(&format!("https://other.example/{}", "x".repeat(5000)));
         assert!(long.chars().count() < 300, "{long}");
-        assert_eq!(read(302, None).unwrap().to_string(), "a redirect for now to nowhere (302)");
+        assert_eq!(read(302, None).unwrap().to_string(), "a redirect that may pass, to nowhere (302)");
     }
 }

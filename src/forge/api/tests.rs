@@ -122,7 +122,7 @@ async fn only_a_permanent_redirect_is_a_repository_that_has_moved() {
         ),
         (301, "/user/login?redirect_to=x", "a page to sign in, /user/login (301) came"),
         (307, "https://sorry.example/?for=x", "another host, https://sorry.example/ (307) came"),
-        (303, "/repos/o/new?x", "for now to /repos/o/new (303) came"),
+        (303, "/repos/o/new?x", "that may pass, to /repos/o/new (303) came"),
     ] {
         let failure = failure(StatusCode::from_u16(code).unwrap(), &[("location", to)], "<html>").await;
         assert_eq!((failure.reach, failure.error.class), (Reach::Everything, Class::Retry { after: None }));
