@@ -28,13 +28,16 @@ impl Pass<'_> {
         }
         let mut held = Vec::new();
         for environment in ahead_of(&self.shared.store, &subject).await? {
-            match self.lease_of(&environment).await? {
-                Taken::Ours(lease) => held.push(lease),
-                Taken::Theirs(_) => {
-                    give_back(held).await;
-                    return Ok(Passed::Behind(environment));
+            let outcome = match self.lease_of(&environment).await {
+                Ok(Taken::Ours(lease)) => {
+                    held.push(lease);
+                    continue;
                 }
-            }
+                Ok(Taken::Theirs(_)) => Ok(Passed::Behind(environment)),
+                Err(error) => Err(error.into()),
+            };
+            give_back(held).await;
+            return outcome;
         }
         let held = self.ahead.get_or_init(|| held);
         let mut kept: FuturesUnordered<_> = held.iter().map(|lease| Box::pin(lease.keep())).collect();
