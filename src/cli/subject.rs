@@ -11,7 +11,7 @@ use crate::attempt::{Estate, Memory, Messages, Subject, expired, removed_environ
 use crate::config::{Config, ForgeKind};
 use crate::definitions::{Diagnostic, Environment, Role, defaults_for, role};
 use crate::git::{BranchName, CommitId, GitError, Local, RepoPath};
-use crate::reconcile::plan::{Blocker, Consents, Plan};
+use crate::reconcile::plan::{Consents, Plan};
 use crate::reconcile::{Declared, Neighbours, NeighboursError, Planned, Remembered};
 use crate::resources::EnvironmentName;
 use crate::store::{Arrivals, EnvironmentRecord, Store};
@@ -236,9 +236,8 @@ pub(super) fn unknown_comments<'a>(
     config: &Config,
     mut plans: impl Iterator<Item = &'a Plan>,
 ) -> Option<&'static str> {
-    let is_missing = |blocker: &Blocker| matches!(blocker, Blocker::NeedsConsent { .. });
     let has_forge = config.forge.kind != ForgeKind::Notes;
-    let lacks = has_forge && plans.any(|plan| plan.blockers.iter().any(is_missing));
+    let lacks = has_forge && plans.any(|plan| plan.lacking().next().is_some());
     lacks.then_some(
         "note: only commit messages count here; a consent that was given in a comment on a pull request is \
          known to the daemon alone",

@@ -4,26 +4,17 @@
 use std::collections::BTreeSet;
 
 use crate::forge::MAX_DESCRIPTION_CHARS;
-use crate::reconcile::plan::{Action, Blocker, ConsentStanding, ConsentVerb, Plan, Standing, trailer};
-use crate::resources::{Address, EnvironmentName};
+use crate::reconcile::plan::{ConsentStanding, ConsentVerb, Lacking, Plan, Standing, trailer};
+use crate::resources::EnvironmentName;
 
 /// Most lines that do nothing and are named by a status.
 const MAX_NAMED: usize = 3;
 
-/// A resource that is refused its end.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::daemon) struct Refused<'a> {
-    pub(in crate::daemon) address: &'a Address,
-    pub(in crate::daemon) action: Action,
-    /// Whether it can be released instead.
-    pub(in crate::daemon) releasable: bool,
-}
-
 /// What is missing. It ends with a line to copy; of several with the first one, never with a glob.
-pub(in crate::daemon) fn needs_consent(refused: &[Refused<'_>]) -> String {
-    match refused {
+pub(in crate::daemon) fn needs_consent(lacking: &[Lacking<'_>]) -> String {
+    match lacking {
         [one] => {
-            let (verb, line) = (verb(one.action), trailer(ConsentVerb::Destroy, one.address));
+            let (verb, line) = (one.action.ending(), trailer(ConsentVerb::Destroy, one.address));
             let asks =
                 |aside: &str| format!("Needs consent to {verb}{aside}. Add to a commit message: {line}");
             // The line goes before; the status of the whole commit has the environment's name in front.
@@ -35,24 +26,11 @@ pub(in crate::daemon) fn needs_consent(refused: &[Refused<'_>]) -> String {
         [first, ..] => {
             format!(
                 "Needs {} consent lines: see the plan. The first: {}",
-                refused.len(),
+                lacking.len(),
                 trailer(ConsentVerb::Destroy, first.address)
             )
         }
         [] => "Needs consent".to_owned(),
-    }
-}
-
-fn verb(action: Action) -> &'static str {
-    match action {
-        Action::Replace => "replace",
-        Action::Delete
-        | Action::Create
-        | Action::Update
-        | Action::Adopt
-        | Action::Recover
-        | Action::Release
-        | Action::Keep => "delete",
     }
 }
 
@@ -92,9 +70,7 @@ pub(in crate::daemon) fn with_consents(
     // the environment's name in front.
     let room = MAX_DESCRIPTION_CHARS.saturating_sub(plan.environment.as_str().len() + 2);
     let line = &text[at..];
-    let lacking =
-        plan.blockers.iter().filter(|blocker| matches!(blocker, Blocker::NeedsConsent { .. })).count();
-    let write = match lacking {
+    let write = match plan.lacking().count() {
         0 | 1 => format!("write: {line}"),
         more => format!("{more} more are needed, the first: {line}"),
     };
@@ -227,7 +203,9 @@ fn capitalised(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::forge::Description;
+    use crate::reconcile::plan::Action;
     use crate::reconcile::plan::{ConsentLine, ConsentSource, FORMAT};
+    use crate::resources::Address;
 
     fn plan(standings: &[(&str, Standing)]) -> Plan {
         let consents = standings.iter().map(|(target, standing)| ConsentStanding {
@@ -253,8 +231,8 @@ mod tests {
         }
     }
 
-    fn refused(address: &Address) -> Refused<'_> {
-        Refused { address, action: Action::Delete, releasable: true }
+    fn refused(address: &Address) -> Lacking<'_> {
+        Lacking { address, action: Action::Delete, id: None, releasable: true }
     }
 
     #[test]
@@ -265,7 +243,7 @@ mod tests {
             "Needs consent to delete (`release` keeps it). Add to a commit message: Beamline-Consent: destroy \
              dev/key_vaults/main"
         );
-        let never = Refused { releasable: false, ..refused(&short) };
+        let never = Lacking { releasable: false, ..refused(&short) };
         assert!(needs_consent(&[never]).starts_with("Needs consent to delete. Add "));
         let long: Address = format!("production/key_vaults/{}", "x".repeat(30)).parse().unwrap();
         assert!(needs_consent(&[refused(&long)]).starts_with("Needs consent to delete. Add "));

@@ -11,7 +11,7 @@ use crate::definitions::Diagnostic;
 use crate::reconcile::apply::RunKind;
 use crate::reconcile::deeds::Deeds;
 use crate::reconcile::observe::Given;
-use crate::reconcile::plan::{Blocker, Plan, summary_line};
+use crate::reconcile::plan::{Blocker, Lacking, Plan, summary_line};
 use crate::resources::{Address, EnvironmentName};
 use crate::store::Holding;
 
@@ -185,36 +185,18 @@ const WOULD_BE: &str = "Would be: ";
 
 /// A plan that must not be carried out, and what would allow it.
 pub(in crate::daemon) fn blocked(plan: &Plan) -> String {
-    let mut refused = Vec::new();
-    let mut others = Vec::new();
-    for blocker in &plan.blockers {
-        match blocker {
-            Blocker::NeedsConsent { address, action, releasable, .. } => {
-                refused.push(asking::Refused { address, action: *action, releasable: *releasable });
-            }
-            Blocker::NotOurs { .. }
-            | Blocker::Impossible { .. }
-            | Blocker::ExistingMissing { .. }
-            | Blocker::GroupNotEmpty { .. }
-            | Blocker::StillReferenced { .. }
-            | Blocker::NameStaysTaken { .. }
-            | Blocker::CannotBeMade { .. }
-            | Blocker::PerhapsDeclared { .. }
-            | Blocker::PerhapsRenamed { .. }
-            | Blocker::MovedByHand { .. }
-            | Blocker::InProgress { .. } => others.push(blocker),
-        }
-    }
-    match (others.as_slice(), refused.as_slice()) {
+    let lacking: Vec<Lacking<'_>> = plan.lacking().collect();
+    let others: Vec<&Blocker> = plan.blockers.iter().filter(|blocker| blocker.lacking().is_none()).collect();
+    match (others.as_slice(), lacking.as_slice()) {
         // Consent alone would not help as long as something else is in the way; that it will be needed too is
         // said now, so that one commit can do both.
-        ([only], refused) => format!("Blocked{}: {}", also_lacking(refused.len()), only.message()),
-        ([first, more @ ..], refused) => {
-            let lacking = also_lacking(refused.len());
-            format!("Blocked by {} problems{lacking}: {}", more.len() + 1, first.message())
+        ([only], lacking) => format!("Blocked{}: {}", also_lacking(lacking.len()), only.message()),
+        ([first, more @ ..], lacking) => {
+            let also = also_lacking(lacking.len());
+            format!("Blocked by {} problems{also}: {}", more.len() + 1, first.message())
         }
         ([], []) => "Blocked".to_owned(),
-        ([], refused) => asking::needs_consent(refused),
+        ([], lacking) => asking::needs_consent(lacking),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::daemon::shared::Shared;
 use crate::daemon::telling::delivery::complain;
 use crate::forge::{Class, Comments, Ending, ForgeError, Merged, Permission, PullRequestNumber};
 use crate::git::{CommitId, CommitInfo};
-use crate::reconcile::plan::{Action, Blocker, ConsentLine, ConsentVerb, Plan, Reach, trailer};
+use crate::reconcile::plan::{Action, ConsentLine, ConsentVerb, Plan, Reach, trailer};
 use crate::resources::Address;
 use crate::store::{GivenConsent, Work};
 
@@ -153,23 +153,8 @@ fn lacking(plan: &Plan) -> Vec<Vec<Address>> {
         let mut steps = plan.steps.iter().filter(|step| step.address == *address);
         steps.find_map(|step| step.was.clone())
     };
-    let lacking = plan.blockers.iter().filter_map(|blocker| match blocker {
-        Blocker::NeedsConsent { address, .. } => {
-            Some(was(address).into_iter().chain([address.clone()]).collect())
-        }
-        Blocker::NotOurs { .. }
-        | Blocker::Impossible { .. }
-        | Blocker::ExistingMissing { .. }
-        | Blocker::GroupNotEmpty { .. }
-        | Blocker::StillReferenced { .. }
-        | Blocker::NameStaysTaken { .. }
-        | Blocker::CannotBeMade { .. }
-        | Blocker::PerhapsDeclared { .. }
-        | Blocker::PerhapsRenamed { .. }
-        | Blocker::MovedByHand { .. }
-        | Blocker::InProgress { .. } => None,
-    });
-    lacking.collect()
+    let all = |address: &Address| was(address).into_iter().chain([address.clone()]).collect();
+    plan.lacking().map(|lacking| all(lacking.address)).collect()
 }
 
 /// What one pull request comes to.

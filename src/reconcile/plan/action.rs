@@ -27,6 +27,23 @@ pub enum Action {
     Keep,
 }
 
+impl Action {
+    /// What it does to what is there, as a verb: what is not replaced is deleted.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Replace => "replace",
+            Self::Delete
+            | Self::Create
+            | Self::Update
+            | Self::Adopt
+            | Self::Recover
+            | Self::Release
+            | Self::Keep => "delete",
+        }
+    }
+}
+
 /// Why a step is there. For people: printed, never branched on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "reason")]
@@ -204,6 +221,19 @@ pub enum Blocker {
     },
 }
 
+/// A resource that a plan would end and that lacks consent.
+#[derive(Clone, Copy, Debug)]
+pub struct Lacking<'a> {
+    /// Its address.
+    pub address: &'a Address,
+    /// Delete or replace.
+    pub action: Action,
+    /// What it is in Azure; `None` in plans of older versions.
+    pub id: Option<&'a ResourceId>,
+    /// Whether it can be released instead.
+    pub releasable: bool,
+}
+
 /// What lifts what is in a plan's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -233,6 +263,27 @@ impl Blocker {
         }
     }
 
+    /// What lacks consent; `None` where something else is in the way.
+    #[must_use]
+    pub fn lacking(&self) -> Option<Lacking<'_>> {
+        match self {
+            Self::NeedsConsent { address, action, because: _, id, releasable } => {
+                Some(Lacking { address, action: *action, id: id.as_ref(), releasable: *releasable })
+            }
+            Self::NotOurs { .. }
+            | Self::Impossible { .. }
+            | Self::ExistingMissing { .. }
+            | Self::GroupNotEmpty { .. }
+            | Self::StillReferenced { .. }
+            | Self::NameStaysTaken { .. }
+            | Self::CannotBeMade { .. }
+            | Self::PerhapsDeclared { .. }
+            | Self::PerhapsRenamed { .. }
+            | Self::MovedByHand { .. }
+            | Self::InProgress { .. } => None,
+        }
+    }
+
     /// The resource that the blocker is about.
     #[must_use]
     pub fn address(&self) -> &Address {
@@ -257,16 +308,7 @@ impl Blocker {
     pub fn message(&self) -> String {
         match self {
             Self::NeedsConsent { address, action, because, id: _, releasable } => {
-                let verb = match action {
-                    Action::Replace => "replace",
-                    Action::Delete
-                    | Action::Create
-                    | Action::Update
-                    | Action::Adopt
-                    | Action::Recover
-                    | Action::Release
-                    | Action::Keep => "delete",
-                };
+                let verb = action.ending();
                 let instead = releasable.then(|| {
                     let line = trailer(ConsentVerb::Release, address);
                     format!(", or, to keep it in Azure and give it up: {line}")

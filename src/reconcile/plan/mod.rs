@@ -22,7 +22,7 @@ mod requests;
 mod step;
 mod wording;
 
-pub use action::{Action, Blocker, Note, Reason, Remedy};
+pub use action::{Action, Blocker, Lacking, Note, Reason, Remedy};
 pub use check::{Defect, check};
 pub use consent::{
     ConsentLine, ConsentSource, ConsentStanding, ConsentVerb, Consents, Globs, Going, Reach, Standing, Told,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::action::{Action, Blocker, CREATION_ONLY, DANGLING, Note, Reason, Remedy};
+use super::action::{Action, Blocker, CREATION_ONLY, DANGLING, Lacking, Note, Reason, Remedy};
 use super::consent::ConsentStanding;
 use crate::definitions::InputDigest;
 use crate::resources::id::ResourceId;
@@ -177,6 +177,11 @@ pub struct Summary {
 }
 
 impl Plan {
+    /// What lacks consent.
+    pub fn lacking(&self) -> impl Iterator<Item = Lacking<'_>> {
+        self.blockers.iter().filter_map(Blocker::lacking)
+    }
+
     /// Whether there is nothing to do and nothing in the way.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -129,7 +129,7 @@ impl Section {
             ([], _) => Outcome::Changes,
             (_, _) => Outcome::Blocked,
         };
-        let asked = || needing_consent(plan);
+        let asked = || plan.lacking();
         Self {
             outcome,
             headline: summary_line(plan),
@@ -227,32 +227,6 @@ fn change_of(plan: &Plan, step: &Step) -> Change {
     let mut text = String::new();
     render_step(plan, step, Style::Plain, &mut text);
     Change { danger: danger_of(step), text: cut(text.trim_end()) }
-}
-
-/// Something that lacks consent.
-struct Lacking<'a> {
-    address: &'a Address,
-    id: Option<&'a ResourceId>,
-    releasable: bool,
-}
-
-fn needing_consent(plan: &Plan) -> impl Iterator<Item = Lacking<'_>> {
-    plan.blockers.iter().filter_map(|blocker| match blocker {
-        Blocker::NeedsConsent { address, id, releasable, .. } => {
-            Some(Lacking { address, id: id.as_ref(), releasable: *releasable })
-        }
-        Blocker::NotOurs { .. }
-        | Blocker::Impossible { .. }
-        | Blocker::ExistingMissing { .. }
-        | Blocker::GroupNotEmpty { .. }
-        | Blocker::StillReferenced { .. }
-        | Blocker::NameStaysTaken { .. }
-        | Blocker::CannotBeMade { .. }
-        | Blocker::PerhapsDeclared { .. }
-        | Blocker::PerhapsRenamed { .. }
-        | Blocker::MovedByHand { .. }
-        | Blocker::InProgress { .. } => None,
-    })
 }
 
 fn place_of(found: &Diagnostic) -> Place {
