@@ -10,6 +10,7 @@ use super::arguments::{Cli, Command};
 use super::commands;
 use super::error::{CliError, End};
 use super::logging::{self, Destination};
+use super::output;
 use crate::wire;
 
 /// How long background work may go on after a command has ended. Nothing that matters is in it.
@@ -20,9 +21,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(answer) => {
-            // Help and versions come this way too. A closed pipe is nobody's problem here.
-            let _ = answer.print();
-            return if answer.use_stderr() { End::Usage.into() } else { End::Done.into() };
+            // Help and versions come this way too.
+            let printed = answer.print();
+            return match answer.use_stderr() {
+                // Where standard error is closed, the exit code is all that is left.
+                true => End::Usage.into(),
+                false => output::written(printed).map_or_else(|error| error.report(), |()| End::Done.into()),
+            };
         }
     };
     wire::install_tls_provider();

@@ -62,7 +62,12 @@ impl From<Colours> for Colour {
 pub(super) fn print(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|source| CliError::io("write to standard output", source))
+    self::written(written)
+}
+
+/// What came of writing to standard output: a result that nobody got is a failure.
+pub(super) fn written(result: io::Result<()>) -> Result<(), CliError> {
+    result.map_err(|source| CliError::io("write to standard output", source))
 }
 
 /// Prints a line to standard output.

@@ -84,6 +84,7 @@ mod touched_environments;
 mod trying_again;
 mod unheeded;
 mod unwritable_journal;
+mod unwritten_output;
 mod waiting;
 mod waking;
 mod webhook_examples;

@@ -139,6 +139,7 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
         let all: Vec<&Report> = resumed.iter().chain(&reports).collect();
         output::print_json(json!({ "plans": plans, "reports": all, "errors": errors }))?;
     }
+    live.written()?;
     let complete = agreed
         && errors.is_empty()
         && plans.iter().all(|plan| plan.blockers.is_empty())
@@ -289,6 +290,8 @@ fn summary(reports: &[Report], plan: Option<&Plan>) -> String {
 
 /// Asks. Whoever interrupts has not agreed.
 async fn agreed(runner: &Runner) -> Result<bool, CliError> {
+    // Nobody agrees to what could not be shown.
+    runner.live.written()?;
     let mut stderr = std::io::stderr();
     let asked = stderr.write_all(b"Apply this? Only `yes` is accepted: ").and_then(|()| stderr.flush());
     asked.map_err(|source| CliError::io("ask", source))?;

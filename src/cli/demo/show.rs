@@ -129,9 +129,7 @@ impl Show {
 
     /// Shows the next happening. `false` when the demo is stopped.
     async fn next(&mut self) -> Result<bool, CliError> {
-        if self.live.is_gone() {
-            return Err(CliError::BrokenPipe);
-        }
+        self.live.written()?;
         let happening = tokio::select! {
             biased;
             () = self.stop.cancelled() => return Ok(false),
@@ -207,6 +205,6 @@ impl Show {
         closed?;
         let fate = if folder.is_temporary() { "is removed" } else { "stays" };
         live.say(&format!("\nStopped. {} {fate}.\n", folder.path().display()));
-        Ok(end)
+        live.written().map(|()| end)
     }
 }

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use super::board::{Board, Weight};
 use super::wording::{between, span};
-use crate::cli::output::{Colours, Tone, paint};
+use crate::cli::error::CliError;
+use crate::cli::output::{self, Colours, Tone, paint};
 use crate::clock::Clock;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::report::Progress;
@@ -48,8 +49,8 @@ struct Screen {
     /// Lines of the block that stand there now.
     drawn: usize,
     began: Timestamp,
-    /// Nobody reads any more.
-    gone: bool,
+    /// Why the last text could not be written, until somebody has asked.
+    unwritten: Option<io::Error>,
 }
 
 impl Live {
@@ -59,7 +60,8 @@ impl Live {
             Stream::Stderr => (io::stderr().is_terminal(), Colours::of_stderr()),
         };
         let board = Board::new(colours);
-        let screen = Screen { board, stream, colours, redraws, drawn: 0, began: clock.steady(), gone: false };
+        let screen =
+            Screen { board, stream, colours, redraws, drawn: 0, began: clock.steady(), unwritten: None };
         Self { inner: Arc::new(Mutex::new(screen)), clock: clock.clone() }
     }
 
@@ -68,9 +70,12 @@ impl Live {
         self.with(|screen, _| screen.colours)
     }
 
-    /// Whether nobody reads any more.
-    pub(in crate::cli) fn is_gone(&self) -> bool {
-        self.with(|screen, _| screen.gone)
+    /// Fails when something was said that nobody got. Nobody has to listen to standard error.
+    pub(in crate::cli) fn written(&self) -> Result<(), CliError> {
+        self.with(|screen, _| match (screen.stream, screen.unwritten.take()) {
+            (Stream::Stdout, Some(error)) => output::written(Err(error)),
+            (Stream::Stdout, None) | (Stream::Stderr, _) => Ok(()),
+        })
     }
 
     /// Prints text that stays, as it is.
@@ -156,7 +161,7 @@ impl Screen {
             Stream::Stdout => put(&mut io::stdout().lock(), &all),
             Stream::Stderr => put(&mut io::stderr().lock(), &all),
         };
-        self.gone |= written.is_err();
+        self.unwritten = written.err().or(self.unwritten.take());
     }
 }
 
