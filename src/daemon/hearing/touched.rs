@@ -4,8 +4,10 @@
 //! touches its environment, a changed `defaults` file those below it. Only touched definitions are
 //! read, one at a time: of each only its name and its digest are kept.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::unheeded::Ignored;
 use crate::attempt::source::{environment_files, is_environment, load_at};
 use crate::daemon::telling::nameless::hidden_name;
 use crate::definitions::{InputDigest, Role, Touched, misnamed, overlooked, role, touched_by};
@@ -23,7 +25,7 @@ pub(in crate::daemon) struct Found {
     /// What was looked through.
     pub(in crate::daemon) extent: Extent,
     /// New or changed files that are ignored, although they could have been meant as definitions.
-    pub(in crate::daemon) overlooked: Vec<String>,
+    pub(in crate::daemon) overlooked: Ignored,
 }
 
 /// Most environments that one head may touch. Each is read, has its work and its place in the status; a
@@ -152,7 +154,7 @@ struct Files {
     /// Those that were changed or removed.
     before: BTreeSet<String>,
     /// What is new or changed and is not read, although it could have been meant.
-    overlooked: Vec<String>,
+    overlooked: Ignored,
 }
 
 fn check_root(reader: &Reader, to: &CommitId, root: &RepoPath) -> Result<(), GitError> {
@@ -172,8 +174,25 @@ fn check_number(files: &Files) -> Result<(), GitError> {
 }
 
 fn all_files(reader: &Reader, to: &CommitId, root: &RepoPath) -> Result<Files, GitError> {
-    let present = environment_files(reader, to, root, root)?.into_iter().collect();
-    Ok(Files { present, ..Files::default() })
+    let mut files = Files::default();
+    // What is ignored is counted here, not listed: there may be more of it than a listing may have.
+    let ignored = RefCell::new(Ignored::default());
+    let is_ignored = |path: &str| overlooked(path, root.as_str()).is_some();
+    let note = |path: &str| {
+        if is_ignored(path) {
+            ignored.borrow_mut().push(path.to_owned());
+        }
+        false
+    };
+    for entry in reader.tree_with(to, root, &note)? {
+        if is_environment(&entry.path, entry.kind, root) {
+            files.present.insert(entry.path);
+        } else {
+            note(&entry.path);
+        }
+    }
+    files.overlooked = ignored.into_inner().in_order();
+    Ok(files)
 }
 
 /// Environment files that are there, and those that were changed or removed.
@@ -244,6 +263,7 @@ fn name_of_file(snapshot: &Snapshot<'_>, root: &RepoPath, path: &str) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::hearing::unheeded::Unheeded;
     use crate::git::fixture::{Fixture, objects_read};
 
     /// A repository and its head.
@@ -388,7 +408,13 @@ mod tests {
         assert!(names.contains("+west") && names.contains("+b") && names.contains("+empty"), "{names:?}");
         assert!(!names.contains("+a"), "a.yaml is not harmed by a.TOML: {names:?}");
         let found = super::touched(&story.repository.reader(), Some(&before), &story.head, &root).unwrap();
-        assert_eq!(found.overlooked, ["environments/.#b.yaml", "environments/old.yaml~"]);
+        let ignored = |found: &super::Found| {
+            let unheeded = Unheeded { files: found.overlooked.clone(), ..Unheeded::default() };
+            unheeded.sentences().unwrap_or_default()
+        };
+        assert_eq!(ignored(&found), "Ignored by their names: environments/.#b.yaml, environments/old.yaml~");
+        let first = super::touched(&story.repository.reader(), None, &story.head, &root).unwrap();
+        assert_eq!(ignored(&first), ignored(&found), "the first head has no change to find them in");
     }
 
     #[test]

@@ -10,14 +10,44 @@ use crate::store::NewWork;
 /// Most files that a status names.
 const MAX_NAMED: usize = 3;
 
-/// Most lines that the log has one by one.
+/// Most lines, and most files, that the log has one by one.
 const MAX_LOGGED: usize = 20;
+
+/// Files that are ignored, although they could be meant as definitions. A repository may hold very many (data in
+/// JSON): of them the first ones are kept, the others counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ignored {
+    named: Vec<String>,
+    more: usize,
+}
+
+impl Ignored {
+    /// Notes one more.
+    pub(in crate::daemon) fn push(&mut self, path: String) {
+        if self.named.len() < MAX_LOGGED { self.named.push(path) } else { self.more += 1 }
+    }
+
+    /// By their paths, wherever they were found.
+    pub(in crate::daemon) fn in_order(mut self) -> Self {
+        self.named.sort();
+        self
+    }
+
+    fn sentence(&self) -> Option<String> {
+        let named = self.named.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        match self.named.len().saturating_sub(MAX_NAMED) + self.more {
+            0 if named.is_empty() => None,
+            0 => Some(format!("Ignored by their names: {named}")),
+            more => Some(format!("Ignored by their names: {named} and {more} more")),
+        }
+    }
+}
 
 /// What nobody acts on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unheeded {
     /// Files that could be meant as definitions.
-    pub files: Vec<String>,
+    pub files: Ignored,
     /// Consent lines of a head that touches no environment.
     pub consents: Vec<ConsentLine>,
     /// How many lines more there are, which are not read because there are too many.
@@ -31,7 +61,7 @@ impl Unheeded {
         reader: &Reader,
         from: Option<&CommitId>,
         to: &CommitId,
-        files: Vec<String>,
+        files: Ignored,
     ) -> Self {
         let commits = reader.commits_between(from, to).unwrap_or_else(|error| {
             tracing::warn!(%error, "consent lines are looked for in the message of the head alone");
@@ -55,8 +85,12 @@ impl Unheeded {
     /// Says it to the operator. The status says it to its author.
     pub(in crate::daemon) fn log(&self, place: &str, commit: &CommitId) {
         let commit = commit.short();
-        for path in &self.files {
+        for path in &self.files.named {
             tracing::warn!(place, commit, path, "a file is ignored that could be meant");
+        }
+        let more = self.files.more;
+        if more > 0 {
+            tracing::warn!(place, commit, more, "more files are ignored that could be meant");
         }
         for line in self.consents.iter().take(MAX_LOGGED) {
             let (target, origin) = (&line.target, line.origin());
@@ -89,7 +123,7 @@ impl Unheeded {
             [one] if one.is_malformed() => {
                 Some(format!("No consent line, that of {}; one is: {}", one.origin(), probably(one)))
             }
-            [one] if self.files.is_empty() => {
+            [one] if self.files.named.is_empty() => {
                 Some(format!("Consent line {} ({}) matches nothing", one.target, one.origin()))
             }
             [one] => Some(format!("Consent line of {} matches nothing", one.origin())),
@@ -98,13 +132,7 @@ impl Unheeded {
                 Some(format!("{number} consent lines match nothing: that of {} …", one.origin()))
             }
         };
-        let named = self.files.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let files = match self.files.len().saturating_sub(MAX_NAMED) {
-            0 if named.is_empty() => None,
-            0 => Some(format!("Ignored by their names: {named}")),
-            more => Some(format!("Ignored by their names: {named} and {more} more")),
-        };
-        let said: Vec<String> = consents.into_iter().chain(files).collect();
+        let said: Vec<String> = consents.into_iter().chain(self.files.sentence()).collect();
         (!said.is_empty()).then(|| said.join(". "))
     }
 }
@@ -118,7 +146,7 @@ mod tests {
         let mut consents = Consents::new(Globs::default());
         consents.read_message(&"b4c0045".repeat(6)[..40], "Ada", message, &Reach::Named);
         let unread = consents.unread();
-        Unheeded { files: Vec::new(), consents: consents.lines().cloned().collect(), unread }
+        Unheeded { files: Ignored::default(), consents: consents.lines().cloned().collect(), unread }
     }
 
     #[test]
@@ -142,6 +170,17 @@ mod tests {
         let mut all = unheeded(lines);
         all.leave_to(&[]);
         assert_eq!(all.consents.len(), 3);
+    }
+
+    #[test]
+    fn of_very_many_ignored_files_some_are_named_and_all_are_counted() {
+        let mut files = Ignored::default();
+        (0..1234).for_each(|number| files.push(format!("environments/{number}.json")));
+        assert_eq!(files.named.len(), MAX_LOGGED);
+        assert_eq!(
+            Unheeded { files, ..Unheeded::default() }.sentences().unwrap(),
+            "Ignored by their names: environments/0.json, environments/1.json, environments/2.json and 1231 more"
+        );
     }
 
     #[test]
