@@ -49,6 +49,10 @@ async fn the_log_of_a_night_tells_what_became_of_each_push() {
         &[&second, "end=\"failed\"", "failed=\"compute_clusters/cpu: ", "gone=\"compute_clusters/cpu\""],
     );
     log.says("status_delivered", &[&second, "state=\"failure\""]);
+    for event in ["run_ended", "work_ended"] {
+        assert!(log.lines(event, &[&second])[0].contains("WARN "), "{event}");
+        assert!(log.lines(event, &[&first])[0].contains("INFO "), "{event}");
+    }
     // A third one while Azure is away.
     world.gate.shut();
     world.repository.write("environments/dev.yaml", &small(2));

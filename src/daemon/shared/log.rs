@@ -10,15 +10,25 @@ use super::happening::Happening;
 use crate::clock::Clock;
 use crate::forge::{Class, ForgeError, Status};
 use crate::git::{BranchName, CommitId};
-use crate::reconcile::apply::{RunEnd, RunRecord};
+use crate::reconcile::apply::{RunEnd, RunKind, RunRecord};
 use crate::reconcile::deeds::Deeds;
 use crate::reconcile::plan::summary_line;
 use crate::reconcile::report::Report;
 use crate::resources::{Address, EnvironmentName};
-use crate::store::Work;
+use crate::store::{Work, WorkState};
 
 /// Most resources that one line names.
 const MAX_NAMED: usize = 20;
+
+/// Writes a line that somebody should look at where something is `$bad`, and one that only tells otherwise.
+macro_rules! line {
+    ($bad:expr, $($fields:tt)+) => {
+        match $bad {
+            true => tracing::warn!($($fields)+),
+            false => tracing::info!($($fields)+),
+        }
+    };
+}
 
 /// Longest time that is measured.
 const LONGEST: Duration = Duration::from_secs(100 * 24 * 60 * 60);
@@ -111,7 +121,7 @@ pub(in crate::daemon) fn run_ended(run: &RunRecord, report: &Report, clock: &Clo
         .collect();
     let gone: Vec<String> = deeds.gone().into_iter().take(MAX_NAMED).map(Address::local).collect();
     let underway: Vec<String> = underway.into_iter().take(MAX_NAMED).map(Address::local).collect();
-    tracing::info!(event = "run_ended", %environment, commit, %run, end, done, failed = failed.join("; "),
+    line!(is_bad(report.end), event = "run_ended", %environment, commit, %run, end, done, failed = failed.join("; "),
         blocked = blocked.join(", "), gone = gone.join(", "), underway = underway.join(", "), took, "a run ended");
 }
 
@@ -120,7 +130,17 @@ pub(in crate::daemon) fn work_ended(work: &Work, clock: &Clock) {
     let (environment, commit, kind) = (&work.environment, work.commit.short(), word(work.kind));
     let took = seconds(clock.age(work.queued_at, LONGEST));
     let text = ended_text(work);
-    tracing::info!(event = "work_ended", %environment, commit, kind, text, took, "work ended");
+    // What is proposed is for its author to mend.
+    let is_bad = work.kind != RunKind::Plan && ending(work).is_some_and(is_bad);
+    line!(is_bad, event = "work_ended", %environment, commit, kind, text, took, "work ended");
+}
+
+/// Whether what a definition says is not so, and does not become so by itself.
+fn is_bad(end: RunEnd) -> bool {
+    match end {
+        RunEnd::Failed | RunEnd::Blocked | RunEnd::Invalid => true,
+        RunEnd::Complete | RunEnd::Planned | RunEnd::Interrupted | RunEnd::Superseded => false,
+    }
 }
 
 /// Work is tried again after a while.
@@ -168,8 +188,15 @@ fn commit_of(run: &RunRecord) -> String {
 
 fn ended_text(work: &Work) -> &str {
     match &work.state {
-        crate::store::WorkState::Ended { summary, .. } => summary,
-        crate::store::WorkState::Queued | crate::store::WorkState::Running { .. } => "",
+        WorkState::Ended { summary, .. } => summary,
+        WorkState::Queued | WorkState::Running { .. } => "",
+    }
+}
+
+fn ending(work: &Work) -> Option<RunEnd> {
+    match work.state {
+        WorkState::Ended { end, .. } => Some(end),
+        WorkState::Queued | WorkState::Running { .. } => None,
     }
 }
 
