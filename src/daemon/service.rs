@@ -26,6 +26,7 @@ use super::shared::happening::Happening;
 use super::shared::hopeless::Hopeless;
 use super::shared::listing::Listed;
 use super::shared::recent::Recent;
+use super::shared::refusals::Refusals;
 use super::shared::rivals;
 use super::shared::standstill::Standstill;
 use super::shared::tally::Tally;
@@ -268,6 +269,7 @@ fn share(parts: Parts) -> Shared {
         hopeless: Hopeless::default(),
         has_new_credential: AtomicBool::new(false),
         troubles: Troubles::default(),
+        refusals: Refusals::default(),
         beats: Beats::new(rhythm),
         ailments: Ailments::default(),
         supervisor,

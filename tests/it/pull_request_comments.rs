@@ -9,7 +9,7 @@ use beamline_simulator::forge::{ForgeKind, Permission, Seen};
 use beamline_simulator::{Fault, FaultEffect};
 
 use crate::support::proposals::{BOT, Choices, Proposals};
-use crate::support::{DaemonWorld, small};
+use crate::support::{DaemonWorld, Kept, small};
 
 const DEV: &str = "environments/dev.yaml";
 const LAB: &str = "environments/lab.yaml";
@@ -140,6 +140,39 @@ async fn on_every_forge_who_may_not_push_is_refused_with_a_reason() {
         assert_eq!(plans(&story, &head), 1, "{kind:?}");
         story.finish().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_comment_is_one_line_of_the_log_and_a_flood_of_them_is_not() {
+    let log = Kept::default();
+    let _kept = log.keep();
+    let (story, number, first) = proposed(ForgeKind::GitHub).await;
+    let head = story.amend(number, "nodes", DEV, &small(4));
+    story.planned(number, &head).await;
+    let refused = |count: usize, author: &str, why: &str| {
+        let lines = log.lines("comment_refused", &[&format!("author=\"{author}\""), why]);
+        assert_eq!(lines.len(), count, "{lines:#?}");
+        assert!(lines.iter().all(|line| line.contains(&format!("pull_request={number} "))), "{lines:#?}");
+    };
+    for (author, asked, why) in [
+        ("eve", "/beamline plan".to_owned(), "it takes the right to push"),
+        ("ada", "/beamline apply".to_owned(), "`apply` is no command"),
+        ("ada", format!("/beamline plan @{}", first.short()), "Not done: "),
+        ("ada", "/beamline consent destroy dev/key_vaults/main".to_owned(), "asks no consent for"),
+    ] {
+        story.forge.comment(number, author, &asked);
+        story.at_rest().await;
+        refused(if why == "Not done: " { 2 } else { 1 }, author, why);
+    }
+    for _ in 0..30 {
+        story.forge.comment(number, "eve", "/beamline cancel");
+    }
+    story.at_rest().await;
+    refused(10, "eve", "it takes the right to push");
+    story.forge.comment(number, "ada", "/beamline destroy");
+    story.at_rest().await;
+    log.says("comment_refused", &["there is no such command", "unsaid=21"]);
+    story.finish().await;
 }
 
 #[tokio::test(start_paused = true)]

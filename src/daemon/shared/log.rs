@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::ailments::one_line;
 use super::happening::Happening;
 use crate::clock::Clock;
 use crate::forge::{Class, ForgeError, Status};
@@ -15,7 +16,7 @@ use crate::reconcile::deeds::Deeds;
 use crate::reconcile::plan::summary_line;
 use crate::reconcile::report::Report;
 use crate::resources::{Address, EnvironmentName};
-use crate::store::{Work, WorkState};
+use crate::store::{Command, Work, WorkState};
 
 /// Most resources that one line names.
 const MAX_NAMED: usize = 20;
@@ -141,6 +142,14 @@ fn is_bad(end: RunEnd) -> bool {
         RunEnd::Failed | RunEnd::Blocked | RunEnd::Invalid => true,
         RunEnd::Complete | RunEnd::Planned | RunEnd::Interrupted | RunEnd::Superseded => false,
     }
+}
+
+/// What a comment asks for is not done; `unsaid` others were not logged before it.
+pub(in crate::daemon) fn comment_refused(command: &Command, why: &str, unsaid: u64) {
+    let (number, author, why) = (command.pull_request, &command.author.name, one_line(why));
+    let unsaid = (unsaid > 0).then_some(unsaid);
+    tracing::info!(event = "comment_refused", pull_request = %number, comment = %command.comment, author = one_line(author),
+        why, unsaid, "a comment is refused");
 }
 
 /// Work is tried again after a while.

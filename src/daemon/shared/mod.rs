@@ -15,6 +15,7 @@ pub(super) mod hopeless;
 pub(super) mod listing;
 pub(super) mod log;
 pub(super) mod recent;
+pub(super) mod refusals;
 pub(super) mod rivals;
 pub(super) mod standstill;
 pub(super) mod tally;
@@ -36,6 +37,7 @@ use self::happening::Happening;
 use self::hopeless::Hopeless;
 use self::listing::Listed;
 use self::recent::Recent;
+use self::refusals::Refusals;
 use self::rivals::Rivals;
 use self::standstill::Standstill;
 use self::tally::Tally;
@@ -90,6 +92,8 @@ pub(in crate::daemon) struct Shared {
     /// A credential was replaced since the last round of deliveries.
     pub(in crate::daemon) has_new_credential: AtomicBool,
     pub(in crate::daemon) troubles: Troubles,
+    /// The refused comments that were logged lately.
+    pub(in crate::daemon) refusals: Refusals,
     /// What moves, and what does not.
     pub(in crate::daemon) beats: Beats,
     /// What outside is not well.

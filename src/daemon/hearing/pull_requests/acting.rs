@@ -19,6 +19,7 @@ use crate::daemon::hearing::sweep::{has_applies_to_retry, retry_applies};
 use crate::daemon::shared::Shared;
 use crate::daemon::shared::forks::Forks;
 use crate::daemon::shared::listing::Listing;
+use crate::daemon::shared::log;
 use crate::daemon::telling::delivery::complain;
 use crate::daemon::telling::pull_request as saying;
 use crate::daemon::telling::wording;
@@ -63,6 +64,8 @@ pub(super) struct Heard {
 pub(super) enum Done {
     /// It was acted on, and gets this answer.
     Handled { accepted: Accepted, reply: Option<String> },
+    /// It is not done, and gets this answer.
+    Refused(String),
     /// The next look can tell.
     NotYet,
 }
@@ -71,6 +74,14 @@ impl Done {
     pub(super) fn answer(text: impl Into<String>) -> Self {
         Self::Handled { accepted: Accepted::default(), reply: Some(text.into()) }
     }
+}
+
+/// What became of all that a comment asks for.
+struct Acted {
+    accepted: Accepted,
+    reply: Option<String>,
+    /// Why some of it is not done.
+    refusals: Vec<String>,
 }
 
 /// Reads the comments of pull requests about which something has changed, and of `named` ones; then acts
@@ -99,13 +110,17 @@ pub(super) async fn read_and_act(
     }
     for command in shared.store.open_commands().await? {
         match act(shared, heads, listing, &command).await {
-            Ok(Done::Handled { accepted, reply }) => {
+            Ok(Some(Acted { accepted, reply, refusals })) => {
                 heard.accepted.work.extend(accepted.work);
                 heard.accepted.superseded.extend(accepted.superseded);
                 shared.store.command_handled(&command, reply, shared.clock.now()).await?;
                 shared.outbox.notify_one();
+                if !refusals.is_empty() {
+                    let unsaid = shared.refusals.admit(&command.author.id, shared.clock.monotonic());
+                    unsaid.inspect(|unsaid| log::comment_refused(&command, &refusals.join(" "), *unsaid));
+                }
             }
-            Ok(Done::NotYet) => {}
+            Ok(None) => {}
             Err(error) => {
                 tracing::warn!(number = %command.pull_request, comment = %command.comment, %error, "a comment cannot be acted on yet");
                 heard.error.get_or_insert(error);
@@ -238,20 +253,20 @@ fn command_of(number: PullRequestNumber, comment: &Comment, wish: Wish, further:
 }
 
 /// Acts on everything that a comment asks for, in the order of its lines. What was done already when one of
-/// them cannot be done yet is done again, which changes nothing.
+/// them cannot be done yet is done again, which changes nothing; then there is no answer.
 async fn act(
     shared: &Arc<Shared>,
     heads: &Heads,
     listing: &Listing,
     command: &Command,
-) -> Result<Done, LookError> {
-    let (mut whole, mut replies) = (Accepted::default(), Vec::new());
+) -> Result<Option<Acted>, LookError> {
+    let (mut whole, mut replies, mut refusals) = (Accepted::default(), Vec::new(), Vec::new());
     let mut refused = None;
     let wishes: Vec<&Wish> = command.wishes().collect();
     for wish in wishes {
         let done = match wish {
             Wish::Help => Done::answer(HELP),
-            Wish::Unclear { problem } => Done::answer(format!("Not done: {problem}.\n\n{HELP}")),
+            Wish::Unclear { problem } => Done::Refused(format!("Not done: {problem}.\n\n{HELP}")),
             Wish::Plan { .. }
             | Wish::Retry { .. }
             | Wish::Cancel { .. }
@@ -261,18 +276,25 @@ async fn act(
                     refused = Some(refusal_of(shared, command).await?);
                 }
                 match refused.clone().flatten() {
-                    Some(why) => Done::answer(why),
+                    Some(why) => Done::Refused(why),
                     None => act_on(shared, heads, listing, command, wish).await?,
                 }
             }
         };
-        let Done::Handled { accepted, reply } = done else { return Ok(Done::NotYet) };
+        let (accepted, reply) = match done {
+            Done::Handled { accepted, reply } => (accepted, reply),
+            Done::Refused(why) => {
+                refusals.extend(why.lines().next().map(str::to_owned).filter(|why| !refusals.contains(why)));
+                (Accepted::default(), Some(why))
+            }
+            Done::NotYet => return Ok(None),
+        };
         whole.work.extend(accepted.work);
         whole.superseded.extend(accepted.superseded);
         replies.extend(reply.filter(|reply| !replies.contains(reply)));
     }
     let reply = Some(replies.join("\n\n")).filter(|reply| !reply.is_empty());
-    Ok(Done::Handled { accepted: whole, reply })
+    Ok(Some(Acted { accepted: whole, reply, refusals }))
 }
 
 /// Why the author of a command may not ask for it; `None` when he may.
@@ -308,7 +330,7 @@ async fn act_on(
             if let Some(why_not) =
                 unapproved(shared, open, record.as_ref(), command, wish, at.as_ref()).await?
             {
-                return Ok(Done::answer(why_not));
+                return Ok(Done::Refused(why_not));
             }
             let is_refused = record.is_some_and(|record| record.refusal.is_some());
             match environment {
@@ -376,18 +398,22 @@ async fn act_on_ended(
         (Fate::Merged, Wish::Withdraw { target }) => {
             withdraw(shared, None, command.pull_request, target).await
         }
-        (Fate::Merged, _) => Ok(Done::answer("Not done: this pull request is merged.")),
-        (Fate::Closed, _) => Ok(Done::answer("Not done: this pull request was closed without being merged.")),
+        (Fate::Merged, _) => Ok(Done::Refused("Not done: this pull request is merged.".to_owned())),
+        (Fate::Closed, _) => {
+            Ok(Done::Refused("Not done: this pull request was closed without being merged.".to_owned()))
+        }
         // The list and this answer crossed.
         (Fate::Open, _) if listing.is_whole => Ok(Done::NotYet),
-        (Fate::Open, _) => Ok(Done::answer("Not done: more pull requests are open than are looked at.")),
+        (Fate::Open, _) => {
+            Ok(Done::Refused("Not done: more pull requests are open than are looked at.".to_owned()))
+        }
     }
 }
 
 /// Plans a pull request anew.
 async fn plan(shared: &Arc<Shared>, heads: &Heads, pull_request: &PullRequest) -> Result<Done, LookError> {
     let Some(base) = heads.branches.get(&pull_request.base) else {
-        return Ok(Done::answer("Not done: its base branch is not there."));
+        return Ok(Done::Refused("Not done: its base branch is not there.".to_owned()));
     };
     let record = shared.store.pull_request(pull_request.number).await?;
     let proposal = propose(shared, pull_request, heads, base).await?;

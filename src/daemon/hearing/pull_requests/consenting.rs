@@ -49,7 +49,7 @@ pub(super) async fn consent(
     at: Option<&CommitPrefix>,
 ) -> Result<Done, LookError> {
     match weigh(shared, open.number, &open.head, command, said, at).await? {
-        Err(why_not) => Ok(Done::answer(why_not.on_open(said.0, &open.head))),
+        Err(why_not) => Ok(Done::Refused(why_not.on_open(said.0, &open.head))),
         Ok(consent) => {
             shared.store.note_consent(&consent).await?;
             let (target, id, head) = (&consent.target, consent.id.name(), consent.head.short());
@@ -73,7 +73,7 @@ pub(super) async fn consent_of_merged(
     at: Option<&CommitPrefix>,
 ) -> Result<Done, LookError> {
     let consent = match note_of_merged(shared, command, said, at).await? {
-        Err(why_not) => return Ok(Done::answer(why_not)),
+        Err(why_not) => return Ok(Done::Refused(why_not)),
         Ok(consent) => consent,
     };
     let (target, head) = (&consent.target, consent.head.short());
@@ -347,7 +347,7 @@ pub(super) async fn give_up_changed(
     }
     match planned_again(shared, open, environments, None).await? {
         Done::Handled { accepted, .. } => Ok(accepted),
-        Done::NotYet => Ok(Accepted::default()),
+        Done::Refused(_) | Done::NotYet => Ok(Accepted::default()),
     }
 }
 
