@@ -12,7 +12,7 @@ use beamline_simulator::Latency;
 use beamline_simulator::forge::{Disorder, ForgeKind, Permission, PullRequest};
 
 use crate::support::proposals::{BOT, Choices, Proposals};
-use crate::support::{DeathAt, small};
+use crate::support::{DeathAt, Kept, small};
 
 const DEV: &str = "environments/dev.yaml";
 const TEST: &str = "environments/test.yaml";
@@ -95,6 +95,8 @@ async fn a_repository_that_is_gone_is_an_operators_error_once_an_hour_and_nothin
 
 #[tokio::test(start_paused = true)]
 async fn a_revoked_token_is_an_operators_error_until_there_is_a_new_one() {
+    let log = Kept::default();
+    let _kept = log.keep();
     let mut story = told_on(Choices::of(ForgeKind::GitHub)).await;
     story.daemon.happenings();
     story.forge.revoke_tokens();
@@ -104,6 +106,19 @@ async fn a_revoked_token_is_an_operators_error_until_there_is_a_new_one() {
     let troubles = story.daemon.troubles();
     assert!((1..=2 * 4).contains(&troubles.len()), "{troubles:#?}");
     assert!(troubles.iter().any(|text| text.contains("Give a valid token")), "{troubles:#?}");
+    // Of statuses, and of the list of pull requests.
+    let refused = |part: &str| log.having(&[part, "Give a valid token"]);
+    for part in ["part=Forge", "part=PullRequests"] {
+        let lines = refused(part);
+        let again = lines.iter().filter(|line| line.contains("still degraded")).count();
+        assert_eq!(lines.len() - again, 1, "{part}: {lines:#?}");
+    }
+    assert!(
+        refused("part=Forge")[0].contains(&format!("of {} (beamline/apply", commit.short())),
+        "{:?}",
+        refused("part=Forge")
+    );
+    assert_eq!(refused("").len(), refused("part=").len(), "{:#?}", refused(""));
     let token = story.forge.renew_token(BOT).unwrap();
     story.daemon.stop().await;
     let client = story.client(&token);
@@ -157,6 +172,8 @@ async fn a_replaced_token_is_taken_without_a_restart_and_what_was_refused_goes_a
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_the_forge_does_not_have_is_not_tried_for_ever_and_keeps_nothing_waiting() {
     for kind in ForgeKind::ALL {
+        let log = Kept::default();
+        let _kept = log.keep();
         let story = told_on(Choices::of(kind)).await;
         story.daemon.happenings();
         story.main();
@@ -173,6 +190,9 @@ async fn a_commit_that_the_forge_does_not_have_is_not_tried_for_ever_and_keeps_n
         let troubles: Vec<String> = story.daemon.troubles();
         let said = troubles.iter().filter(|text| text.contains("does not have the commit")).count();
         assert!((1..=2).contains(&said), "{kind:?}: {troubles:#?}");
+        let of_ahead = ahead.short();
+        let logged = log.having(&["does not have the commit", &of_ahead]);
+        assert_eq!(logged.len(), 1, "{kind:?}: {logged:#?}");
         let waiting = story.daemon.store().unaccepted(&ahead).await.unwrap();
         assert!(!waiting.is_empty() && waiting.iter().all(|one| one.attempts <= 8), "{kind:?}: {waiting:#?}");
         let before = writes(&story);

@@ -17,11 +17,10 @@ const MAX_COMMITS: usize = 1000;
 pub(in crate::daemon) struct Absent(Mutex<BTreeSet<CommitId>>);
 
 impl Absent {
-    pub(in crate::daemon) fn note(&self, commit: &CommitId) {
+    /// Whether that is news.
+    pub(in crate::daemon) fn note(&self, commit: &CommitId) -> bool {
         let mut commits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if commits.len() < MAX_COMMITS {
-            commits.insert(*commit);
-        }
+        commits.len() < MAX_COMMITS && commits.insert(*commit)
     }
 
     /// Whether `commit` was missing; it is not any more.

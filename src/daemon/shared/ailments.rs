@@ -142,6 +142,13 @@ impl Ailments {
         self.known().get(subject).is_some_and(|ailment| ailment.is_said(now))
     }
 
+    /// Whether it begins to be said now that `subject` is not well; then whoever asks logs it.
+    pub(in crate::daemon) fn begins(&self, subject: &Subject, now: Instant) -> bool {
+        let mut known = self.known();
+        let begun = known.get_mut(subject).filter(|ailment| ailment.is_said(now) && ailment.logged.is_none());
+        begun.map(|ailment| ailment.log(now)).is_some()
+    }
+
     /// What is to be logged now.
     pub(in crate::daemon) fn news(&self, now: Instant) -> Vec<News> {
         let mut known = self.known();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Shared;
 use super::ailments::{News, Sort, Subject, one_line};
+use super::trouble::is_same_cause;
 use super::wellness::{Part, Reason, Wellness};
 use crate::clock::Instant;
 use crate::store::Writability;
@@ -12,6 +13,20 @@ impl Shared {
     /// Something refuses us until somebody acts.
     pub(in crate::daemon) fn refused(&self, subject: impl Into<Subject>, why: &str) {
         self.not_well(subject, Sort::Refusal, why, self.clock.monotonic());
+    }
+
+    /// Something refuses `what` until somebody acts. That is one line of the log: the one with which it begins, or
+    /// where it `is_news`, that of another cause.
+    pub(in crate::daemon) fn refused_about(&self, part: Part, what: &str, why: &str, is_news: bool) {
+        let now = self.clock.monotonic();
+        let is_other = self.ailments.why(part).is_none_or(|before| !is_same_cause(&before, why));
+        self.ailments.note(part.into(), Sort::Refusal, why, now, &self.clock);
+        if self.ailments.begins(&part.into(), now) {
+            tracing::error!(?part, what, why, "degraded");
+        } else if is_news && is_other {
+            tracing::error!(?part, what, why, "refused");
+        }
+        self.log_ailments();
     }
 
     /// Something does not work, which may pass.

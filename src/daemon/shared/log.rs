@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::ailments::one_line;
 use super::happening::Happening;
 use crate::clock::Clock;
-use crate::forge::{Class, ForgeError, Status};
+use crate::forge::Status;
 use crate::git::{BranchName, CommitId};
 use crate::reconcile::apply::{RunEnd, RunKind, RunRecord};
 use crate::reconcile::deeds::Deeds;
@@ -168,17 +168,6 @@ pub(in crate::daemon) fn waiting(work: &Work, what_for: &str, waited: Duration, 
 /// Work waits from its beginning: in the queue, or for whoever has its environment.
 pub(in crate::daemon) fn waiting_to_begin(work: &Work, what_for: &str, clock: &Clock) {
     waiting(work, what_for, clock.age(work.queued_at, LONGEST), None);
-}
-
-/// The forge does not take a status, the first time that it is asked to; one that is only late is not named.
-pub(in crate::daemon) fn status_refused(status: &Status, error: &ForgeError) {
-    match error.class {
-        Class::Refused | Class::NoCommit => {}
-        Class::Retry { .. } => return,
-    }
-    let Status { commit, context, state, .. } = status;
-    let (commit, state) = (commit.short(), state.as_str());
-    tracing::warn!(event = "status_refused", commit, %context, state, %error, "the forge refuses a status");
 }
 
 fn names(work: &[Work]) -> String {

@@ -36,6 +36,11 @@ impl Troubles {
     }
 }
 
+/// Whether two texts have the same cause, which may be about another commit or pull request.
+pub(in crate::daemon) fn is_same_cause(one: &str, other: &str) -> bool {
+    cause_of(one) == cause_of(other)
+}
+
 /// The words without ids and counts; a status code in brackets is part of the cause.
 fn cause_of(text: &str) -> String {
     let is_id = |word: &&str| !word.starts_with('(') && word.contains(|letter: char| letter.is_ascii_digit());

@@ -20,7 +20,6 @@ use crate::clock::{Clock, Instant};
 use crate::daemon::shared::Shared;
 use crate::daemon::shared::allowance::{Allowance, Supply, WINDOW, allowance};
 use crate::daemon::shared::happening::Happening;
-use crate::daemon::shared::log;
 use crate::daemon::shared::wellness::Part;
 use crate::forge::{Class, ForgeError, Status, after_failure};
 use crate::store::{Outgoing, StoreError};
@@ -192,13 +191,11 @@ async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
                 shared.store.delivered(outgoing.id, shared.clock.steady()).await
             }
             Err(error) => {
-                if outgoing.attempts == 0 {
-                    log::status_refused(&outgoing.status, &error);
-                }
+                let mut is_known = false;
                 match error.class {
                     // The forge itself is well.
                     Class::NoCommit => {
-                        shared.absent.note(&outgoing.status.commit);
+                        is_known = !shared.absent.note(&outgoing.status.commit);
                         tally.accepted += 1;
                     }
                     Class::Retry { .. } | Class::Refused => tally.failure = Some(error.class),
@@ -212,13 +209,15 @@ async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
                         due_after(tries, &error.class, &shared.clock)
                     }
                 };
-                if !(error.is_passing() && std::mem::replace(&mut has_complained, error.is_passing())) {
-                    let commit = outgoing.status.commit.short();
+                is_known |= error.is_passing() && std::mem::replace(&mut has_complained, error.is_passing());
+                if !is_known {
+                    let Status { commit, context, state, .. } = &outgoing.status;
+                    let commit = commit.short();
                     let what = match late {
                         count @ 2.. if error.is_passing() => {
                             format!("{count} statuses, the first of {commit}")
                         }
-                        _ => format!("a status of {commit}"),
+                        _ => format!("a status of {commit} ({context}: {})", state.as_str()),
                     };
                     complain(shared, &error, &what, Some(retry_at));
                 }
@@ -249,15 +248,12 @@ pub(in crate::daemon) fn complain(
 ) {
     match error.class {
         Class::Refused => {
-            shared.refused(Part::Forge, &error.to_string());
-            if shared.tell_trouble(error.to_string()) {
-                tracing::error!(what, %error, "the forge refuses it");
-            }
+            let is_news = shared.tell_trouble(error.to_string());
+            shared.refused_about(Part::Forge, what, &error.to_string(), is_news);
         }
         Class::NoCommit => {
-            if shared.tell_trouble(error.to_string()) {
-                tracing::warn!(what, %error, "the forge does not have the commit");
-            }
+            shared.tell_trouble(error.to_string());
+            tracing::warn!(what, %error, "the forge does not have the commit");
         }
         Class::Retry { .. } => {
             if !shared.is_degraded(Part::Forge) {

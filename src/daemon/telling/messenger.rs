@@ -31,7 +31,9 @@ pub(in crate::daemon) async fn deliver_message(
         }
         Err(error) => {
             let retry_at = due_after(outgoing.attempts + 1, &error.class, &shared.clock);
-            complain(shared, &error, &outgoing.message.key(), Some(retry_at));
+            if error.class != Class::NoCommit || outgoing.attempts == 0 {
+                complain(shared, &error, &outgoing.message.key(), Some(retry_at));
+            }
             shared.store.message_failed(outgoing, &error.to_string(), retry_at).await?;
             Ok(Err(error.class))
         }

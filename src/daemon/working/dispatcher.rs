@@ -532,11 +532,12 @@ fn say(shared: &Shared, looked: &Looked, from: &str, is_on_its_way: bool) {
         LookError::Forge(_) => Some(Subject::from(Part::PullRequests)),
         LookError::Store(_) | LookError::Cut(_) | LookError::Panicked => None,
     };
-    let is_known = subject.clone().is_some_and(|subject| shared.is_degraded(subject));
-    if let Some(subject) = subject {
+    if let Some(subject) = subject.clone() {
         let sort = if is_refusal(error) { Sort::Refusal } else { Sort::Failure };
         shared.not_well(subject, sort, &error.to_string(), shared.clock.monotonic());
     }
+    // What is degraded is logged as that.
+    let is_known = subject.is_some_and(|subject| shared.is_degraded(subject));
     if shared.tell_trouble(error.to_string()) && !is_known {
         let what = if matches!(error, LookError::Forge(_)) { "forge" } else { "repository" };
         let next = if is_on_its_way { "" } else { "; tried again" };
