@@ -50,6 +50,14 @@ pub(super) struct Global {
     pub(super) verbose: u8,
 }
 
+/// Of commands that read no settings: `--config` is not in their help, and is refused.
+#[derive(Clone, Debug, Args)]
+pub(super) struct NoSettings {
+    // Of the same name as the global one, which it stands in for here.
+    #[arg(long, hide = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Demo(Demo),
@@ -67,8 +75,21 @@ Examples:
   beamline schema > environments/beamline.schema.json
 
 Exit codes:
-  0  printed")]
-    Schema,
+  0  printed    2  the command line is wrong")]
+    Schema(NoSettings),
     Simulate(Box<Simulate>),
     Completions(Completions),
+}
+
+impl Command {
+    /// The name of a command that reads no settings.
+    pub(super) fn without_settings(&self) -> Option<&'static str> {
+        match self {
+            Self::Demo(_) => Some("demo"),
+            Self::Schema(_) => Some("schema"),
+            Self::Simulate(_) => Some("simulate"),
+            Self::Completions(_) => Some("completions"),
+            Self::Daemon(_) | Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Outputs(_) => None,
+        }
+    }
 }

@@ -57,9 +57,18 @@ async fn dispatch(cli: Cli) -> Result<End, CliError> {
         | Command::Plan(_)
         | Command::Apply(_)
         | Command::Outputs(_)
-        | Command::Schema
+        | Command::Schema(_)
         | Command::Simulate(_)
         | Command::Completions(_) => logging::start(&global, Destination::Person)?,
+    }
+    if let (Some(command), Some(file)) = (command.without_settings(), &global.config) {
+        return Err(CliError::usage(
+            format!(
+                "`beamline {command}` reads no settings: --config {} means nothing to it",
+                file.display()
+            ),
+            "leave it out; validate, plan, apply, outputs and daemon read settings",
+        ));
     }
     match command {
         Command::Demo(arguments) => commands::demo::run(&global, arguments).await,
@@ -68,7 +77,7 @@ async fn dispatch(cli: Cli) -> Result<End, CliError> {
         Command::Plan(arguments) => commands::plan::run(&global, arguments).await,
         Command::Apply(arguments) => commands::apply::run(&global, arguments).await,
         Command::Outputs(arguments) => commands::outputs::run(&global, arguments).await,
-        Command::Schema => commands::schema::run(),
+        Command::Schema(_) => commands::schema::run(),
         Command::Simulate(arguments) => commands::simulate::run(*arguments).await,
         Command::Completions(arguments) => commands::completions::run(&arguments),
     }

@@ -71,6 +71,7 @@ mod retries;
 mod same_instant;
 mod seeds;
 mod served_forges;
+mod settings_of_commands;
 mod silent_azure;
 mod simulator_connections;
 mod simulator_examples;

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
-use crate::cli::arguments::Cli;
+use crate::cli::arguments::{Cli, NoSettings};
 use crate::cli::error::{CliError, End};
 use crate::cli::output;
 
@@ -19,6 +19,8 @@ Exit codes:
 pub(in crate::cli) struct Completions {
     /// The shell
     shell: Shell,
+    #[command(flatten)]
+    none: NoSettings,
 }
 
 pub(in crate::cli) fn run(arguments: &Completions) -> Result<End, CliError> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::arguments::Global;
+use crate::cli::arguments::{Global, NoSettings};
 use crate::cli::demo::{self, Ending};
 use crate::cli::error::{CliError, End};
 
@@ -36,6 +36,8 @@ pub(in crate::cli) struct Demo {
     /// How many times faster than Azure the simulator is
     #[arg(long, value_name = "N", default_value_t = 20.0, value_parser = speed)]
     speed: f64,
+    #[command(flatten)]
+    none: NoSettings,
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use crate::cli::arguments::NoSettings;
 use crate::cli::error::{CliError, End};
 use crate::cli::output;
 use crate::cli::signals::stop_on_signals;
@@ -98,6 +99,8 @@ pub(in crate::cli) struct Simulate {
     json: bool,
     #[command(flatten)]
     forge: forge::ForgeArguments,
+    #[command(flatten)]
+    none: NoSettings,
 }
 
 /// How long operations take.

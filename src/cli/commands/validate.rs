@@ -10,6 +10,7 @@ use crate::cli::arguments::Global;
 use crate::cli::error::{CliError, End};
 use crate::cli::output::{self, Colours};
 use crate::cli::sources::{Place, Sources, file_in_tree};
+use crate::config::{Config, Overrides};
 use crate::definitions::{Diagnostic, load};
 
 /// Say everything that is wrong with the definitions
@@ -33,9 +34,9 @@ pub(in crate::cli) struct Validate {
     /// The repository, or a folder in it
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
-    /// The folder of the definitions, relative to the repository
-    #[arg(long, value_name = "FOLDER", default_value = "environments")]
-    definitions: String,
+    /// The folder of the definitions, relative to the repository [default: that of the settings, `environments`]
+    #[arg(long, value_name = "FOLDER")]
+    definitions: Option<String>,
     /// Read this commit instead of the working tree
     #[arg(long, value_name = "REV")]
     commit: Option<String>,
@@ -51,8 +52,11 @@ struct Findings {
     diagnostics: Vec<Diagnostic>,
 }
 
-pub(in crate::cli) async fn run(_: &Global, arguments: Validate) -> Result<End, CliError> {
-    let findings = find(&arguments).await?;
+pub(in crate::cli) async fn run(global: &Global, arguments: Validate) -> Result<End, CliError> {
+    // Wrong settings are said here too: every other command reads them.
+    let config = Config::load(&Overrides { file: global.config.clone(), ..Overrides::default() })?;
+    let root = arguments.definitions.clone().unwrap_or(config.repository.definitions);
+    let findings = find(&arguments, root).await?;
     let errors = findings.diagnostics.iter().filter(|found| found.is_error()).count();
     if arguments.json {
         output::print_json(json!({
@@ -86,12 +90,8 @@ fn report(findings: &Findings, errors: usize, colours: Colours) -> String {
     text
 }
 
-async fn find(arguments: &Validate) -> Result<Findings, CliError> {
-    let place = Place {
-        dir: arguments.dir.clone(),
-        root: arguments.definitions.clone(),
-        revision: arguments.commit.clone(),
-    };
+async fn find(arguments: &Validate, root: String) -> Result<Findings, CliError> {
+    let place = Place { dir: arguments.dir.clone(), root, revision: arguments.commit.clone() };
     if arguments.paths.is_empty() {
         return Ok(all(place.read().await?));
     }
