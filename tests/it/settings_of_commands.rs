@@ -3,7 +3,7 @@
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::{contains, is_empty};
 
-use crate::cli::{DEV, beamline, definitions};
+use crate::cli::{DEV, beamline, commit, definitions};
 
 #[test]
 fn a_settings_file_that_is_missing_is_named_by_every_command_that_reads_one() {
@@ -54,4 +54,34 @@ fn validate_looks_where_the_settings_say() {
     validate(&["--config", "beamline.toml"])
         .code(1)
         .stderr(contains("beamline.toml:3:1: unknown key `repository.brnch`. Did you mean"));
+}
+
+#[test]
+fn a_folder_without_definitions_is_no_success_and_the_advice_helps() {
+    let dir = definitions(&[("README.md", "soon"), ("eu/defaults.yaml", "location: westeurope\n")]);
+    let validate = |more: &[&str]| beamline(dir.path()).arg("validate").args(more).assert();
+    let nothing =
+        |folder: &str| contains(format!("error: there are no definitions in `{folder}`\nhint: write"));
+    let advice = "for example environments/dev.yaml (`beamline schema` says what it may have)";
+    validate(&[]).code(1).stderr(nothing("environments").and(contains(advice)));
+    validate(&["--json"]).code(1).stdout(contains("\"valid\": false")).stderr(nothing("environments"));
+    validate(&["environments/eu"]).code(1).stderr(nothing("environments/eu"));
+    // A hook names what was changed.
+    validate(&["environments/README.md"]).code(0);
+    validate(&["environments/eu/defaults.yaml"]).code(0);
+    beamline(dir.path())
+        .arg("plan")
+        .assert()
+        .code(0)
+        .stderr(contains("`beamline validate` says how to begin"));
+    commit(dir.path(), "Nothing yet");
+    validate(&["--commit", "HEAD"]).code(1).stderr(nothing("environments"));
+    validate(&["--commit", "HEAD", "--definitions", "elsewhere"]).code(1).stderr(nothing("elsewhere"));
+    // What is in the way is said instead, with its place.
+    std::fs::write(dir.path().join("environments/Dev West.yaml"), "beamline: 1\n").unwrap();
+    validate(&[]).code(1).stdout(contains("invalid-name")).stderr(is_empty());
+    std::fs::remove_file(dir.path().join("environments/Dev West.yaml")).unwrap();
+    std::fs::write(dir.path().join("environments/dev.toml"), DEV).unwrap();
+    validate(&[]).code(0).stderr(is_empty());
+    validate(&["nothere"]).code(2).stdout(is_empty()).stderr(contains("there is nothing at `nothere`"));
 }

@@ -98,7 +98,10 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
     let Selection { environments, errors } = select(&sources, &names, &remembered)?;
     print_errors(&errors);
     if environments.is_empty() && errors.is_empty() {
-        output::remark(&format!("There is no environment in `{}`: nothing to do.", sources.root));
+        output::remark(&format!(
+            "There is no environment in `{}`: nothing to do. `beamline validate` says how to begin.",
+            sources.root
+        ));
     }
     let may_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if !agreed_before && !may_ask {

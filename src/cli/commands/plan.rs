@@ -71,7 +71,10 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Plan) -> Result<End,
     let remembered = recalled.environments().await?;
     let Selection { environments, errors } = select(&sources, &arguments.environments, &remembered)?;
     if environments.is_empty() && errors.is_empty() {
-        output::remark(&format!("There is no environment in `{}`: nothing to plan.", sources.root));
+        output::remark(&format!(
+            "There is no environment in `{}`: nothing to plan. `beamline validate` says how to begin.",
+            sources.root
+        ));
     }
     if let Some(remark) = unknown_branch {
         output::remark(&remark);

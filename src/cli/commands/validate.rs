@@ -26,7 +26,8 @@ Examples:
   beamline validate --commit origin/main --json  what is pushed, for a script
 
 Exit codes:
-  0  no errors (advice is none)    1  errors, or the files cannot be read    2  the command line is wrong")]
+  0  no errors (advice is none)    1  errors, no definitions, or files that cannot be read
+  2  the command line is wrong")]
 pub(in crate::cli) struct Validate {
     /// Report only on these files or folders; a file outside of the definitions is read by itself
     #[arg(value_name = "PATH")]
@@ -52,22 +53,48 @@ struct Findings {
     diagnostics: Vec<Diagnostic>,
 }
 
+impl Findings {
+    /// The folder that was asked for and has no definition in it; what is wrong in it is said first. A file that is no
+    /// definition is in order: hooks name whatever was changed.
+    fn nothing_in(&self, paths: &[PathBuf], root: &str) -> Option<String> {
+        let is_empty = self.files == 0 && !self.diagnostics.iter().any(Diagnostic::is_error);
+        match paths {
+            [] => is_empty.then(|| root.to_owned()),
+            paths if is_empty && paths.iter().all(|path| path.is_dir()) => {
+                Some(paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "))
+            }
+            _ => None,
+        }
+    }
+}
+
 pub(in crate::cli) async fn run(global: &Global, arguments: Validate) -> Result<End, CliError> {
     // Wrong settings are said here too: every other command reads them.
     let config = Config::load(&Overrides { file: global.config.clone(), ..Overrides::default() })?;
     let root = arguments.definitions.clone().unwrap_or(config.repository.definitions);
-    let findings = find(&arguments, root).await?;
+    let findings = find(&arguments, root.clone()).await?;
     let errors = findings.diagnostics.iter().filter(|found| found.is_error()).count();
+    let nothing = findings.nothing_in(&arguments.paths, &root);
     if arguments.json {
         output::print_json(json!({
-            "valid": errors == 0,
+            "valid": errors == 0 && nothing.is_none(),
             "environments": findings.environments,
             "diagnostics": findings.diagnostics,
         }))?;
     } else {
         output::print(&report(&findings, errors, Colours::of_stdout()))?;
     }
-    Ok(if errors == 0 { End::Done } else { End::Failed })
+    match nothing {
+        Some(folder) => Err(CliError::Refused {
+            message: format!("there are no definitions in `{folder}`"),
+            hint: format!(
+                "write the first one, for example {root}/dev.yaml (`beamline schema` says what it may have), or name \
+                 another folder with --definitions, or as `definitions` in [repository] of the settings"
+            ),
+        }),
+        None if errors == 0 => Ok(End::Done),
+        None => Ok(End::Failed),
+    }
 }
 
 fn report(findings: &Findings, errors: usize, colours: Colours) -> String {
