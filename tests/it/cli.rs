@@ -264,7 +264,20 @@ fn colours_are_for_terminals_and_for_those_who_ask() {
 #[test]
 fn completions_are_for_the_shell_that_asks() {
     let dir = tempfile::tempdir().unwrap();
-    beamline(dir.path()).args(["completions", "bash"]).assert().code(0).stdout(contains("_beamline()"));
+    let shells = ["bash", "elvish", "fish", "powershell", "zsh"];
+    let list = format!("error: for which shell? There are {}\nhint: name yours", shells.join(", "));
+    let advice = "for example: source <(beamline completions bash).";
+    let asked = beamline(dir.path()).arg("completions").assert().code(2).stdout(is_empty());
+    asked.stderr(contains(list).and(contains(advice)));
+    for shell in shells {
+        beamline(dir.path()).args(["completions", shell]).assert().code(0).stdout(contains("beamline"));
+    }
+    // As it is advised.
+    let program = assert_cmd::cargo::cargo_bin("beamline");
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let script = "source <(beamline completions bash) && complete -p beamline";
+    let shell = std::process::Command::new("bash").args(["-c", script]).env("PATH", path).output().unwrap();
+    assert!(String::from_utf8_lossy(&shell.stdout).contains("_beamline"), "{shell:?}");
 }
 
 #[test]
