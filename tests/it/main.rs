@@ -76,6 +76,7 @@ mod silent_azure;
 mod simulator_connections;
 mod simulator_examples;
 mod simulator_fuzz;
+mod simulator_printed;
 mod simulator_shapes;
 mod soft_deleted_vaults;
 mod state_folder;

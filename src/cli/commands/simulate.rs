@@ -1,6 +1,7 @@
 //! `beamline simulate`: an Azure Resource Manager on this machine, for any client.
 
 mod forge;
+mod paste;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use self::paste::{Folder, shell};
 use crate::cli::arguments::NoSettings;
 use crate::cli::error::{CliError, End};
 use crate::cli::output;
@@ -32,12 +34,13 @@ const SECRET: &str = "simulator";
 /// Run the embedded Azure, for beamline, Terraform, the Azure CLI and SDKs; and a forge
 ///
 /// Serves Azure Resource Manager and Entra over HTTPS until Ctrl-C, with one subscription, nothing in it,
-/// and a certificate authority made for this run. It prints the variables that make other programs use
-/// it, and the settings for beamline. Everything is forgotten at the end, unless --state names a file.
+/// and a certificate authority made for this run. It prints what to paste into another terminal, so that
+/// beamline and other programs use it. Everything is forgotten at the end, unless --state names a file;
+/// what beamline remembers of it stays in simulator-state: delete that too.
 ///
 /// With --forge a GitHub, GitLab, Gitea, Forgejo, Azure DevOps or Bitbucket is served, too: an empty
 /// repository with Git over HTTPS, pull requests, comments, statuses and webhooks, so that a whole pull
-/// request can be tried on one machine. It prints the accounts' tokens, the lines for beamline.toml, and
+/// request can be tried on one machine. It prints the accounts' tokens, the settings of a daemon, and
 /// the commands to propose and merge a change. The forge is always forgotten at the end.
 ///
 /// As in Azure, a caller may do what its role assignments allow: the printed client is Owner of the
@@ -91,9 +94,9 @@ pub(in crate::cli) struct Simulate {
     /// From which ids and variations are drawn: the same seed and requests give the same answers
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where the certificate authority is written (PEM)
-    #[arg(long, value_name = "FILE", default_value = "simulator-ca.pem")]
-    ca_file: PathBuf,
+    /// Where the certificate authority is written (PEM) [default: simulator-state/ca.pem]
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Print a JSON document: {"format": 1, "resource_manager": …, "ca_file": …, "forge": …, …}
     #[arg(long)]
     json: bool,
@@ -144,8 +147,10 @@ pub(in crate::cli) async fn run(arguments: Simulate) -> Result<End, CliError> {
         }
     };
     let forge = arguments.forge.start(&authority).await?;
-    let written = |source| CliError::io(format!("write {}", arguments.ca_file.display()), source);
-    let ca_file = std::path::absolute(&arguments.ca_file).map_err(written)?;
+    let folder = Folder::make()?;
+    let ca_file = arguments.ca_file.clone().unwrap_or_else(|| folder.ca_file());
+    let written = |source| CliError::io(format!("write {}", ca_file.display()), source);
+    let ca_file = std::path::absolute(&ca_file).map_err(written)?;
     std::fs::write(&ca_file, authority.pem()).map_err(written)?;
     let base = azure.as_ref().map(|(_, server)| server.base_url());
     if arguments.json {
@@ -157,9 +162,7 @@ pub(in crate::cli) async fn run(arguments: Simulate) -> Result<End, CliError> {
         }
         output::print_json(Value::Object(document))?;
     } else {
-        let azure = base.as_ref().map(|base| instructions(base, &ca_file));
-        let forge = forge.as_ref().map(|forge| forge.instructions(&ca_file));
-        output::print(&[azure, forge].into_iter().flatten().collect::<Vec<_>>().join("\n"))?;
+        output::print(&instructions(&folder, base.as_deref(), forge.as_ref(), &ca_file))?;
     }
     let mut file = arguments.state.map(StateFile::new);
     while stop.run_until_cancelled(tokio::time::sleep(SAVE_INTERVAL)).await.is_some() {
@@ -268,25 +271,23 @@ fn azure_document(base: &str) -> Map<String, Value> {
     known.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
 }
 
-/// What to set in another terminal.
-fn instructions(base: &str, ca_file: &Path) -> String {
+/// What runs where, and what to set in another terminal.
+fn instructions(folder: &Folder, azure: Option<&str>, forge: Option<&forge::Running>, ca: &Path) -> String {
+    let listens = azure.map(|base| format!("The simulator listens on {base} until Ctrl-C.\n"));
+    let accounts = forge.map(forge::Running::introduction);
+    let authority = format!("The certificate authority is in {}.\n", ca.display());
+    let of_forge = forge.map(|forge| forge.settings(ca));
+    let settings = paste::lines(folder, azure.map(|base| (base, ca)), of_forge.as_ref());
+    let others = azure.map(|base| for_others(base, ca));
+    let change = forge.map(|forge| forge.commands(ca));
+    [listens, accounts, Some(authority), Some(settings), others, change].into_iter().flatten().collect()
+}
+
+fn for_others(base: &str, ca: &Path) -> String {
     let host = base.trim_start_matches("https://");
-    let ca = ca_file.display();
+    let ca = shell(&ca.display().to_string());
     format!(
-        r#"The simulator listens on {base} until Ctrl-C. Its certificate authority is in {ca}.
-
-# beamline (in a file for --config; export BEAMLINE_SECRET_ML={SECRET})
-state_dir = "simulator-state"
-[clouds.simulator]
-resource_manager = "{base}"
-ca_file = "{ca}"
-[subscriptions.ml]
-id = "{DEFAULT_SUBSCRIPTION}"
-tenant = "{DEFAULT_TENANT}"
-cloud = "simulator"
-credential = "client-secret"
-client_id = "{CLIENT}"
-
+        r"
 # Terraform (azurerm) and the SDKs
 export ARM_METADATA_HOSTNAME={host}
 export SSL_CERT_FILE={ca} REQUESTS_CA_BUNDLE={ca} NODE_EXTRA_CA_CERTS={ca}
@@ -300,22 +301,6 @@ export AZURE_CONFIG_DIR=$(mktemp -d) AZURE_CORE_INSTANCE_DISCOVERY=false
 az cloud register --name simulator --endpoint-resource-manager {base}
 az cloud set --name simulator
 az login --service-principal --username {CLIENT} --password {SECRET} --tenant {DEFAULT_TENANT}
-"#
+"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Config;
-
-    #[test]
-    fn the_printed_settings_are_settings_and_keep_their_journal_apart() {
-        let text = instructions("https://127.0.0.1:8443", Path::new("/tmp/ca.pem"));
-        let from = text.find("state_dir").unwrap();
-        let settings = text[from..].split("\n\n").next().unwrap();
-        let config = Config::over_default("simulator.toml", settings).unwrap();
-        assert_eq!(config.state_dir, Path::new("simulator-state"));
-        assert!(config.clouds.contains_key("simulator") && config.subscriptions.contains_key("ml"));
-    }
 }

@@ -51,6 +51,8 @@ impl Folder {
                 "name an empty or a new one with --dir",
             ));
         }
+        // The repository around it, where there is one, does not see it.
+        std::fs::write(dir.join(".gitignore"), "*\n").map_err(failed)?;
         Ok(Self { path: dir.canonicalize().map_err(failed)?, temporary: None })
     }
 

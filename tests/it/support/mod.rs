@@ -15,7 +15,7 @@ pub(crate) mod git_servers;
 pub(crate) mod hook;
 mod kept_log;
 pub(crate) mod machine;
-mod port;
+pub(crate) mod port;
 pub(crate) mod prism;
 pub(crate) mod proposals;
 mod repository;

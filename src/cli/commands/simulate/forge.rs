@@ -7,6 +7,7 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::paste::{OfForge, shell, toml};
 use crate::cli::error::CliError;
 use crate::clock::Clock;
 use beamline_simulator::Authority;
@@ -14,6 +15,9 @@ use beamline_simulator::forge::{
     Deed, Disorder, ForgeKind, ForgeOptions, Merging, Permission, ServedAccount, ServedForge, Target,
     credential,
 };
+
+/// What is pushed first.
+const DEFINITION: &str = include_str!("../../../../environments/dev.toml");
 
 /// The port on which a daemon serves unless its settings say otherwise.
 const DAEMON: &str = "127.0.0.1:8750";
@@ -95,8 +99,11 @@ pub(super) struct Running {
 /// Whether anybody is told.
 #[derive(Clone)]
 enum Webhooks {
-    /// To the daemon that listens there.
-    Sent(String),
+    /// To a daemon that listens there, below this URL.
+    Sent {
+        listen: String,
+        root: String,
+    },
     NotSent,
 }
 
@@ -119,8 +126,12 @@ impl ForgeArguments {
             .with_webhook_secret(&self.webhook_secret)
             .with_disorder(disorder);
         let forge = ServedForge::start(options, authority, self.forge_listen, self.webhook.clone()).await?;
-        let webhooks = match self.webhook.as_ref().and_then(Target::listener) {
-            Some(listener) => Webhooks::Sent(listener),
+        let webhooks = match &self.webhook {
+            Some(target) => Webhooks::Sent {
+                // Behind a TLS proxy it listens where it likes.
+                listen: target.listener().unwrap_or_else(|| DAEMON.to_owned()),
+                root: target.root(),
+            },
             None => Webhooks::NotSent,
         };
         Ok(Some(Running { kind, forge, secret: self.webhook_secret.clone(), webhooks }))
@@ -167,40 +178,37 @@ impl Running {
         })
     }
 
-    /// What to set, and what to type.
-    pub(super) fn instructions(&self, ca_file: &Path) -> String {
-        let (kind, name) = self.kind.names();
-        let (base, forge, ca) = (self.forge.base_url(), &self.forge, ca_file.display());
-        let repository = forge.repository();
+    /// Where it listens, and who may do what there.
+    pub(super) fn introduction(&self) -> String {
+        let (_, name) = self.kind.names();
+        let (base, repository) = (self.forge.base_url(), self.forge.repository());
         let mut text = format!(
-            "{name} listens on {base} until Ctrl-C: the empty repository {repository}, and a fork of it.\n\
-             Its certificate authority is in {ca}. Everything in it is forgotten at the end.\n\n\
-             # Accounts, with tokens for the API and as the password of Git\n"
+            "{name} listens on {base} until Ctrl-C: the empty repository {repository}, and a fork of it. Everything in \
+             it is forgotten at the end.\nIts accounts, with tokens for the API and as the password of Git:\n"
         );
-        for account in forge.accounts() {
+        for account in self.forge.accounts() {
             let (login, token, may) = (&account.login, &account.token, word(account.permission));
             // Writing into a String cannot fail.
-            writeln!(text, "#   {login:<13} {token}   {may}").ok();
+            writeln!(text, "    {login:<13} {token}   {may}").ok();
         }
-        text + &self.settings(kind, &ca.to_string()) + &self.commands(&ca.to_string())
+        text
     }
 
-    fn settings(&self, kind: &str, ca: &str) -> String {
+    /// What a daemon has to be told.
+    pub(super) fn settings(&self, ca: &Path) -> OfForge {
         let (bot, forge) = (self.bot(), &self.forge);
         let (url, api, repository) = (forge.clone_url(), forge.api(), forge.repository());
-        let secret = &self.secret;
-        let (listen, heard) = match &self.webhooks {
-            Webhooks::Sent(listener) => (listener.as_str(), ""),
-            Webhooks::NotSent => {
-                (DAEMON, "# (no webhooks are sent: start with --webhook http://127.0.0.1:8750)\n")
-            }
+        let (kind, ca) = (self.kind.names().0, toml(&ca.display().to_string()));
+        let (listen, public_url, heard) = match &self.webhooks {
+            Webhooks::Sent { listen, root } => (listen.as_str(), root.clone(), ""),
+            Webhooks::NotSent => (
+                DAEMON,
+                format!("http://{DAEMON}"),
+                "# No webhooks are sent: start with --webhook http://127.0.0.1:8750\n",
+            ),
         };
-        format!(
-            r#"
-# beamline (in a file for --config, with these in its environment)
-export BEAMLINE_FORGE_TOKEN={token} BEAMLINE_GIT_PASSWORD={token}
-export BEAMLINE_WEBHOOK_SECRET={secret}
-{heard}[repository]
+        let settings = format!(
+            r#"{heard}[repository]
 url = "{url}"
 username = "{login}"
 [forge]
@@ -209,17 +217,25 @@ api = "{api}"
 repository = "{repository}"
 [http]
 listen = "{listen}"
-public_url = "http://{listen}"
+public_url = "{public_url}"
 [network]
-ca_file = "{ca}"
+ca_file = {ca}
 "#,
-            token = bot.token,
             login = bot.login,
-        )
+        );
+        let secrets = vec![
+            ("BEAMLINE_FORGE_TOKEN", bot.token.clone()),
+            ("BEAMLINE_GIT_PASSWORD", bot.token.clone()),
+            ("BEAMLINE_WEBHOOK_SECRET", self.secret.clone()),
+            // The forge is on this machine.
+            ("NO_PROXY", "localhost,127.0.0.1".to_owned()),
+        ];
+        OfForge { settings, secrets }
     }
 
     /// A change from the first push to the merge, by hand.
-    fn commands(&self, ca: &str) -> String {
+    pub(super) fn commands(&self, ca: &Path) -> String {
+        let ca = shell(&ca.display().to_string());
         let [maintainer, contributor, _] = self.forge.accounts();
         let with_token = |url: &str, account: &ServedAccount| {
             url.replacen("https://", &format!("https://{}:{}@", account.login, account.token), 1)
@@ -229,20 +245,25 @@ ca_file = "{ca}"
             with_token(&self.forge.fork_url(), contributor),
         );
         let mut text = format!(
-            "\n# A change, by the maintainer\n\
-             export GIT_SSL_CAINFO={ca}\n\
+            "\n# A change, by the maintainer; the daemon applies what is pushed to main\n\
+             export GIT_SSL_CAINFO={ca} NO_PROXY=localhost,127.0.0.1\n\
              git clone {url} infra && cd infra\n\
-             # … write environments/dev.yaml, commit it …\n\
+             git config user.name {login} && git config user.email {login}@localhost\n\
+             mkdir environments && cat > environments/dev.toml <<'END'\n{DEFINITION}END\n\
+             git add . && git commit -qm 'The first environment'\n\
              git push origin HEAD:main\n\
-             # … change it, commit that …\n\
-             git push origin HEAD:change\n"
+             # and another, to be proposed\n\
+             sed -i.bak 's/max_node_count = 1/max_node_count = 3/' environments/dev.toml\n\
+             git commit -qam 'Three nodes'\n\
+             git push origin HEAD:change\n",
+            login = maintainer.login,
         );
         for (name, deed) in deeds("change", "A change", "1", "$(git rev-parse HEAD)", "/beamline plan") {
             let account = if name == "open-from-fork" { contributor } else { maintainer };
             if name == "open-from-fork" {
                 writeln!(text, "# … and from a fork\ngit push {fork} HEAD:change").ok();
             }
-            writeln!(text, "# {name}\n{}", self.curl(&deed, account, ca)).ok();
+            writeln!(text, "# {name}\n{}", self.curl(&deed, account, &ca)).ok();
         }
         let base = self.forge.base_url();
         writeln!(text, "# what people have seen\ncurl --cacert {ca} {base}/_simulator/history").ok();

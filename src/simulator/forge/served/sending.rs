@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -47,12 +48,27 @@ impl Target {
         Ok(Self { url: parsed })
     }
 
-    /// The host and port that have to listen for them.
+    /// The address that has to listen for them; `None` where something that speaks TLS stands before it.
     #[must_use]
     pub fn listener(&self) -> Option<String> {
-        let port =
-            self.url.port_u16().unwrap_or(if self.url.scheme_str() == Some("https") { 443 } else { 80 });
-        Some(format!("{}:{port}", self.url.host()?))
+        if self.url.scheme_str() == Some("https") {
+            return None;
+        }
+        let host = self.url.host()?;
+        let address = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(_) => host,
+            Err(_) if host.eq_ignore_ascii_case("localhost") => "127.0.0.1",
+            // By this name others find the machine.
+            Err(_) => "0.0.0.0",
+        };
+        Some(format!("{address}:{}", self.url.port_u16().unwrap_or(80)))
+    }
+
+    /// The URL that whatever listens is reached by, without a path.
+    #[must_use]
+    pub fn root(&self) -> String {
+        let authority = self.url.authority().map_or("", http::uri::Authority::as_str);
+        format!("{}://{authority}", self.url.scheme_str().unwrap_or("http"))
     }
 
     /// Where a delivery whose usual path is `path` goes.
@@ -145,6 +161,25 @@ async fn deliver(client: &reqwest::Client, url: &str, delivery: &Delivery) -> Va
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_a_daemon_listens_for_a_url() {
+        let of = |url: &str| {
+            let target = Target::parse(url).unwrap();
+            (target.listener(), target.root())
+        };
+        let expected = |listen: Option<&str>, root: &str| (listen.map(str::to_owned), root.to_owned());
+        let cases = [
+            ("http://127.0.0.1:8750", Some("127.0.0.1:8750"), "http://127.0.0.1:8750"),
+            ("http://[::1]:8750/", Some("[::1]:8750"), "http://[::1]:8750"),
+            ("http://localhost:8750/webhooks/gitea", Some("127.0.0.1:8750"), "http://localhost:8750"),
+            ("http://beamline.example", Some("0.0.0.0:80"), "http://beamline.example"),
+            ("https://beamline.example", None, "https://beamline.example"),
+        ];
+        for (url, listen, root) in cases {
+            assert_eq!(of(url), expected(listen, root), "{url}");
+        }
+    }
 
     #[test]
     fn the_root_of_a_daemon_gets_the_usual_path() {
