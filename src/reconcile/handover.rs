@@ -13,11 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
-use super::observe::{Given, Observed, Taken};
+use self::later::{Identities, Later};
+use super::observe::{Given, Observed, Orphan, Taken};
+use super::reconciliation::ReconcileError;
+use crate::azure::Arm;
 use crate::definitions::Environment;
 use crate::resources::id::ResourceId;
-use crate::resources::{EnvironmentName, Mark, Site};
+use crate::resources::{self, EnvironmentName, Kind, Mark, Site};
+
+mod later;
 
 /// How much of the definitions with errors of one commit is kept, in bytes. One that does not fit counts as one that
 /// speaks of everything: nothing that a hostile repository says may fill the memory, or get something deleted.
@@ -39,6 +45,8 @@ pub struct NeighboursError(#[from] pub Box<dyn std::error::Error + Send + Sync>)
 #[derive(Clone, Debug, Default)]
 pub struct Declared {
     ids: BTreeMap<ResourceId, BTreeSet<EnvironmentName>>,
+    /// What has no id before Azure has answered.
+    later: Vec<Later>,
     defined: BTreeSet<EnvironmentName>,
     remembered: BTreeSet<EnvironmentName>,
     broken: Vec<Broken>,
@@ -62,6 +70,7 @@ impl Declared {
         for id in environment.ids(site) {
             self.ids.entry(id).or_default().insert(environment.name.clone());
         }
+        self.later.extend(later::of(environment, site));
         self.defined.insert(environment.name.clone());
     }
 
@@ -80,15 +89,25 @@ impl Declared {
         self.remembered.extend(names);
     }
 
-    /// Another environment than `own` that declares `id`.
-    fn elsewhere(&self, id: &ResourceId, own: &EnvironmentName) -> Option<&EnvironmentName> {
-        self.ids.get(id)?.iter().find(|name| *name != own)
+    /// The environments that declare what stands at `id`.
+    fn who<'a>(
+        &'a self,
+        id: &'a ResourceId,
+        body: &'a Value,
+        identities: &'a Identities,
+    ) -> impl Iterator<Item = &'a EnvironmentName> {
+        let later = self.later.iter().filter(|later| later.is(id, body, identities));
+        self.ids.get(id).into_iter().flatten().chain(later.map(|later| &later.by))
     }
 
-    /// The definition with errors that speaks of a resource of this name, and of the group that it is in.
-    fn perhaps_in(&self, id: &ResourceId) -> Option<&str> {
+    /// The definition with errors that speaks of a resource of this name, and of the group that it is in. Nobody writes
+    /// the name of what is known by its content: it is spoken of by what it stands on.
+    fn perhaps_in(&self, kind: Kind, id: &ResourceId) -> Option<&str> {
+        let is_named = !resources::of(kind).spec().is_known_by_content();
+        let spoken_of = if is_named { Some(id.clone()) } else { id.parent() };
         let group = id.resource_group_id();
-        let names = [Some(id), group.as_ref()].map(|id| id.map_or("", ResourceId::name).to_ascii_lowercase());
+        let names = spoken_of.iter().chain(&group).map(|id| id.name().to_ascii_lowercase());
+        let names: Vec<String> = names.collect();
         let speaks = |broken: &&Broken| names.iter().all(|name| has_word(&broken.text, name));
         self.broken.iter().find(speaks).map(|broken| broken.path.as_str()).or(self.unkept.as_deref())
     }
@@ -113,31 +132,37 @@ pub(super) async fn settle(
     observed: &mut Observed,
     site: &Site,
     neighbours: Option<&dyn Neighbours>,
-) -> Result<(), NeighboursError> {
+    arm: &Arm,
+) -> Result<(), ReconcileError> {
     let Some(neighbours) = neighbours else { return Ok(()) };
     let is_concerned = observed.going().next().is_some()
         || observed.present.values().any(|found| of_another(found.mark.as_ref(), site).is_some());
     if is_concerned {
-        hand_over(observed, site, &*neighbours.declared().await?);
+        let declared = neighbours.declared().await?;
+        let identities = Identities::of(&declared.later, observed, arm).await?;
+        hand_over(observed, site, &declared, &identities);
     }
     Ok(())
 }
 
-fn hand_over(observed: &mut Observed, site: &Site, declared: &Declared) {
+fn hand_over(observed: &mut Observed, site: &Site, declared: &Declared, identities: &Identities) {
     let own = &site.mark.environment;
+    let elsewhere = |orphan: &Orphan| {
+        declared.who(&orphan.id, &orphan.body, identities).find(|name| *name != own).cloned()
+    };
     let former = std::mem::take(&mut observed.former);
     let orphans = std::mem::take(&mut observed.orphans);
     for (address, orphan) in former {
-        if declared.elsewhere(&orphan.id, own).is_none() {
+        if elsewhere(&orphan).is_none() {
             observed.former.insert(address, orphan);
         }
     }
     for orphan in orphans {
-        if let Some(to) = declared.elsewhere(&orphan.id, own).cloned() {
+        if let Some(to) = elsewhere(&orphan) {
             observed.given.push(Given { address: orphan.address, id: orphan.id, to });
             continue;
         }
-        if let Some(path) = declared.perhaps_in(&orphan.id) {
+        if let Some(path) = declared.perhaps_in(orphan.kind, &orphan.id) {
             observed.perhaps_given.insert(orphan.id.clone(), path.to_owned());
         }
         observed.orphans.push(orphan);
@@ -145,7 +170,7 @@ fn hand_over(observed: &mut Observed, site: &Site, declared: &Declared) {
     for (address, found) in &observed.present {
         let Some(from) = of_another(found.mark.as_ref(), site) else { continue };
         let is_known = declared.defined.contains(from) || declared.remembered.contains(from);
-        let still = declared.ids.get(&found.id).is_some_and(|names| names.contains(from));
+        let still = declared.who(&found.id, &found.body, identities).any(|name| name == from);
         if is_known && !still {
             let is_gone = !declared.defined.contains(from);
             observed.taken.insert(address.clone(), Taken { from: from.clone(), is_gone });
@@ -172,9 +197,13 @@ mod tests {
     fn a_broken_definition_speaks_of_what_it_names_with_its_group() {
         let mut declared = Declared::default();
         declared.add_broken("environments/a.yaml", "resource_group: { name: RG-A }\nx: { name: stone }");
-        assert_eq!(declared.perhaps_in(&cluster("rg-a")), Some("environments/a.yaml"));
-        assert_eq!(declared.perhaps_in(&cluster("rg-b")), None);
-        assert_eq!(declared.perhaps_in(&cluster("rg")), None, "a part of a word is none");
+        assert_eq!(declared.perhaps_in(Kind::StorageAccount, &cluster("rg-a")), Some("environments/a.yaml"));
+        assert_eq!(declared.perhaps_in(Kind::StorageAccount, &cluster("rg-b")), None);
+        assert_eq!(
+            declared.perhaps_in(Kind::StorageAccount, &cluster("rg")),
+            None,
+            "a part of a word is none"
+        );
     }
 
     #[test]
@@ -186,6 +215,6 @@ mod tests {
         }
         let kept: usize = declared.broken.iter().map(|broken| broken.text.len()).sum();
         assert!(kept <= MAX_BROKEN_BYTES, "{kept}");
-        assert_eq!(declared.perhaps_in(&cluster("rg-a")), Some("environments/4.yaml"));
+        assert_eq!(declared.perhaps_in(Kind::StorageAccount, &cluster("rg-a")), Some("environments/4.yaml"));
     }
 }

@@ -83,7 +83,7 @@ pub async fn make_plan(wanted: &Wanted<'_>, arm: &Arm) -> Result<Planned, Reconc
         observe(wanted.environment, wanted.site, wanted.former_groups, wanted.remembered, arm).await?;
     copied::unmark_declared(&mut observed, wanted.site, wanted.remembered);
     claimed::recall(&mut observed, wanted.environment, wanted.site, wanted.remembered);
-    handover::settle(&mut observed, wanted.site, wanted.neighbours).await?;
+    handover::settle(&mut observed, wanted.site, wanted.neighbours, arm).await?;
     copied::spare_copies(&mut observed, wanted.remembered);
     released::let_go(&mut observed, wanted.consents);
     let plan = plan(&Input {

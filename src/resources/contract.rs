@@ -179,6 +179,18 @@ impl Target {
             }
         }
     }
+
+    /// Whether `body`, which stands at `id`, is what this means for that principal. Azure has one assignment for each
+    /// scope, role and principal, under whatever id.
+    #[must_use]
+    pub fn is_at(&self, id: &ResourceId, body: &Value, principal: &str) -> bool {
+        match self {
+            Self::Known(known) => known == id,
+            Self::RoleAssignment { scope, role_definition, .. } => {
+                super::role_assignment::gives(body, scope, *role_definition, principal)
+            }
+        }
+    }
 }
 
 /// What is left of a deleted resource, and holds its name.

@@ -174,10 +174,14 @@ pub fn id(scope: &ResourceId, role_definition: Uuid, principal: &str) -> Resourc
 /// and principal. `false` while the principal is not known.
 fn matches(resource: &Resource, observed: &Value, context: &Context<'_>) -> bool {
     let Some(Principal::Known(principal)) = principal(resource, context) else { return false };
-    let role = text(observed, ROLE).and_then(role::of_id);
-    scope_in(observed).is_some_and(|found| found == scope(resource, context))
-        && role.is_some_and(|role| Some(role) == declared_role(resource))
-        && text(observed, PRINCIPAL).is_some_and(|found| found.eq_ignore_ascii_case(&principal))
+    declared_role(resource).is_some_and(|role| gives(observed, &scope(resource, context), role, &principal))
+}
+
+/// Whether `observed` is the assignment of this role on `scope` to this principal, under whatever id.
+pub(super) fn gives(observed: &Value, scope: &ResourceId, role_definition: Uuid, principal: &str) -> bool {
+    scope_in(observed).is_some_and(|found| found == *scope)
+        && text(observed, ROLE).and_then(role::of_id) == Some(role_definition)
+        && text(observed, PRINCIPAL).is_some_and(|found| found.eq_ignore_ascii_case(principal))
 }
 
 fn text<'a>(body: &'a Value, pointer: &str) -> Option<&'a str> {

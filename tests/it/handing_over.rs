@@ -3,7 +3,7 @@
 
 use beamline::reconcile::apply::LEASE_DURATION;
 use beamline::store::environment_lease;
-use beamline_simulator::{Application, DEFAULT_SUBSCRIPTION};
+use beamline_simulator::{Application, DEFAULT_SUBSCRIPTION, Fault, FaultEffect};
 
 use crate::support::{DaemonWorld, small};
 
@@ -130,4 +130,55 @@ async fn what_the_new_name_does_not_declare_goes_with_the_old_one() {
     };
     assert!(!insights("ai-dev") && insights("ai-two"), "{note}");
     world.finish().await;
+}
+
+/// Grants for the identities of the workspace and the cluster, on resources and on the group.
+fn with_own_grants() -> String {
+    format!(
+        "{}role_assignments:
+  data: {{ principal: workspace, role: Storage Blob Data Contributor, scope: storage_accounts/default }}
+  all: {{ principal: compute_clusters/cpu, role: Reader, scope: resource_group }}
+",
+        dev()
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_for_an_identity_of_its_own_goes_with_a_renamed_environment() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &with_own_grants())]).await;
+    let before = world.azure.ids();
+    world.repository.remove("environments/dev.yaml");
+    world.repository.write("environments/development.yaml", &with_own_grants());
+    let note = world.push("another name").await;
+    assert!(note.contains("beamline/apply: development: success: Applied"), "{note}");
+    assert!(!note.contains("failure"), "{note}");
+    assert_eq!(world.azure.ids(), before);
+    let deleted = world.take_writes().into_iter().filter(|write| write.method == "DELETE").count();
+    assert_eq!(deleted, 0, "no right was gone for a moment: {note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_for_an_identity_of_its_own_stays_when_the_receiver_fails_or_is_broken() {
+    let mut world = DaemonWorld::running(&[("environments/dev.yaml", &with_own_grants())]).await;
+    let before = world.azure.ids();
+    world.repository.remove("environments/dev.yaml");
+    world.repository.write("environments/development.yaml", &format!("{}\nnonsense: 1\n", with_own_grants()));
+    let note = world.push("broken").await;
+    assert!(note.contains("development: failure"), "{note}");
+    assert_eq!(world.azure.ids(), before, "the receiver is broken: {note}");
+    let effect = FaultEffect::Status {
+        code: 403,
+        error_code: "AuthorizationFailed".to_owned(),
+        message: "may write no grants".to_owned(),
+        retry_after_secs: None,
+    };
+    let (method, path_contains) = (Some("PUT".to_owned()), "/roleAssignments/".to_owned());
+    world.azure.faults().add(Fault { method, path_contains, times: 99, effect });
+    world.repository.write("environments/development.yaml", &with_own_grants());
+    let note = world.push("mended").await;
+    assert!(note.contains("development: failure"), "{note}");
+    assert_eq!(world.azure.ids(), before, "the receiver fails: {note}");
+    world.azure.faults().clear();
+    world.stop().await;
 }
