@@ -4,7 +4,10 @@ use crate::definitions::{
     InputDigest, Loaded, MAX_FILE_BYTES, Role, SourceFile, Unreadable, defaults_for, hides_definitions, load,
     role,
 };
-use crate::git::{CommitId, Content, EntryKind, Found, GitError, Reader, RepoPath, Snapshot};
+use crate::git::{
+    BlobId, CommitId, Content, EntryKind, Found, GitError, Lasting, Namesake, Reader, RepoPath, Snapshot,
+    renaming,
+};
 
 /// A definition as one commit has it.
 #[derive(Debug)]
@@ -99,6 +102,64 @@ pub fn environment_files(
     let entries = reader.tree(commit, folder)?.into_iter();
     let environments = entries.filter(|entry| is_environment(&entry.path, entry.kind, root));
     Ok(environments.map(|entry| entry.path).collect())
+}
+
+/// What is called as the folder of the definitions is but for casing, and holds or hides definitions that nobody
+/// reads. Blocking.
+///
+/// # Errors
+/// [`GitError::OtherCasing`] or [`GitError::NoFolder`] where the folder itself is not there: nobody removes, or never
+/// gets, all environments that way. [`GitError`] when the mirror cannot be read.
+pub fn miscased(reader: &Reader, commit: &CommitId, root: &RepoPath) -> Result<Vec<Miscased>, GitError> {
+    let (own, others): (Vec<Namesake>, Vec<Namesake>) =
+        reader.namesakes(commit, root)?.into_iter().partition(|one| one.path == root.as_str());
+    let mut found = Vec::new();
+    for one in others {
+        if !holds_definitions(reader, commit, &one)? {
+            continue;
+        }
+        let Namesake { path, kind, id } = one;
+        let (root, is_there) = (root.to_string(), !own.is_empty());
+        let remedy = match kind {
+            Some(kind) if is_there => format!("it {kind}; {root} is the folder of the definitions"),
+            Some(kind) => return Err(GitError::NoFolder { path, kind, root }),
+            None if is_there => renaming(&path, &root, is_there),
+            None => {
+                let remedy = renaming(&path, &root, is_there);
+                return Err(GitError::OtherCasing { path, root, remedy });
+            }
+        };
+        found.push(Miscased { path, remedy, id });
+    }
+    Ok(found)
+}
+
+/// Something whose name is that of the definitions' folder but for casing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Miscased {
+    /// What is there.
+    pub path: String,
+    /// The command that brings what is in it to where it is read; of what is no folder, what it is.
+    pub remedy: String,
+    /// Its content.
+    pub id: BlobId,
+}
+
+fn holds_definitions(reader: &Reader, commit: &CommitId, folder: &Namesake) -> Result<bool, GitError> {
+    match (folder.kind, folder.path.parse::<RepoPath>()) {
+        (Some(EntryKind::File), _) | (_, Err(_)) => Ok(false),
+        (Some(EntryKind::Symlink | EntryKind::Submodule), Ok(_)) => Ok(true),
+        (None, Ok(path)) => match reader.tree(commit, &path) {
+            Ok(entries) => Ok(entries.iter().any(|entry| is_meant(&entry.path, entry.kind, &path))),
+            // There is more in it than would be read.
+            Err(error) if error.lasting() == Lasting::OfTheCommit => Ok(true),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+fn is_meant(path: &str, kind: EntryKind, root: &RepoPath) -> bool {
+    role(path, root.as_str()) != Role::Other || is_environment(path, kind, root)
 }
 
 /// Whether an entry is an environment file, or hides some.

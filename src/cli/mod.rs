@@ -11,6 +11,7 @@
 //! done, 1 failed, 2 a wrong command line, or changes under `--detailed-exitcode`.
 
 mod arguments;
+mod casing;
 mod commands;
 mod demo;
 mod entry;

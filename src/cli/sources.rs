@@ -9,13 +9,14 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use super::casing;
 use super::error::CliError;
-use crate::attempt::source::{in_the_way, unreadable};
+use crate::attempt::source::{in_the_way, miscased, unreadable};
 use crate::definitions::{
-    Estate, InputDigest, MAX_FILE_BYTES, Role, SourceFile, Unreadable, defaults_for, load_all, overlooked,
-    role,
+    Estate, InputDigest, MAX_FILE_BYTES, Role, SourceFile, Unreadable, defaults_for, load_all, other_casing,
+    overlooked, role,
 };
-use crate::git::{CommitId, EntryKind, GitError, Local, Reader, RepoPath, open_local};
+use crate::git::{CommitId, EntryKind, GitError, Local, Reader, RepoPath, open_local, renaming};
 use crate::reconcile::Declared;
 
 /// How deep folders of definitions may lie in each other, as in `git`.
@@ -133,8 +134,10 @@ fn at_commit(dir: &Path, root: &str, revision: &str) -> Result<Sources, CliError
     })?;
     let mut files = Vec::new();
     let mut blobs = BTreeMap::new();
-    if let Some((path, kind)) = reader.obstacle(&commit, folder.as_str())? {
-        files.push(SourceFile::refused(path, in_the_way(kind)));
+    let mut others = Vec::new();
+    match reader.obstacle(&commit, folder.as_str())? {
+        Some((path, kind)) => files.push(SourceFile::refused(path, in_the_way(kind))),
+        None => others = miscased(&reader, &commit, &folder)?,
     }
     let is_overlooked = |path: &str| overlooked(path, root).is_some();
     for entry in reader.tree_with(&commit, &folder, &is_overlooked)? {
@@ -150,7 +153,8 @@ fn at_commit(dir: &Path, root: &str, revision: &str) -> Result<Sources, CliError
     }
     let digests = digests(&blobs, root);
     let dir = repository.work_dir()?;
-    let estate = load_all(files.clone(), root);
+    let mut estate = load_all(files.clone(), root);
+    estate.diagnostics.extend(others.iter().map(|other| other_casing(&other.path, &other.remedy)));
     let (root, commit, repository) = (root.to_owned(), Some(commit), Some(repository));
     Ok(Sources { estate, root, dir, commit, repository, files, digests, declared: OnceLock::new() })
 }
@@ -194,7 +198,10 @@ fn working_tree(dir: &Path, root: &str) -> Result<Sources, CliError> {
     } else {
         walk(&folder, path, 0, &mut seen, &mut files)?;
     }
-    let estate = load_all(files.clone(), root);
+    let mut estate = load_all(files.clone(), root);
+    for other in casing::beside(&dir, path) {
+        estate.diagnostics.push(other_casing(&other, &renaming(&other, path, true)));
+    }
     let (root, dir) = (root.to_owned(), Some(dir));
     Ok(Sources {
         estate,
@@ -210,17 +217,26 @@ fn working_tree(dir: &Path, root: &str) -> Result<Sources, CliError> {
 
 /// The folder that holds the definitions folder: the given one, else that of the repository around it.
 fn base_of(dir: &Path, root: &str, repository: Option<&Local>) -> Result<PathBuf, CliError> {
-    if dir.join(root).is_dir() {
-        return Ok(dir.to_owned());
-    }
     let around = repository.map(Local::work_dir).transpose()?.flatten();
-    around.filter(|around| around.join(root).is_dir()).ok_or_else(|| {
-        CliError::usage(
-            format!("there is no folder `{root}` in {}", dir.display()),
+    let places = || std::iter::once(dir).chain(around.as_deref());
+    let path = root.trim_matches('/');
+    if let Some(place) = places().find(|place| casing::is_there(place, root)) {
+        return Ok(place.to_owned());
+    }
+    let other = places().flat_map(|place| casing::beside(place, path)).next();
+    let (but, hint) = match other {
+        Some(other) => (
+            format!(", but `{other}`"),
+            format!("its name is not that of the settings; rename it: {}", renaming(&other, path, false)),
+        ),
+        None => (
+            String::new(),
             "name the repository with --dir, or the folder of the definitions in the settings (`definitions` in \
-             [repository]); `beamline validate` takes --definitions too",
-        )
-    })
+             [repository]); `beamline validate` takes --definitions too"
+                .to_owned(),
+        ),
+    };
+    Err(CliError::usage(format!("there is no folder `{root}` in {}{but}", dir.display()), hint))
 }
 
 /// In the order of names, so that the same tree is always read the same way.

@@ -66,6 +66,22 @@ fn ignored(path: &str, why: Overlooked) -> Diagnostic {
     }
 }
 
+/// That nothing is read of what is called `path`, as the folder of the definitions is but for casing.
+#[must_use]
+pub fn other_casing(path: &str, remedy: &str) -> Diagnostic {
+    Diagnostic {
+        code: Code::IgnoredFile,
+        severity: Severity::Warning,
+        message: "nothing in it is read: its name differs from that of the definitions' folder in casing"
+            .to_owned(),
+        location: Location::of_file(path),
+        rule: "Git, and every file system that does not fold case, takes the two for different folders."
+            .to_owned(),
+        remedy: format!("At the top of the repository: {remedy}"),
+        related: Vec::new(),
+    }
+}
+
 /// What becomes of a file.
 #[derive(PartialEq, Eq)]
 enum Place {

@@ -50,7 +50,7 @@ pub use diagnostic::{Colour, Diagnostic, Related};
 pub use digest::InputDigest;
 pub use document::{Document, Entry, Key, Node, NodeValue};
 pub use environment::Environment;
-pub use estate::{Estate, load_all};
+pub use estate::{Estate, load_all, other_casing};
 pub use export::{ExportError, to_json, to_toml, to_yaml};
 pub use layout::{
     Misnamed, Overlooked, Role, Touched, defaults_for, hides_definitions, misnamed, overlooked, role,

@@ -153,6 +153,16 @@ pub enum GitError {
         /// The folder of the definitions.
         root: String,
     },
+    /// The folder of the definitions is not there, and one whose name differs in casing is.
+    #[error("{path} is not read, only {root}: {remedy}")]
+    OtherCasing {
+        /// The folder that is there.
+        path: String,
+        /// The folder of the definitions.
+        root: String,
+        /// The command that renames it.
+        remedy: String,
+    },
     /// The remote does not accept the change of a reference.
     #[error(
         "{remote} rejected the change of {reference}: {reason}; allow it there, or choose another \
@@ -327,7 +337,8 @@ impl GitError {
             Self::Limit { .. }
             | Self::Malformed { .. }
             | Self::RemoteDamaged { .. }
-            | Self::NoFolder { .. } => Lasting::OfTheCommit,
+            | Self::NoFolder { .. }
+            | Self::OtherCasing { .. } => Lasting::OfTheCommit,
             // A mirror is made anew from its remote, which then tells whose damage it is.
             Self::Damaged { .. }
             | Self::Address { .. }
@@ -398,6 +409,7 @@ impl GitError {
             | Self::Create { .. }
             | Self::Limit { .. }
             | Self::NoFolder { .. }
+            | Self::OtherCasing { .. }
             | Self::NoteLine { .. } => false,
         }
     }

@@ -52,6 +52,12 @@ impl Fixture {
         self.run(&self.work, arguments)
     }
 
+    /// Runs a line of a shell in the clone; its failure fails the test.
+    pub(super) fn shell(&self, line: &str) {
+        let output = Command::new("sh").current_dir(&self.work).args(["-c", line]).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     fn run(&self, dir: &Path, arguments: &[&str]) -> String {
         let output = self.command(dir).args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

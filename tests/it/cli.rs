@@ -370,6 +370,33 @@ fn a_laptop_plans_applies_and_asks_for_outputs() {
 }
 
 #[test]
+fn validate_names_a_folder_of_definitions_in_another_casing_with_the_command_that_renames_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.current_dir(dir.path()).args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]);
+        assert!(command.args(arguments).status().unwrap().success(), "{arguments:?}");
+    };
+    git(&["init", "-q"]);
+    std::fs::create_dir(dir.path().join("Environments")).unwrap();
+    std::fs::write(dir.path().join("Environments/dev.yaml"), "beamline: 1\n").unwrap();
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "the beginning"]);
+    let rename = "git mv Environments environments.new && git mv environments.new environments";
+    let validate = |more: &[&str]| beamline(dir.path()).arg("validate").args(more).assert();
+    validate(&[]).code(2).stderr(contains("environments` in").and(contains(rename)));
+    validate(&["--commit", "HEAD"]).code(1).stderr(contains(rename));
+    std::fs::create_dir(dir.path().join("environments")).unwrap();
+    std::fs::write(dir.path().join("environments/prod.yaml"), "beamline: 1\n").unwrap();
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "both"]);
+    for more in [&[][..], &["--commit", "HEAD"]] {
+        let named = contains("warning[ignored-file]").and(contains("git mv Environments/* environments/"));
+        validate(more).code(1).stdout(named);
+    }
+}
+
+#[test]
 fn validate_names_the_files_that_are_ignored_or_misnamed() {
     let dir = definitions(&[
         ("dev.toml", DEV),

@@ -48,6 +48,37 @@ async fn what_is_left_out_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_left_out_of_the_first_head_is_named_too() {
+    let mut world = DaemonWorld::new();
+    world.repository.write("environments/prod.yml.bak", &small(1));
+    world.repository.write("Environments/dev.yaml", &small(1));
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    let note = world.push("the beginning").await;
+    let named = "Not read for its casing: Environments: git mv Environments/* environments/. Ignored by their names: \
+                 environments/prod.yml.bak";
+    assert!(note.contains(named), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_is_renamed_in_casing_only_removes_nothing() {
+    let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
+    world.repository.git(&["mv", "environments", "Environments"]);
+    let note = world.push("renamed").await;
+    assert_eq!(
+        note,
+        "beamline/apply: failure: Environments is not read, only environments: git mv Environments environments.new \
+         && git mv environments.new environments"
+    );
+    assert_eq!(world.groups(), ["rg-dev"]);
+    world.repository.git(&["mv", "Environments", "environments"]);
+    let note = world.push("renamed back").await;
+    assert!(note.starts_with("beamline/apply: success: "), "{note}");
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_true_size_of_a_file_that_is_too_large_is_said() {
     let world = DaemonWorld::running(&[("environments/dev.yaml", &small(1))]).await;
     world.repository.write("environments/big.yaml", &"# filling\n".repeat(500_000));

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::unheeded::Ignored;
-use crate::attempt::source::{environment_files, is_environment, load_at};
+use crate::attempt::source::{Miscased, environment_files, is_environment, load_at, miscased};
 use crate::daemon::telling::nameless::hidden_name;
 use crate::definitions::{InputDigest, Role, Touched, misnamed, overlooked, role, touched_by};
 use crate::git::{self, CommitId, GitError, Lasting, Reader, RepoPath, Snapshot};
@@ -58,7 +58,7 @@ pub(in crate::daemon) struct Candidate {
 ///
 /// # Errors
 /// [`GitError::NoFolder`] when something else stands in the place of the definitions folder: nobody removes all
-/// environments that way. [`GitError::Limit`] above [`MAX_ENVIRONMENTS`], before any definition is read.
+/// environments that way. [`GitError::OtherCasing`] when it differs in casing only. [`GitError::Limit`] above [`MAX_ENVIRONMENTS`], before any definition is read.
 pub(in crate::daemon) fn touched(
     reader: &Reader,
     from: Option<&CommitId>,
@@ -67,6 +67,7 @@ pub(in crate::daemon) fn touched(
 ) -> Result<Found, GitError> {
     let ends = Ends::of(reader, from, to)?;
     check_root(reader, to, root)?;
+    let miscased = miscased(reader, to, root)?;
     let (files, ends) = match ends.from.as_ref().map(|from| changed_files(reader, from, &ends.to, root)) {
         Some(Ok(files)) => (files, ends),
         // What is wrong with the former commit must not be held against the one that may mend it.
@@ -78,7 +79,11 @@ pub(in crate::daemon) fn touched(
     };
     check_number(&files)?;
     let extent = if ends.from.is_some() { Extent::Change } else { Extent::Everything };
-    let Files { present, before, overlooked } = files;
+    let Files { present, before, mut overlooked } = files;
+    let known =
+        ends.from.as_ref().map(|(from, _)| reader.namesakes(from, root)).transpose()?.unwrap_or_default();
+    let is_new = |one: &Miscased| known.iter().all(|known| (&known.path, &known.id) != (&one.path, &one.id));
+    miscased.into_iter().filter(is_new).for_each(|one| overlooked.push_folder(one));
     let mut found = Found { candidates: Vec::new(), former_names: BTreeMap::new(), extent, overlooked };
     for path in present {
         let Some(definition) = load_at(&ends.to.1, root, &path)? else { continue };
@@ -415,6 +420,63 @@ mod tests {
         assert_eq!(ignored(&found), "Ignored by their names: environments/.#b.yaml, environments/old.yaml~");
         let first = super::touched(&story.repository.reader(), None, &story.head, &root).unwrap();
         assert_eq!(ignored(&first), ignored(&found), "the first head has no change to find them in");
+    }
+
+    /// What a head touches and what it names, or why it is refused.
+    fn told(story: &Story, from: Option<&CommitId>) -> String {
+        let root = "environments".parse().unwrap();
+        match super::touched(&story.repository.reader(), from, &story.head, &root) {
+            Ok(found) => {
+                let unheeded = Unheeded { files: found.overlooked, ..Unheeded::default() };
+                format!("{}; {}", found.candidates.len(), unheeded.sentences().unwrap_or_default())
+            }
+            Err(error) => format!("{:?}: {error}", error.lasting()),
+        }
+    }
+
+    #[test]
+    fn a_folder_of_definitions_in_another_casing_is_named_with_the_command_that_renames_it() {
+        let mut story = Story::new(&[("a.yaml", "x: 1")]);
+        let before = story.head;
+        story.repository.git(&["mv", "environments", "Environments"]);
+        story.head = story.repository.commit("README", "renamed", "renamed");
+        let refused = "OfTheCommit: Environments is not read, only environments: git mv Environments \
+                       environments.new && git mv environments.new environments";
+        assert_eq!(told(&story, Some(&before)), refused, "nothing counts as removed");
+        assert_eq!(told(&story, None), refused);
+        story.commit(&[("b.yaml", "x: 1")]);
+        let both = "1; Not read for its casing: Environments: git mv Environments/* environments/";
+        assert_eq!(told(&story, None), both);
+        let before = story.head;
+        story.commit(&[("b.yaml", "x: 2")]);
+        assert_eq!(told(&story, Some(&before)), "1; ", "what did not change was named before");
+        let before = story.head;
+        story.head = story.repository.commit("Environments/c.yaml", "x: 1", "one more");
+        assert_eq!(told(&story, Some(&before)), both.replace("1;", "0;"));
+    }
+
+    #[test]
+    fn a_link_in_another_casing_is_named_and_what_holds_no_definition_is_not() {
+        let mut story = Story::new(&[("a.yaml", "x: 1")]);
+        story.head = story.repository.commit("ENVIRONMENTS/README.md", "text", "a text");
+        story.head = story.repository.commit("Environments", "text", "a file");
+        assert_eq!(told(&story, None), "1; ");
+        let blob = story.repository.blob("elsewhere");
+        let entry = format!("120000,{blob},Environments");
+        story.repository.git(&["update-index", "--add", "--replace", "--cacheinfo", &entry]);
+        story.repository.git(&["commit", "-q", "-m", "linked"]);
+        story.head = story.repository.git(&["rev-parse", "HEAD"]).parse().unwrap();
+        assert_eq!(
+            told(&story, None),
+            "1; Not read for its casing: Environments: it is a symbolic link; environments is the folder of the \
+             definitions"
+        );
+        story.repository.git(&["rm", "-q", "-r", "--cached", "environments"]);
+        story.repository.git(&["commit", "-q", "-m", "without"]);
+        story.head = story.repository.git(&["rev-parse", "HEAD"]).parse().unwrap();
+        assert!(
+            told(&story, None).starts_with("OfTheCommit: Environments is a symbolic link, and environments")
+        );
     }
 
     #[test]

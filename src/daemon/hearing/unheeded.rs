@@ -3,6 +3,7 @@
 //!
 //! Guarantee: nothing that somebody wrote for beamline is passed over in silence.
 
+use crate::attempt::source::Miscased;
 use crate::git::{CommitId, Reader};
 use crate::reconcile::plan::{ConsentLine, Consents, Globs, Reach, probably};
 use crate::store::NewWork;
@@ -19,6 +20,8 @@ const MAX_LOGGED: usize = 20;
 pub struct Ignored {
     named: Vec<String>,
     more: usize,
+    /// What is called as their folder is, but for casing.
+    folders: Vec<Miscased>,
 }
 
 impl Ignored {
@@ -27,13 +30,32 @@ impl Ignored {
         if self.named.len() < MAX_LOGGED { self.named.push(path) } else { self.more += 1 }
     }
 
+    /// Notes what is called as the folder of the definitions is, but for casing.
+    pub(in crate::daemon) fn push_folder(&mut self, folder: Miscased) {
+        self.folders.push(folder);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.folders.is_empty()
+    }
+
     /// By their paths, wherever they were found.
     pub(in crate::daemon) fn in_order(mut self) -> Self {
         self.named.sort();
         self
     }
 
-    fn sentence(&self) -> Option<String> {
+    /// The folder with what to do about it: one, because its command has to fit.
+    fn of_folder(&self) -> Option<String> {
+        let first = self.folders.first()?;
+        let more = match self.folders.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!("Not read for its casing: {}{more}: {}", first.path, first.remedy))
+    }
+
+    fn of_files(&self) -> Option<String> {
         let named = self.named.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         match self.named.len().saturating_sub(MAX_NAMED) + self.more {
             0 if named.is_empty() => None,
@@ -88,6 +110,9 @@ impl Unheeded {
         for path in &self.files.named {
             tracing::warn!(place, commit, path, "a file is ignored that could be meant");
         }
+        for Miscased { path, remedy, .. } in &self.files.folders {
+            tracing::warn!(place, commit, path, remedy, "a folder is not read for the casing of its name");
+        }
         let more = self.files.more;
         if more > 0 {
             tracing::warn!(place, commit, more, "more files are ignored that could be meant");
@@ -123,7 +148,7 @@ impl Unheeded {
             [one] if one.is_malformed() => {
                 Some(format!("No consent line, that of {}; one is: {}", one.origin(), probably(one)))
             }
-            [one] if self.files.named.is_empty() => {
+            [one] if self.files.is_empty() => {
                 Some(format!("Consent line {} ({}) matches nothing", one.target, one.origin()))
             }
             [one] => Some(format!("Consent line of {} matches nothing", one.origin())),
@@ -132,7 +157,8 @@ impl Unheeded {
                 Some(format!("{number} consent lines match nothing: that of {} …", one.origin()))
             }
         };
-        let said: Vec<String> = consents.into_iter().chain(self.files.sentence()).collect();
+        let said: Vec<String> =
+            consents.into_iter().chain(self.files.of_folder()).chain(self.files.of_files()).collect();
         (!said.is_empty()).then(|| said.join(". "))
     }
 }
