@@ -20,7 +20,9 @@ use crate::daemon::telling::wording;
 use crate::git::{BranchName, CommitId, GitError, Lasting};
 use crate::reconcile::apply::{RunEnd, RunKind};
 use crate::resources::EnvironmentName;
-use crate::store::{Acceptance, Accepted, Arrival, Claim, EnvironmentRecord, Line, NewWork, StoreError};
+use crate::store::{
+    Acceptance, Accepted, Arrival, Claim, EnvironmentRecord, Line, NewWork, StoreError, Work, WorkState,
+};
 
 /// A head that was not seen yet.
 #[derive(Clone, Debug)]
@@ -67,14 +69,10 @@ pub(in crate::daemon) async fn accept(
     }
     // A proposed head is planned as the pull request that it is of, merged into its base.
     let is_left_out = kind == RunKind::Plan && head.proposed == Proposed::Yes;
-    let ahead = match kind {
-        RunKind::Apply => open_environments(shared).await?.len(),
-        RunKind::Plan | RunKind::Drift => 0,
-    };
     // One that was refused has had its last word.
     let is_again = shared.store.seen_heads().await?.get(branch) == Some(&commit);
     let again = is_again.then(|| shared.clock.now());
-    let about = wording::Head { commit, kind, pull_request: None, ahead, again };
+    let mut about = wording::Head { commit, kind, pull_request: None, ahead: Vec::new(), again };
     let (arrival, work, statuses) = match looked {
         Looked::Refused(why) => {
             log::head_refused(branch, &commit, &why);
@@ -88,6 +86,7 @@ pub(in crate::daemon) async fn accept(
             unheeded.leave_to(&work);
             unheeded.log(branch.as_str(), &commit);
             remark(&mut work, &unheeded);
+            about.ahead = ahead(shared, kind, &work).await?;
             let names = names_of_new(&work);
             let statuses = match names.as_slice() {
                 [] => vec![wording::none_changed(&about, &unheeded)],
@@ -103,6 +102,21 @@ pub(in crate::daemon) async fn accept(
     shared.outbox.notify_one();
     shared.tell(Happening::NewHead { branch: branch.clone(), commit, work: accepted.work.clone() });
     Ok(accepted)
+}
+
+/// The environments that `work` waits for, or may: those whose applies of earlier commits run, or wait and are not
+/// superseded by it.
+async fn ahead(shared: &Shared, kind: RunKind, work: &[NewWork]) -> Result<Vec<EnvironmentName>, StoreError> {
+    if kind != RunKind::Apply {
+        return Ok(Vec::new());
+    }
+    let is_replaced = |one: &Work| {
+        one.state == WorkState::Queued && work.iter().any(|new| new.environment == one.environment)
+    };
+    let open = shared.store.open_work().await?.into_iter();
+    let ahead = open.filter(|one| one.kind == RunKind::Apply && !is_replaced(one));
+    let names: BTreeSet<EnvironmentName> = ahead.map(|one| one.environment).collect();
+    Ok(names.into_iter().collect())
 }
 
 /// What a head touches, or why that cannot be said.

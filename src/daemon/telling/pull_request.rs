@@ -233,7 +233,7 @@ fn check_run(
         commit: record.head,
         kind: RunKind::Plan,
         pull_request: Some(record.number),
-        ahead: 0,
+        ahead: Vec::new(),
         again: None,
     };
     let status = match &record.refusal {

@@ -92,7 +92,7 @@ pub fn status_of(work: &Work) -> Status {
 }
 
 /// A new head, of which the first statuses speak.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Head {
     /// The commit on which they stand.
     pub commit: CommitId,
@@ -100,8 +100,8 @@ pub struct Head {
     pub kind: RunKind,
     /// The pull request that it is the head of.
     pub pull_request: Option<PullRequestNumber>,
-    /// How many applies of earlier commits have not ended.
-    pub ahead: usize,
+    /// The environments of whose applies, of earlier commits, some have not ended and stay.
+    pub ahead: Vec<EnvironmentName>,
     /// When it was queued once more, for a head whose last word was spoken already.
     pub again: Option<Timestamp>,
 }
@@ -109,10 +109,16 @@ pub struct Head {
 /// The first statuses of a new head: the aggregate, and one for each environment where there are few.
 #[must_use]
 pub fn first(head: &Head, environments: &[&EnvironmentName]) -> Vec<Status> {
-    let place = match (head.ahead, head.again) {
-        (_, Some(at)) => format!(" again at {}", at.strftime("%H:%M:%S UTC")),
-        (0, None) => String::new(),
-        (ahead, None) => format!(" behind {ahead}"),
+    let again = head.again.map(|at| format!(" again at {}", at.strftime("%H:%M:%S UTC")));
+    let place = match (&again, head.ahead.as_slice()) {
+        (Some(again), _) => again.clone(),
+        (None, []) => String::new(),
+        (None, ahead) => format!(" behind {} ({})", ahead.len(), names_ahead(ahead, None)),
+    };
+    let own_place = |environment: &EnvironmentName| match (&again, head.ahead.as_slice()) {
+        (Some(again), _) => again.clone(),
+        (None, []) => String::new(),
+        (None, ahead) => format!(" behind {}: {}", ahead.len(), names_ahead(ahead, Some(environment))),
     };
     let (state, text) = if environments.is_empty() {
         (State::Success, "No environments changed".to_owned())
@@ -123,9 +129,23 @@ pub fn first(head: &Head, environments: &[&EnvironmentName]) -> Vec<Status> {
     let aggregate = of_head(head, aggregate_context(head.kind), state, &text);
     let own = if have_all_a_context(environments.len()) { environments } else { &[] };
     let named = own.iter().map(|environment| {
-        of_head(head, context_of(head.kind, environment), State::Pending, &format!("Queued{place}"))
+        let text = format!("Queued{}", own_place(environment));
+        of_head(head, context_of(head.kind, environment), State::Pending, &text)
     });
     std::iter::once(aggregate).chain(named).collect()
+}
+
+/// Most environments ahead that a status names.
+const MAX_AHEAD: usize = 3;
+
+/// What is ahead, `own` first: nothing passes that.
+fn names_ahead(ahead: &[EnvironmentName], own: Option<&EnvironmentName>) -> String {
+    let (first, rest): (Vec<_>, Vec<_>) = ahead.iter().partition(|name| Some(*name) == own);
+    let named: Vec<&EnvironmentName> = first.into_iter().chain(rest).take(MAX_AHEAD).collect();
+    match ahead.len() - named.len() {
+        0 => names(&named),
+        more => format!("{} and {more} more", names(&named)),
+    }
 }
 
 /// The first and last status of a head that touches no environment. What it brings and nobody acts on is
@@ -396,7 +416,7 @@ pub fn head_of(work: &Work) -> Head {
         commit: work.commit,
         kind: work.kind,
         pull_request: work.line.pull_request(),
-        ahead: 0,
+        ahead: Vec::new(),
         again: None,
     }
 }

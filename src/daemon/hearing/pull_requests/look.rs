@@ -331,7 +331,7 @@ pub(super) async fn accept(
         commit: pull_request.head,
         kind: RunKind::Plan,
         pull_request: Some(pull_request.number),
-        ahead: 0,
+        ahead: Vec::new(),
         again: shared.store.has_spoken(&pull_request.head, Check::Plan).await?.then_some(now),
     };
     let approved = approved(pull_request, record, asked);

@@ -5,7 +5,7 @@ use crate::daemon::fixture::{commit, ended, work};
 use crate::daemon::shared::standstill::Held;
 
 fn head(kind: RunKind) -> Head {
-    Head { commit: commit(), kind, pull_request: None, ahead: 0, again: None }
+    Head { commit: commit(), kind, pull_request: None, ahead: Vec::new(), again: None }
 }
 
 fn line(work: &[Work]) -> String {
@@ -162,8 +162,20 @@ fn the_first_status_counts_and_names() {
     assert_eq!(text(&names), "2 environments queued: a, b");
     assert_eq!(text(&names[..1]), "1 environment queued: a");
     assert_eq!(text(&[]), "No environments changed");
-    let behind = Head { ahead: 3, ..head(RunKind::Apply) };
-    let lines: Vec<String> =
-        first(&behind, &names).iter().map(|status| status.description.to_string()).collect();
-    assert_eq!(lines, ["2 environments queued behind 3: a, b", "Queued behind 3", "Queued behind 3"]);
+    let behind = |ahead: &[&str]| {
+        let ahead = ahead.iter().map(|name| name.parse().unwrap()).collect();
+        let statuses = first(&Head { ahead, ..head(RunKind::Apply) }, &names);
+        statuses.iter().map(|status| status.description.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        behind(&["dev", "prod"]),
+        [
+            "2 environments queued behind 2 (dev, prod): a, b",
+            "Queued behind 2: dev, prod",
+            "Queued behind 2: dev, prod"
+        ]
+    );
+    let many = behind(&["b", "c", "d", "e", "f"]);
+    assert_eq!(many[1], "Queued behind 5: b, c, d and 2 more");
+    assert_eq!(behind(&["a1", "a2", "a3", "b"])[2], "Queued behind 4: b, a1, a2 and 1 more", "its own first");
 }
