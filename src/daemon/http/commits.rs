@@ -15,8 +15,8 @@ use crate::forge::{self, Context};
 use crate::git::{CommitId, GitError};
 use crate::reconcile::apply::{RunEnd, RunId, RunKind};
 use crate::reconcile::deeds::Deeds;
-use crate::reconcile::plan::{Style, render};
-use crate::reconcile::report::{Report, StepEnd};
+use crate::reconcile::plan::{Part, Style, render};
+use crate::reconcile::report::{Report, StepEnd, StepReport};
 use crate::reconcile::review::Section;
 use crate::store::{Outgoing, Store, StoreError, Work, WorkState};
 
@@ -236,20 +236,40 @@ async fn runs(store: &Store, work: &Work, body: &mut String) -> Result<(), Store
     Ok(())
 }
 
+/// A line for each resource. The two halves of a replacement are one, as in the plan above it, and told apart where
+/// they ended otherwise.
 fn steps(report: &Report) -> String {
-    let line = |step: &crate::reconcile::report::StepReport| {
-        let end = match &step.end {
-            StepEnd::Done => "done".to_owned(),
-            StepEnd::Failed { message } => format!("failed: {message}"),
-            StepEnd::Skipped { because } => format!("skipped, because {} failed", because.local()),
-            StepEnd::Unknown { message } => format!("unknown: {message}"),
-            StepEnd::Moved { message } => format!("moved: {message}"),
-            StepEnd::Underway => "under way".to_owned(),
-            StepEnd::NotReached => "not reached".to_owned(),
-        };
-        format!("{}: {end}\n", step.address.local())
+    let half = |of: &StepReport, part: Part| {
+        let is_half =
+            |one: &&StepReport| one.part == part && one.action == of.action && one.address == of.address;
+        report.steps.iter().find(is_half)
     };
-    report.steps.iter().map(line).collect()
+    let line = |step: &StepReport| {
+        let end = match step.part {
+            Part::Whole => ended(&step.end),
+            Part::Removal if half(step, Part::Creation).is_some() => return None,
+            Part::Removal => format!("the old one: {}", ended(&step.end)),
+            Part::Creation => match half(step, Part::Removal) {
+                Some(old) if old.end == step.end => ended(&step.end),
+                Some(old) => format!("the old one: {}; the new one: {}", ended(&old.end), ended(&step.end)),
+                None => ended(&step.end),
+            },
+        };
+        Some(format!("{}: {end}\n", step.address.local()))
+    };
+    report.steps.iter().filter_map(line).collect()
+}
+
+fn ended(end: &StepEnd) -> String {
+    match end {
+        StepEnd::Done => "done".to_owned(),
+        StepEnd::Failed { message } => format!("failed: {message}"),
+        StepEnd::Skipped { because } => format!("skipped, because {} failed", because.local()),
+        StepEnd::Unknown { message } => format!("unknown: {message}"),
+        StepEnd::Moved { message } => format!("moved: {message}"),
+        StepEnd::Underway => "under way".to_owned(),
+        StepEnd::NotReached => "not reached".to_owned(),
+    }
 }
 
 fn escape(text: &str) -> String {
@@ -270,6 +290,40 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reconcile::plan::Action;
+
+    #[test]
+    fn a_replacement_is_one_line() {
+        let step = |ordinal, name: &str, part, end| StepReport {
+            ordinal,
+            address: format!("dev/{name}").parse().unwrap(),
+            action: if part == Part::Whole { Action::Create } else { Action::Replace },
+            part,
+            end,
+            began: None,
+            ended: None,
+        };
+        let failed = || StepEnd::Failed { message: "no quota".to_owned() };
+        let report = Report {
+            run: RunId(uuid::Uuid::nil()),
+            environment: "dev".parse().unwrap(),
+            end: RunEnd::Failed,
+            steps: vec![
+                step(0, "key_vaults/main", Part::Whole, StepEnd::Done),
+                step(1, "compute_clusters/gpu", Part::Removal, StepEnd::Done),
+                step(2, "compute_clusters/cpu", Part::Removal, StepEnd::Done),
+                step(3, "compute_clusters/gpu", Part::Creation, StepEnd::Done),
+                step(4, "compute_clusters/cpu", Part::Creation, failed()),
+            ],
+            began: jiff::Timestamp::UNIX_EPOCH,
+            ended: jiff::Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!(
+            steps(&report),
+            "key_vaults/main: done\ncompute_clusters/gpu: done\ncompute_clusters/cpu: the old one: done; the new one: \
+             failed: no quota\n"
+        );
+    }
 
     #[test]
     fn whatever_is_shown_is_text() {

@@ -1,5 +1,6 @@
 //! What is said of a whole commit while its environments wait or go on.
 
+use super::nameless::called;
 use super::wording;
 use crate::daemon::shared::Shared;
 use crate::git::CommitId;
@@ -47,6 +48,6 @@ pub(in crate::daemon) async fn is_said_to_wait(shared: &Shared, work: &Work) -> 
     let context = wording::aggregate_context(work.kind);
     let said = shared.store.newest_status(&work.commit, &context).await?;
     Ok(said.is_some_and(|(state, said)| {
-        !state.is_final() && said.as_str().contains(&format!("{}: ", work.environment))
+        !state.is_final() && said.as_str().contains(&format!("{}: ", called(work)))
     }))
 }

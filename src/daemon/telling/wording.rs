@@ -269,7 +269,7 @@ pub(in crate::daemon) fn under_way(work: &[Work], waiting: &Waiting) -> Option<S
 /// What is open of a commit's work: what waits with its reason, else the names; `None` when nothing is.
 fn open(work: &[Work], waiting: &Waiting) -> Option<String> {
     let open: Vec<&Work> = work.iter().filter(|work| !work.state.is_ended()).collect();
-    let held = || open.iter().filter_map(|work| Some((&work.environment, waiting.get(&work.id)?)));
+    let held = || open.iter().filter_map(|work| Some((called(work), waiting.get(&work.id)?)));
     // What waits for its turn behind others of this commit stands still only when they do.
     let stands_still = held().count() == open.len();
     let obstructed = held().find(|(_, held)| !held.is_queued);
@@ -278,10 +278,7 @@ fn open(work: &[Work], waiting: &Waiting) -> Option<String> {
         _ if open.is_empty() => None,
         (Some((name, held)), [_]) => Some(format!("{name}: {}", held.text)),
         (Some((name, held)), _) => Some(format!("{}; {name}: {}", how_many_done(work), held.text)),
-        (None, _) => {
-            let names = names(&open.iter().map(|work| &work.environment).collect::<Vec<_>>());
-            Some(format!("{}, open: {names}", how_many_done(work)))
-        }
+        (None, _) => Some(format!("{}, open: {}", how_many_done(work), names_of(&open))),
     }
 }
 
@@ -292,8 +289,8 @@ fn ended(kind: RunKind, work: &[Work]) -> (State, String) {
     match (failed.as_slice(), errors.as_slice(), work) {
         ([], [], [only]) => (State::Success, format!("{}: {}", only.environment, summary(only))),
         ([], [], _) => (State::Success, well(kind, work)),
-        ([only], [], _) => (State::Failure, format!("{}: {}", called(only), summary(only))),
-        ([], [only], _) => (State::Error, format!("{}: {}", only.environment, summary(only))),
+        ([only], [], _) => (State::Failure, named(only)),
+        ([], [only], _) => (State::Error, named(only)),
         ([], errors, _) => {
             let same = errors.iter().all(|work| summary(work) == summary(errors[0]));
             let text = if same {
@@ -304,6 +301,18 @@ fn ended(kind: RunKind, work: &[Work]) -> (State, String) {
             (State::Error, text)
         }
         (failed, _, _) => (State::Failure, how_many_failed(failed, work)),
+    }
+}
+
+/// What became of a piece of work, with what it is called. The error of a file begins with its path, in full or with
+/// its end.
+fn named(work: &Work) -> String {
+    let (called, summary) = (called(work), summary(work));
+    let end = called.rsplit('/').next().unwrap_or(called);
+    let says_it = |place: &str| summary.starts_with(&format!("{place}:"));
+    match called != work.environment.as_str() && (says_it(called) || says_it(&format!("…/{end}"))) {
+        true => summary.to_owned(),
+        false => format!("{called}: {summary}"),
     }
 }
 
@@ -402,7 +411,7 @@ fn all_names(work: &[Work]) -> String {
 }
 
 fn names_of(work: &[&Work]) -> String {
-    work.iter().map(|work| work.environment.as_str()).collect::<Vec<_>>().join(", ")
+    work.iter().map(|work| called(work)).collect::<Vec<_>>().join(", ")
 }
 
 fn names(environments: &[&EnvironmentName]) -> String {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::daemon::fixture::{commit, ended, work};
 use crate::daemon::shared::standstill::Held;
+use crate::daemon::telling::nameless::hidden_name;
 
 fn head(kind: RunKind) -> Head {
     Head { commit: commit(), kind, pull_request: None, ahead: Vec::new(), again: None }
@@ -59,14 +60,21 @@ fn the_aggregate_tells_the_truth_about_all_of_it() {
 #[test]
 fn what_only_carries_an_error_is_no_environment_that_failed() {
     let done = ended(1, "dev", RunEnd::Complete, "Applied: 1 changed");
-    let failed = |id, name, path: &str| {
+    let failed = |id, name: &str, path: &str| {
         let work = ended(id, name, RunEnd::Invalid, "environments/eu:1:1: this is a submodule");
         Work { path: path.to_owned(), ..work }
     };
     let (eu, us) =
         (failed(2, "unreadable-eu", "environments/eu"), failed(3, "unreadable-us", "environments/us"));
-    let said = "failure: environments/eu: environments/eu:1:1: this is a submodule";
-    assert_eq!(line(&[done.clone(), eu.clone()]), said);
+    let said = "failure: environments/eu:1:1: this is a submodule";
+    assert_eq!(line(&[done.clone(), eu.clone()]), said, "one path once");
+    let long = format!("environments/{}/Prod West.yaml", "team".repeat(10));
+    let west = failed(2, hidden_name(&long).as_str(), &long);
+    let state =
+        WorkState::Ended { end: RunEnd::Invalid, summary: "…/Prod West.yaml:1:1: its name".to_owned() };
+    assert_eq!(line(&[Work { state, ..west }]), "failure: …/Prod West.yaml:1:1: its name");
+    let waits = Work { state: WorkState::Queued, ..eu.clone() };
+    assert_eq!(line(&[done.clone(), waits]), "pending: 1 of 1 environment done, open: environments/eu");
     let both = "failure: Cannot be read: environments/eu, environments/us";
     assert_eq!(line(&[done.clone(), eu.clone(), us.clone()]), both);
     let b = failed(4, "b", "environments/b.yaml");
