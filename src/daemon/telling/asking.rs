@@ -93,13 +93,20 @@ pub(in crate::daemon) fn with_consents(
     forms.into_iter().find(|form| form.chars().count() <= room).unwrap_or(last)
 }
 
-/// Whether a line speaks of `environment`, or of none that there is and this one was probably meant.
+/// Whether a line speaks of `environment`, or of none that there is: then this one may have been meant.
 fn speaks_of(one: &ConsentStanding, environment: &EnvironmentName) -> bool {
-    let is_of = |target: &str| target.split('/').next() == Some(environment.as_str());
-    match (&one.standing, one.line.environment()) {
-        (Standing::MatchesNothing { meant: Some(meant), .. }, _) if is_of(meant) => true,
-        (_, Some(named)) => named == environment.as_str() || named.contains('*'),
-        (_, None) => true,
+    let is_named = match one.line.environment() {
+        Some(named) => named == environment.as_str() || named.contains('*'),
+        None => true,
+    };
+    match one.standing {
+        // What speaks of another one that there is stands elsewhere.
+        Standing::MatchesNothing { .. } | Standing::GlobDoesNotCount { .. } | Standing::Malformed { .. } => {
+            true
+        }
+        Standing::InForce { .. } | Standing::Void { .. } | Standing::Elsewhere | Standing::Unread { .. } => {
+            is_named
+        }
     }
 }
 
@@ -300,6 +307,26 @@ mod tests {
             let text = Description::new(&text);
             assert!(text.as_str().contains("matches nothing") && text.as_str().ends_with(line), "{text}");
         }
+    }
+
+    #[test]
+    fn who_lacks_a_line_is_told_of_one_for_an_environment_that_is_not_there_and_of_no_other() {
+        let address: Address = "production/key_vaults/main".parse().unwrap();
+        let asking = needs_consent(&[refused(&address)]);
+        let why = "there is no environment `live`".to_owned();
+        let said = |target: &str, standing: Standing| {
+            with_consents(asking.clone(), &plan(&[(target, standing)]), &[], &BTreeSet::new())
+        };
+        for meant in [None, Some("live2/key_vaults/main".to_owned())] {
+            let text = said("live/key_vaults/main", Standing::MatchesNothing { why: why.clone(), meant });
+            assert_eq!(
+                text,
+                "Consent line live/key_vaults/main (b4c0045 by Ada) matches nothing; write: Beamline-Consent: \
+                 destroy production/key_vaults/main"
+            );
+        }
+        assert_eq!(said("staging/key_vaults/main", Standing::Elsewhere), asking);
+        assert_eq!(said("staging/x", Standing::Void { why: "it is old".to_owned() }), asking);
     }
 
     #[test]
