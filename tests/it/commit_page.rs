@@ -115,6 +115,27 @@ async fn whatever_a_definition_says_is_text_on_the_page() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_stands_on_the_page_by_its_path() {
+    let mut world = DaemonWorld::with(Setup { secrets: Some(vec![]), ..Setup::new() });
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.repository.write("environments/Prod West.yaml", &small(1));
+    world.start().await;
+    let head = world.repository.push("first");
+    world.settled("main", &head).await;
+    let shown = page(&world, &head.to_string()).await;
+    assert!(shown.text.contains("apply of dev</h2>"), "{}", shown.text);
+    let section =
+        "<h2>Files that cannot be read: no apply of what they hold</h2><ul id=\"apply-unreadable-Prod-West-";
+    let (_, told) = shown.text.split_once(section).unwrap_or_else(|| panic!("{}", shown.text));
+    let (told, _) = told.split_once("</ul>").unwrap();
+    assert_eq!(told.matches("environments/Prod West.yaml").count(), 1, "{told}");
+    assert!(!shown.text.contains("apply of unreadable"), "{}", shown.text);
+    world.repository.remove("environments/Prod West.yaml");
+    world.push("given up").await;
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_known_is_not_found_and_no_page_lets_anything_in() {
     let mut world = DaemonWorld::with(Setup { secrets: Some(vec![]), ..Setup::new() });
     world.repository.write("README", "nothing");

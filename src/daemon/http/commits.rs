@@ -11,6 +11,7 @@ use http::{HeaderName, StatusCode, header};
 
 use super::web::Web;
 use crate::daemon::shared::Shared;
+use crate::daemon::telling::nameless::path_of;
 use crate::forge::{self, Context};
 use crate::git::{CommitId, GitError};
 use crate::reconcile::apply::{RunEnd, RunId, RunKind};
@@ -105,6 +106,7 @@ async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreE
     if applied.is_empty() {
         refused(store, commit, &Context::apply(), &mut body).await?;
     }
+    let applied = readable(applied, "apply", &mut body);
     for (work, section) in applied {
         heading(&work, "apply", &mut body);
         runs(store, &work, &mut body).await?;
@@ -117,7 +119,7 @@ async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreE
     if plans.is_empty() {
         refused(store, commit, &Context::plan(), &mut body).await?;
     }
-    for (work, section) in plans {
+    for (work, section) in readable(plans, "plan", &mut body) {
         heading(&work, "plan", &mut body);
         if let Some(section) = section {
             planned(&section, said(&work), &mut body);
@@ -125,6 +127,27 @@ async fn told(store: &Store, commit: &CommitId) -> Result<Option<String>, StoreE
     }
     unaccepted(&store.unaccepted(commit).await?, &mut body);
     Ok((!body.is_empty()).then_some(body))
+}
+
+/// The work on environments, after what cannot be read is told by its path: that is no environment.
+fn readable(
+    work: Vec<(Work, Option<Section>)>,
+    verb: &str,
+    body: &mut String,
+) -> Vec<(Work, Option<Section>)> {
+    let (unread, readable): (Vec<_>, Vec<_>) =
+        work.into_iter().partition(|(work, _)| path_of(work).is_some());
+    if !unread.is_empty() {
+        let _ = write!(body, "<h2>Files that cannot be read: no {verb} of what they hold</h2>");
+    }
+    for (work, section) in unread {
+        let unreadable = path_of(&work).map(str::to_owned);
+        let section = section.unwrap_or_else(|| Section::failed(&work.environment, said(&work)));
+        let lines = Section { unreadable, ..section }.of_unreadable();
+        let lines: String = lines.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
+        let _ = write!(body, "<ul id=\"{verb}-{}\" class=\"failure\">{lines}</ul>", work.environment);
+    }
+    readable
 }
 
 /// Why nothing was done about a commit that was not taken, as its status says it.

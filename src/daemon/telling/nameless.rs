@@ -27,6 +27,11 @@ pub(in crate::daemon) fn names_of_new(work: &[NewWork]) -> Vec<&EnvironmentName>
     if real.is_empty() { work.iter().map(|one| &one.environment).collect() } else { real }
 }
 
+/// The path of what `work` carries the error of, where that is no environment.
+pub(in crate::daemon) fn path_of(work: &Work) -> Option<&str> {
+    is_nameless(&work.environment, &work.path).then_some(work.path.as_str())
+}
+
 /// What a piece of work is called in a sentence.
 pub(in crate::daemon) fn called(work: &Work) -> &str {
     if is_nameless(&work.environment, &work.path) { &work.path } else { work.environment.as_str() }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::nameless::path_of;
 use super::wording;
 use crate::daemon::shared::Shared;
 use crate::daemon::shared::forks::Forks;
@@ -153,13 +154,15 @@ pub(in crate::daemon) async fn say_what_was_not_said(shared: &Arc<Shared>) -> Re
 }
 
 fn section_of((work, section): (Work, Option<Section>)) -> Section {
-    section.unwrap_or_else(|| {
+    let unreadable = path_of(&work).map(str::to_owned);
+    let section = section.unwrap_or_else(|| {
         let why = match &work.state {
             WorkState::Ended { summary, .. } => summary.as_str(),
             WorkState::Queued | WorkState::Running { .. } => "",
         };
         Section::failed(&work.environment, why)
-    })
+    });
+    Section { unreadable, ..section }
 }
 
 async fn heading(
@@ -168,11 +171,14 @@ async fn heading(
     sections: &[Section],
 ) -> Result<Heading, StoreError> {
     let (head, base) = (record.head.short(), record.base_commit.short());
-    let title = match (&record.refusal, sections.len()) {
+    let environments: Vec<&Section> =
+        sections.iter().filter(|section| section.unreadable.is_none()).collect();
+    let title = match (&record.refusal, environments.as_slice()) {
         (Some(_), _) => "beamline: not planned".to_owned(),
-        (None, 0) => "beamline: no environments touched".to_owned(),
-        (None, 1) => format!("beamline: {}", sections[0].environment),
-        (None, count) => format!("beamline: {count} environments"),
+        (None, []) if !sections.is_empty() => "beamline: files that cannot be read".to_owned(),
+        (None, []) => "beamline: no environments touched".to_owned(),
+        (None, [only]) => format!("beamline: {}", only.environment),
+        (None, several) => format!("beamline: {} environments", several.len()),
     };
     let mut remarks = vec![format!("Plan of {head} merged into `{}` at {base}.", record.base_branch)];
     if let Some(why) = &record.refusal {
@@ -198,7 +204,7 @@ async fn heading(
         remarks.push(format!("Merging this applies nothing: only `{}` is applied.", shared.branch));
     }
     let proposed = shared.store.proposed_environments().await?;
-    for section in sections {
+    for section in environments {
         let others: Vec<String> = proposed
             .get(&section.environment)
             .into_iter()

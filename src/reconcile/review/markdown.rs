@@ -57,18 +57,30 @@ pub fn overview(heading: &Heading, sections: &[Section]) -> String {
     for remark in &heading.remarks {
         let _ = writeln!(text, "{remark}\n");
     }
-    if !sections.is_empty() {
-        table(sections, &mut text);
+    let (unreadable, environments): (Vec<&Section>, Vec<&Section>) =
+        sections.iter().partition(|section| section.unreadable.is_some());
+    if !environments.is_empty() {
+        table(&environments, &mut text);
     }
     destroyed(sections, &mut text);
-    list("In the way", sections, |section| &section.problems, &mut text);
+    unread(&unreadable, &mut text);
+    list("In the way", &environments, |section| &section.problems, &mut text);
     consents(heading, sections, &mut text);
     standings(sections, &mut text);
-    list("Notes", sections, |section| &section.notes, &mut text);
+    list("Notes", &environments, |section| &section.notes, &mut text);
     text
 }
 
-fn table(sections: &[Section], text: &mut String) {
+/// What cannot be read, by its path: it is no environment, and counts as none.
+fn unread(unreadable: &[&Section], text: &mut String) {
+    let lines: Vec<String> = unreadable.iter().flat_map(|section| section.of_unreadable()).collect();
+    if !lines.is_empty() {
+        let lines: String = lines.iter().map(|line| format!("- {}\n", escape(line))).collect();
+        let _ = writeln!(text, "**Files that cannot be read**\n\n{lines}");
+    }
+}
+
+fn table(sections: &[&Section], text: &mut String) {
     let mut total = Summary::default();
     for section in sections {
         let Summary { create, update, replace, delete, release, keep: _ } = section.summary;
@@ -178,7 +190,7 @@ fn standings(sections: &[Section], text: &mut String) {
     }
 }
 
-fn list(title: &str, sections: &[Section], of: impl Fn(&Section) -> &Vec<String>, text: &mut String) {
+fn list(title: &str, sections: &[&Section], of: impl Fn(&Section) -> &Vec<String>, text: &mut String) {
     let mut lines = String::new();
     for section in sections {
         for sentence in of(section) {
@@ -377,6 +389,25 @@ mod tests {
             &older,
             65_536
         ));
+    }
+
+    #[test]
+    fn what_cannot_be_read_stands_by_its_path_and_counts_as_no_environment() {
+        let mut link =
+            Section::failed(&"unreadable-eu".parse().unwrap(), "environments/eu:1:1: this is a link");
+        link.unreadable = Some("environments/eu".to_owned());
+        let dev = section("dev", Vec::new());
+        let text = overview(&heading(), &[dev.clone(), link.clone()]);
+        assert_eq!(
+            text,
+            overview(&heading(), &[dev])
+                + "**Files that cannot be read**\n\n- environments/eu:1:1: this is a link\n\n"
+        );
+        assert!(!text.contains("unreadable-eu") && !text.contains("2 environments"), "{text}");
+        link.problems = vec!["could not be planned".to_owned()];
+        let alone = overview(&heading(), &[link]);
+        assert!(alone.contains("- environments/eu: could not be planned"), "{alone}");
+        assert!(!alone.contains("| environment |"), "{alone}");
     }
 
     #[test]

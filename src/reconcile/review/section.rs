@@ -24,6 +24,10 @@ const MAX_SENTENCES: usize = 50;
 pub struct Section {
     /// The environment.
     pub environment: EnvironmentName,
+    /// The path of a file, link or submodule that cannot be read and is no environment: then the name above only stands
+    /// in for one. Who says it sets this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
     /// How its plan came out.
     pub outcome: Outcome,
     /// One line.
@@ -192,9 +196,21 @@ impl Section {
         }
     }
 
+    /// What cannot be read, a sentence for each error; none where it is an environment.
+    #[must_use]
+    pub fn of_unreadable(&self) -> Vec<String> {
+        let Some(path) = &self.unreadable else { return Vec::new() };
+        let placed = |said: &String| match said.contains(path.as_str()) {
+            true => said.clone(),
+            false => format!("{path}: {said}"),
+        };
+        self.problems.iter().map(placed).collect()
+    }
+
     fn empty(environment: &EnvironmentName) -> Self {
         Self {
             environment: environment.clone(),
+            unreadable: None,
             outcome: Outcome::NoChanges,
             headline: String::new(),
             summary: Summary::default(),
