@@ -104,6 +104,38 @@ async fn a_comment_consents_on_every_forge_however_it_is_merged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_message_consents_to_is_lost_by_a_squash_unless_a_comment_says_it_too() {
+    for kind in ForgeKind::ALL {
+        let (story, number, _) = removal(kind).await;
+        let message = format!("we moved out\n\nBeamline-Consent: destroy {ADDRESS}");
+        let head = story.push("no-lake", "NOTES", "moved", &message);
+        story.keep_ref(number, &head);
+        story.planned(number, &head).await;
+        story.daemon.clock.sleep(Duration::from_secs(5)).await;
+        let comment = story.plan_comment(number);
+        assert!(
+            comment.contains("**Before a squash merge**: it may keep the title only"),
+            "{kind:?}: {comment}"
+        );
+        let line = format!("/beamline consent destroy {ADDRESS} @{}", head.short());
+        assert!(comment.lines().any(|one| one.trim() == line), "{kind:?}: {comment}");
+        assert!(comment.contains(&format!("\nBeamline-Consent: destroy {ADDRESS}\n")), "{kind:?}: {comment}");
+        story.forge.comment(number, "ada", &line);
+        story.at_rest().await;
+        let comment = story.plan_comment(number);
+        assert!(
+            !comment.contains("**Before a squash merge**"),
+            "nothing would be lost any more: {kind:?}: {comment}"
+        );
+        let commit = merge(&story, number, Merge::Squash).await;
+        let applied =
+            format!("success: dev: Applied: 1 deleted; consent: {ADDRESS} (a comment by ada on #{number})");
+        assert_eq!(story.status(&commit, "beamline/apply"), applied, "{kind:?}");
+        story.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_comment_releases_what_the_plan_asks_consent_for_and_nothing_else() {
     for kind in ForgeKind::ALL {
         let (story, number, head) = removal(kind).await;

@@ -223,6 +223,7 @@ mod tests {
                 author: "Ada".to_owned(),
             },
             standing: standing.clone(),
+            brought: false,
         });
         Plan {
             format: FORMAT,

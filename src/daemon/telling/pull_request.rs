@@ -78,7 +78,11 @@ pub(in crate::daemon) async fn say(shared: &Shared, number: PullRequestNumber) -
             .collect();
         let room = shared.forge.max_comment_chars().saturating_sub(marker_chars(shared));
         let body = comment(&heading, &sections, &older, room);
-        let asked = sections.iter().flat_map(|section| section.asked.clone()).collect();
+        // What a message consents to may be consented to in a comment as well: a squash merge drops the message.
+        let asked = sections.iter().flat_map(|section| {
+            section.asked.iter().chain(section.brought.iter().map(|brought| &brought.asked)).cloned()
+        });
+        let asked = asked.collect();
         let shown = Some(Shown { head: record.head, asked });
         messages.push(Message::Plan { pull_request: number, body, shown });
         let text = brief::fitting(&overview(&heading, &sections), MAX_OLDER_CHARS).into_owned();

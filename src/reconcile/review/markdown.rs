@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::section::{Danger, Outcome, Section};
-use crate::reconcile::plan::{ConsentStanding, ConsentVerb, Standing, Summary};
+use super::section::{Brought, Danger, Outcome, Section};
+use crate::reconcile::plan::{ConsentStanding, ConsentVerb, Standing, Summary, trailer};
 
 /// How much of the limit older plans may take, in characters.
 const OLDER_SHARE: usize = 4;
@@ -67,6 +67,7 @@ pub fn overview(heading: &Heading, sections: &[Section]) -> String {
     list("In the way", &environments, |section| &section.problems, &mut text);
     consents(heading, sections, &mut text);
     standings(sections, &mut text);
+    dropped(heading, sections, &mut text);
     list("Notes", &environments, |section| &section.notes, &mut text);
     text
 }
@@ -188,6 +189,28 @@ fn standings(sections: &[Section], text: &mut String) {
         }
         text.push('\n');
     }
+}
+
+/// That a squash merge may drop the messages by which consent is given, and what to do about it. Merging elsewhere
+/// applies nothing.
+fn dropped(heading: &Heading, sections: &[Section], text: &mut String) {
+    let Some(at) = &heading.consent_at else { return };
+    let brought: Vec<&Brought> = sections.iter().flat_map(|section| &section.brought).collect();
+    if brought.is_empty() {
+        return;
+    }
+    let lines: String =
+        brought.iter().map(|one| format!("{}\n", trailer(one.verb, &one.asked.address))).collect();
+    let comments =
+        brought.iter().map(|one| format!("/beamline consent {} {} @{at}\n", one.verb, one.asked.address));
+    text.push_str(
+        "**Before a squash merge**: it may keep the title only, and the consent in the messages of these commits is then \
+         lost. Put it into the message of the squashed commit, or into this pull request's description where the forge \
+         makes that message of it:\n\n",
+    );
+    text.push_str(&fenced("text", &lines));
+    text.push_str("Or let somebody who may push comment, which holds however it is merged:\n\n");
+    text.push_str(&fenced("text", &comments.collect::<String>()));
 }
 
 fn list(title: &str, sections: &[&Section], of: impl Fn(&Section) -> &Vec<String>, text: &mut String) {

@@ -9,4 +9,4 @@ mod markdown;
 mod section;
 
 pub use markdown::{Heading, Older, comment, escape, overview};
-pub use section::{Asked, Change, Danger, Outcome, Place, Section};
+pub use section::{Asked, Brought, Change, Danger, Outcome, Place, Section};

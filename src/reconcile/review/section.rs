@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::definitions::Diagnostic;
 use crate::reconcile::plan::{
-    Action, Blocker, ConsentStanding, ConsentVerb, Part, Plan, Step, Style, Summary, render_step,
+    Action, Blocker, ConsentStanding, ConsentVerb, Part, Plan, Standing, Step, Style, Summary, render_step,
     summary_line, told, trailer,
 };
 use crate::resources::id::ResourceId;
-use crate::resources::{Address, EnvironmentName, brief};
+use crate::resources::{Address, EnvironmentName, Target, brief};
 
 /// Most changes of one environment that are kept; the rest is counted.
 const MAX_CHANGES: usize = 300;
@@ -52,6 +52,9 @@ pub struct Section {
     /// What needs consent, and what it is in Azure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,
+    /// What is consented to by nothing but the messages of commits that it brings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brought: Vec<Brought>,
     /// The consent lines that bear on it, and what has become of each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub standings: Vec<ConsentStanding>,
@@ -67,6 +70,15 @@ pub struct Asked {
     /// Whether it can be released instead.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub releasable: bool,
+}
+
+/// What the message of a commit consents to that is not merged yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    /// To what.
+    pub verb: ConsentVerb,
+    /// Of what: a comment may consent to it as well.
+    pub asked: Asked,
 }
 
 /// How a plan came out.
@@ -151,6 +163,7 @@ impl Section {
                 })
                 .take(MAX_SENTENCES)
                 .collect(),
+            brought: brought(plan),
             problems: bounded(plan.blockers.iter().map(Blocker::message)),
             // What has become of consent lines is said once for all environments.
             notes: bounded(
@@ -222,9 +235,46 @@ impl Section {
             notes: Vec::new(),
             places: Vec::new(),
             asked: Vec::new(),
+            brought: Vec::new(),
             standings: Vec::new(),
         }
     }
+}
+
+/// What would lack consent if the messages of the commits that a plan brings were dropped.
+fn brought(plan: &Plan) -> Vec<Brought> {
+    let allowed = |is_brought: bool| {
+        let lines = plan.consents.iter().filter(move |one| one.brought == is_brought);
+        lines.flat_map(|one| match &one.standing {
+            Standing::InForce { addresses } => {
+                addresses.iter().map(|address| (one.line.verb, address)).collect::<Vec<_>>()
+            }
+            Standing::MatchesNothing { .. }
+            | Standing::GlobDoesNotCount { .. }
+            | Standing::Malformed { .. }
+            | Standing::Void { .. }
+            | Standing::Elsewhere
+            | Standing::Unread { .. } => Vec::new(),
+        })
+    };
+    let kept: Vec<(ConsentVerb, &Address)> = allowed(false).collect();
+    let mut found: Vec<Brought> = Vec::new();
+    for (verb, address) in allowed(true).filter(|one| !kept.contains(one)) {
+        let is_known = found.iter().any(|one| one.verb == verb && one.asked.address == *address);
+        let going = plan.steps.iter().find_map(|step| match (&step.target, step.action) {
+            (Target::Known(id), Action::Replace | Action::Delete | Action::Release)
+                if step.address == *address && step.part != Part::Creation =>
+            {
+                Some(id.clone())
+            }
+            _ => None,
+        });
+        if let Some(id) = going.filter(|_| !is_known && found.len() < MAX_SENTENCES) {
+            let releasable = verb == ConsentVerb::Release;
+            found.push(Brought { verb, asked: Asked { address: address.clone(), id, releasable } });
+        }
+    }
+    found
 }
 
 fn danger_of(step: &Step) -> Danger {

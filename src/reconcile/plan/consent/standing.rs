@@ -18,6 +18,9 @@ pub struct ConsentStanding {
     pub line: ConsentLine,
     /// What has become of it.
     pub standing: Standing,
+    /// Whether its commit comes with what is planned and is not merged yet: a squash merge may drop its message.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub brought: bool,
 }
 
 /// What has become of a consent line.
@@ -162,11 +165,12 @@ impl Consents {
     ) -> Vec<ConsentStanding> {
         let standing = |(line, reach): &(ConsentLine, Reach)| {
             let standing = self.standing(line, reach, environment, doomed, others)?;
-            Some(ConsentStanding { line: line.clone(), standing })
+            Some(ConsentStanding { line: line.clone(), standing, brought: *reach == Reach::Brought })
         };
         let unread = self.first_unread.iter().map(|line| ConsentStanding {
             line: line.clone(),
             standing: Standing::Unread { lines: self.unread() },
+            brought: false,
         });
         unread.chain(self.lines.iter().filter_map(standing)).collect()
     }
