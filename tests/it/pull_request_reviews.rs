@@ -115,6 +115,24 @@ async fn the_comment_where_there_is_no_html() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_named_by_its_path_and_is_no_row() {
+    let story = Proposals::running(ForgeKind::GitHub, &[(DEV, &small(2))]).await;
+    story.branch("west");
+    story.daemon.repository.write("environments/Prod West.yaml", &small(2));
+    let head = story.push("west", DEV, &small(3), "a name that cannot be");
+    let number = story.open(PullRequest::new("ada", "west", &head.to_string()), &head);
+    story.planned(number, &head).await;
+    let comment = story.plan_comment(number);
+    assert!(comment.starts_with("### beamline: dev\n"), "{comment}");
+    assert!(comment.contains("**Files that cannot be read**\n\n- environments/Prod West.yaml:"), "{comment}");
+    assert!(comment.contains("| dev | 0 | 1 | 0 | 0 | ready to merge |"), "{comment}");
+    assert!(!comment.contains("unreadable-") && !comment.contains("2 environments"), "{comment}");
+    let status = story.status(&head, "beamline/plan");
+    assert_eq!(status.matches("Prod West.yaml").count(), 1, "{status}");
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_comment_that_is_too_long_is_cut_in_the_middle() {
     let story = Proposals::running(ForgeKind::Bitbucket, &[(DEV, &small(2))]).await;
     story.branch("many");
