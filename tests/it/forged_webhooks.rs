@@ -246,6 +246,31 @@ async fn connections_that_never_send_a_whole_request_keep_nobody_out() {
     world.stop_quietly().await;
 }
 
+#[tokio::test]
+async fn connections_that_were_answered_and_send_nothing_more_keep_nobody_out() {
+    let mut world = DaemonWorld::with(Setup { secrets: Some(vec![SECRET]), ..Setup::real_time() });
+    world.start().await;
+    let alive = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    // The first one asks again, slowly.
+    let mut slow = Connection::open(world.port()).await;
+    assert_eq!(slow.ask(alive).await.unwrap().status, 200);
+    let push = Hook::push(Sender::GitHub, REPOSITORY, "slow", SECRET).request();
+    let (beginning, end) = push.split_at(push.len() - 10);
+    slow.send(beginning).await;
+    let mut open = Vec::new();
+    for _ in 0..300 {
+        let mut connection = Connection::open(world.port()).await;
+        assert_eq!(connection.ask(alive).await.expect("nobody comes in").status, 200);
+        open.push(connection);
+    }
+    assert!(open[0].answer().await.is_none(), "the oldest that is idle gives way");
+    assert_eq!(open[299].ask(alive).await.expect("the newest stays").status, 200);
+    slow.send(end).await;
+    assert_eq!(slow.answer().await.expect("a request in work is finished").status, 202);
+    drop(open);
+    world.stop_quietly().await;
+}
+
 /// A GitHub that answers which pull requests are open when it is let.
 #[derive(Clone)]
 struct SlowGitHub {

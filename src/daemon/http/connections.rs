@@ -1,9 +1,9 @@
 //! A bound on connections: each costs memory, whoever opened it and whatever is sent.
 //!
-//! Guarantees: at most [`MAX_CONNECTIONS`] are served at a time. Whoever opens them and sends nothing, or never a
-//! whole request, keeps nobody out: for one more, the connection that has been open longest without ever having been
-//! answered is closed. Only where all have been answered is one more closed at once, which a proxy or a forge answers
-//! by coming again.
+//! Guarantees: at most [`MAX_CONNECTIONS`] are served at a time. Whoever opens them and sends nothing, never a whole
+//! request, or nothing more after an answer, keeps nobody out: for one more, the connection is closed that has waited
+//! longest for its first answer, or since its last one. Only where all have a request in work, after an earlier one
+//! was answered, is one more closed at once, which a proxy or a forge answers by coming again.
 
 use std::collections::BTreeMap;
 use std::future::{Future as _, Ready, ready};
@@ -14,9 +14,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum_server::accept::Accept;
+use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tower::Service;
 
 use crate::clock::{Clock, Instant};
 
@@ -25,9 +27,6 @@ pub(super) const MAX_CONNECTIONS: usize = 256;
 
 /// How often it is logged that connections are refused.
 const REMARK: Duration = Duration::from_secs(60);
-
-/// What an answer begins with that only asks for the rest of the request: anybody gets it.
-const INTERIM: &[u8] = b"HTTP/1.1 100 ";
 
 /// Lets connections in while there is room.
 #[derive(Clone, Debug)]
@@ -43,12 +42,12 @@ struct House {
 /// Who is in.
 #[derive(Debug, Default)]
 struct Places {
-    /// The number of the next one; later ones have higher numbers.
+    /// The number of the next one that waits; later ones have higher numbers.
     next: u64,
-    /// Those that were never answered, with what asks them to leave.
-    strangers: BTreeMap<u64, CancellationToken>,
-    /// How many were answered.
-    known: usize,
+    /// Those that wait for their first answer or were answered and send nothing, with what asks them to leave.
+    waiting: BTreeMap<u64, CancellationToken>,
+    /// How many were answered and have a request in work.
+    at_work: usize,
     /// When it was last logged that one was refused.
     remarked: Option<Instant>,
 }
@@ -57,9 +56,19 @@ struct Places {
 #[derive(Debug)]
 struct Place {
     house: Arc<House>,
-    number: u64,
-    /// Whether it was answered.
-    is_known: bool,
+    leave: CancellationToken,
+    standing: Mutex<Standing>,
+}
+
+/// How a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It waits for its first answer, since it came.
+    New(u64),
+    /// It was answered, and has waited since then for somebody to ask again.
+    Idle(u64),
+    /// It was answered before and is asking again.
+    AtWork,
 }
 
 /// A connection that was let in.
@@ -68,8 +77,18 @@ pub(super) struct Guest {
     stream: TcpStream,
     asked_to_leave: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Given back when the connection ends.
-    place: Place,
+    _place: Arc<Place>,
 }
+
+/// What answers the requests of one connection.
+#[derive(Clone, Debug)]
+pub(super) struct Attended<S> {
+    service: S,
+    place: Arc<Place>,
+}
+
+/// A request that is in work.
+struct InWork(Arc<Place>);
 
 impl Doorkeeper {
     pub(super) fn new(most: usize, clock: Clock) -> Self {
@@ -82,18 +101,17 @@ impl House {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place, and what says that it is needed for somebody else; `None`: there is no room.
-    fn admit(self: &Arc<Self>) -> Option<(Place, CancellationToken)> {
+    /// A place; `None`: there is no room.
+    fn admit(self: &Arc<Self>) -> Option<Arc<Place>> {
         let mut places = self.places();
-        if places.strangers.len() + places.known >= self.most {
-            // Without a stranger there is nobody who could be asked.
-            let (_, leave) = places.strangers.pop_first()?;
+        if places.waiting.len() + places.at_work >= self.most {
+            // Where nobody waits there is nobody who could be asked.
+            let (_, leave) = places.waiting.pop_first()?;
             leave.cancel();
         }
-        let (number, leave) = (places.next, CancellationToken::new());
-        places.next += 1;
-        places.strangers.insert(number, leave.clone());
-        Some((Place { house: self.clone(), number, is_known: false }, leave))
+        let leave = CancellationToken::new();
+        let standing = Mutex::new(Standing::New(places.wait(leave.clone())));
+        Some(Arc::new(Place { house: self.clone(), leave, standing }))
     }
 
     /// Logs that a connection was refused, unless that was just said.
@@ -103,58 +121,108 @@ impl House {
             places.remarked = Some(now);
             tracing::warn!(
                 most = self.most,
-                "connections are refused: as many as are served at a time are open, and each was answered before. Let \
+                "connections are refused: as many as are served at a time are open, and each has a request in work. Let \
                  only the forge and whoever watches /readyz reach this port"
             );
         }
     }
 }
 
+impl Places {
+    /// The last of those that wait, as which it is known.
+    fn wait(&mut self, leave: CancellationToken) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.waiting.insert(number, leave);
+        number
+    }
+}
+
 impl Place {
-    /// It was answered. One that is to leave is not known any more.
-    fn answered(&mut self) {
-        if !self.is_known {
-            let mut places = self.house.places();
-            if places.strangers.remove(&self.number).is_some() {
-                places.known += 1;
-                self.is_known = true;
-            }
+    /// A request arrived. One that has not been answered before keeps its turn: anybody can send one slowly.
+    fn asked(&self) {
+        let (mut places, mut standing) = (self.house.places(), self.standing());
+        if let Standing::Idle(number) = *standing
+            && places.waiting.remove(&number).is_some()
+        {
+            places.at_work += 1;
+            *standing = Standing::AtWork;
         }
+    }
+
+    /// It was answered. One that is to leave has no place any more.
+    fn answered(&self) {
+        let (mut places, mut standing) = (self.house.places(), self.standing());
+        let had_place = match *standing {
+            Standing::AtWork => {
+                places.at_work -= 1;
+                true
+            }
+            Standing::New(number) | Standing::Idle(number) => places.waiting.remove(&number).is_some(),
+        };
+        if had_place {
+            *standing = Standing::Idle(places.wait(self.leave.clone()));
+        }
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut places = self.house.places();
-        if self.is_known {
-            places.known -= 1;
-        } else {
-            places.strangers.remove(&self.number);
+        let (mut places, standing) = (self.house.places(), *self.standing());
+        match standing {
+            Standing::AtWork => places.at_work -= 1,
+            Standing::New(number) | Standing::Idle(number) => drop(places.waiting.remove(&number)),
         }
+    }
+}
+
+impl Drop for InWork {
+    fn drop(&mut self) {
+        self.0.answered();
+    }
+}
+
+impl<S, R> Service<R> for Attended<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        self.place.asked();
+        let (in_work, answer) = (InWork(self.place.clone()), self.service.call(request));
+        Box::pin(async move {
+            let answer = answer.await;
+            drop(in_work);
+            answer
+        })
     }
 }
 
 impl<S> Accept<TcpStream, S> for Doorkeeper {
     type Stream = Guest;
-    type Service = S;
-    type Future = Ready<io::Result<(Guest, S)>>;
+    type Service = Attended<S>;
+    type Future = Ready<io::Result<(Guest, Attended<S>)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let Some((place, leave)) = self.0.admit() else {
+        let Some(place) = self.0.admit() else {
             self.0.remark();
             return ready(Err(io::Error::other("too many connections")));
         };
-        let asked_to_leave = Box::pin(leave.cancelled_owned());
-        ready(Ok((Guest { stream, asked_to_leave, place }, service)))
-    }
-}
-
-impl Guest {
-    /// Takes note of what was just written.
-    fn wrote(&mut self, bytes: &[u8], written: &Poll<io::Result<usize>>) {
-        if matches!(written, Poll::Ready(Ok(1..))) && !bytes.starts_with(INTERIM) {
-            self.place.answered();
-        }
+        let asked_to_leave = Box::pin(place.leave.clone().cancelled_owned());
+        let guest = Guest { stream, asked_to_leave, _place: place.clone() };
+        ready(Ok((guest, Attended { service, place })))
     }
 }
 
@@ -178,9 +246,7 @@ impl AsyncWrite for Guest {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.wrote(bytes, &written);
-        written
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -196,10 +262,7 @@ impl AsyncWrite for Guest {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        let first = slices.iter().find(|slice| !slice.is_empty());
-        self.wrote(first.map_or(&[], |slice| slice), &written);
-        written
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -214,25 +277,35 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_longest_unanswered_makes_room_and_nobody_who_was_answered() {
+    async fn whoever_has_waited_longest_makes_room_and_nobody_with_a_request_in_work() {
         let house = Doorkeeper::new(3, Clock::simulated(Timestamp::UNIX_EPOCH, 1)).0;
-        let (mut first, first_leaves) = house.admit().unwrap();
+        let [first, second, third] = [(); 3].map(|()| house.admit().unwrap());
+        first.asked();
         first.answered();
-        let (second, second_leaves) = house.admit().unwrap();
-        let (mut third, third_leaves) = house.admit().unwrap();
-        let (mut fourth, fourth_leaves) = house.admit().unwrap();
-        let leave = || {
-            [&first_leaves, &second_leaves, &third_leaves, &fourth_leaves]
-                .map(CancellationToken::is_cancelled)
-        };
-        assert_eq!(leave(), [false, true, false, false]);
-        // Its place is given once, also when it goes late.
-        drop(second);
-        third.answered();
-        fourth.answered();
-        assert!(house.admit().is_none(), "all of them were answered");
-        assert_eq!(leave(), [false, true, false, false]);
-        drop(first);
+        let fourth = house.admit().unwrap();
+        let leave = || [&first, &second, &third, &fourth].map(|place| place.leave.is_cancelled());
+        assert_eq!(leave(), [false, true, false, false], "it has not been answered for longest");
+        // Its place is given once, also when it is answered or goes late.
+        second.answered();
+        for place in [&third, &fourth] {
+            place.asked();
+            place.answered();
+        }
+        first.asked();
+        let fifth = house.admit().unwrap();
+        assert_eq!(leave(), [false, true, true, false], "it has been idle for longest");
+        fourth.asked();
+        fifth.answered();
+        fifth.asked();
+        assert!(house.admit().is_none(), "all of them have a request in work");
+        first.answered();
+        let sixth = house.admit().unwrap();
+        assert_eq!(leave(), [true, true, true, false], "it has just been answered");
+        drop((first, second, third));
+        sixth.answered();
+        sixth.asked();
+        assert!(house.admit().is_none());
+        drop(fourth);
         assert!(house.admit().is_some(), "one has gone");
     }
 }
