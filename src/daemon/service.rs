@@ -25,6 +25,7 @@ use super::shared::forks::Forks;
 use super::shared::happening::Happening;
 use super::shared::hopeless::Hopeless;
 use super::shared::listing::Listed;
+use super::shared::onsets::Onsets;
 use super::shared::recent::Recent;
 use super::shared::refusals::Refusals;
 use super::shared::rivals;
@@ -270,6 +271,7 @@ fn share(parts: Parts) -> Shared {
         has_new_credential: AtomicBool::new(false),
         troubles: Troubles::default(),
         refusals: Refusals::default(),
+        onsets: Onsets::default(),
         beats: Beats::new(rhythm),
         ailments: Ailments::default(),
         supervisor,

@@ -3,8 +3,17 @@
 use std::time::Duration;
 
 use beamline_simulator::{Fault, FaultEffect, Latency};
+use jiff::SignedDuration;
 
 use crate::support::{DaemonWorld, Kept, Setup, group_of, small};
+
+/// How long something took, and how long it was interrupted, in seconds.
+fn times(line: &str) -> [f64; 2] {
+    ["took", "resumed_after"].map(|field| {
+        let (_, rest) = line.split_once(&format!("{field}=\"")).expect(line);
+        rest.split_once(" s\"").expect(line).0.parse().unwrap()
+    })
+}
 
 #[tokio::test(start_paused = true)]
 async fn the_log_of_a_night_tells_what_became_of_each_push() {
@@ -18,9 +27,17 @@ async fn the_log_of_a_night_tells_what_became_of_each_push() {
     let vault = format!("{}/providers/Microsoft.KeyVault/vaults/kv-dev", group_of("dev"));
     world.until("the vault is being made", async || world.exists(&vault)).await;
     world.kill().await;
+    world.clock.sleep(Duration::from_secs(3600)).await;
     world.start().await;
+    world.until("it goes on", async || !log.lines("run_resumed", &[]).is_empty()).await;
+    world.clock.jump(SignedDuration::from_hours(2));
     world.settled("main", &first).await;
     let first = first.short();
+    for event in ["run_ended", "work_ended"] {
+        let [took, resumed_after] = times(&log.lines(event, &[&first])[0]);
+        assert!((1.0..1800.0).contains(&took), "{event}: what nobody did took {took} s");
+        assert!((3600.0..5400.0).contains(&resumed_after), "{event}: resumed after {resumed_after} s");
+    }
     log.says("head_accepted", &[&first, "touched=\"dev\""]);
     log.says("run_started", &["environment=dev", &first, "7 to create"]);
     log.says("run_resumed", &["an interrupted run goes on", "environment=dev", &first, "done=", "steps=7"]);

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::ailments::one_line;
 use super::happening::Happening;
-use crate::clock::Clock;
 use crate::forge::Status;
 use crate::git::{BranchName, CommitId};
 use crate::reconcile::apply::{RunEnd, RunKind, RunRecord};
@@ -31,8 +30,20 @@ macro_rules! line {
     };
 }
 
-/// Longest time that is measured.
-const LONGEST: Duration = Duration::from_secs(100 * 24 * 60 * 60);
+/// How long something has gone on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::daemon) struct Lasted {
+    /// In this process.
+    pub(in crate::daemon) took: Duration,
+    /// How long after it was last heard of this process took it up, where an earlier one had begun it.
+    pub(in crate::daemon) resumed_after: Option<Duration>,
+}
+
+impl Lasted {
+    fn said(self) -> (String, Option<String>) {
+        (seconds(self.took), self.resumed_after.map(seconds))
+    }
+}
 
 /// The lines of what watchers are told too.
 pub(in crate::daemon) fn happening(happening: &Happening) {
@@ -80,10 +91,12 @@ pub(in crate::daemon) fn run_started(run: &RunRecord) {
     tracing::info!(event = "run_started", %environment, commit, run = %run.id, plan, "a run begins");
 }
 
-/// A run that was interrupted goes on.
-pub(in crate::daemon) fn run_resumed(run: &RunRecord, done: usize) {
+/// A run that was interrupted goes on, so long after it was last written down.
+pub(in crate::daemon) fn run_resumed(run: &RunRecord, done: usize, after: Duration) {
     let (environment, commit, steps) = (&run.environment, commit_of(run), run.plan.steps.len());
-    tracing::info!(event = "run_resumed", %environment, commit, run = %run.id, done, steps, "an interrupted run goes on");
+    let resumed_after = seconds(after);
+    tracing::info!(event = "run_resumed", %environment, commit, run = %run.id, done, steps, resumed_after,
+        "an interrupted run goes on");
 }
 
 /// A run that was interrupted cannot go on: what it did is found by the next plan.
@@ -93,14 +106,15 @@ pub(in crate::daemon) fn run_dropped(run: &RunRecord, done: usize, why: &str) {
         "an interrupted run does not go on");
 }
 
-/// A run ended, or stops and is resumed later.
-pub(in crate::daemon) fn run_ended(run: &RunRecord, report: &Report, clock: &Clock) {
+/// A run ended, or stops and is resumed later. What an interruption took is not its time.
+pub(in crate::daemon) fn run_ended(run: &RunRecord, report: &Report, lasted: Lasted) {
     let (environment, commit, run) = (&run.environment, commit_of(run), run.id);
     let deeds = Deeds::of(std::slice::from_ref(report));
-    let took = seconds(clock.age(report.began, LONGEST));
+    let (took, resumed_after) = lasted.said();
     let done = deeds.counts();
     if report.end == RunEnd::Complete {
-        tracing::info!(event = "run_ended", %environment, commit, %run, end = "complete", done, took, "a run ended");
+        tracing::info!(event = "run_ended", %environment, commit, %run, end = "complete", done, took,
+            resumed_after, "a run ended");
         return;
     }
     let end = match report.is_underway() {
@@ -123,17 +137,18 @@ pub(in crate::daemon) fn run_ended(run: &RunRecord, report: &Report, clock: &Clo
     let gone: Vec<String> = deeds.gone().into_iter().take(MAX_NAMED).map(Address::local).collect();
     let underway: Vec<String> = underway.into_iter().take(MAX_NAMED).map(Address::local).collect();
     line!(is_bad(report.end), event = "run_ended", %environment, commit, %run, end, done, failed = failed.join("; "),
-        blocked = blocked.join(", "), gone = gone.join(", "), underway = underway.join(", "), took, "a run ended");
+        blocked = blocked.join(", "), gone = gone.join(", "), underway = underway.join(", "), took, resumed_after,
+        "a run ended");
 }
 
 /// Everything about an environment at a commit is over: planned, applied, refused or given up.
-pub(in crate::daemon) fn work_ended(work: &Work, clock: &Clock) {
+pub(in crate::daemon) fn work_ended(work: &Work, lasted: Lasted) {
     let (environment, commit, kind) = (&work.environment, work.commit.short(), word(work.kind));
-    let took = seconds(clock.age(work.queued_at, LONGEST));
+    let (took, resumed_after) = lasted.said();
     let text = ended_text(work);
     // What is proposed is for its author to mend.
     let is_bad = work.kind != RunKind::Plan && ending(work).is_some_and(is_bad);
-    line!(is_bad, event = "work_ended", %environment, commit, kind, text, took, "work ended");
+    line!(is_bad, event = "work_ended", %environment, commit, kind, text, took, resumed_after, "work ended");
 }
 
 /// Whether what a definition says is not so, and does not become so by itself.
@@ -166,8 +181,8 @@ pub(in crate::daemon) fn waiting(work: &Work, what_for: &str, waited: Duration, 
 }
 
 /// Work waits from its beginning: in the queue, or for whoever has its environment.
-pub(in crate::daemon) fn waiting_to_begin(work: &Work, what_for: &str, clock: &Clock) {
-    waiting(work, what_for, clock.age(work.queued_at, LONGEST), None);
+pub(in crate::daemon) fn waiting_to_begin(work: &Work, what_for: &str, lasted: Lasted) {
+    waiting(work, what_for, lasted.took, None);
 }
 
 fn names(work: &[Work]) -> String {

@@ -14,6 +14,7 @@ pub(super) mod health;
 pub(super) mod hopeless;
 pub(super) mod listing;
 pub(super) mod log;
+pub(super) mod onsets;
 pub(super) mod recent;
 pub(super) mod refusals;
 pub(super) mod rivals;
@@ -36,6 +37,7 @@ use self::forks::Forks;
 use self::happening::Happening;
 use self::hopeless::Hopeless;
 use self::listing::Listed;
+use self::onsets::Onsets;
 use self::recent::Recent;
 use self::refusals::Refusals;
 use self::rivals::Rivals;
@@ -71,6 +73,8 @@ pub(in crate::daemon) struct Shared {
     pub(in crate::daemon) holder: String,
     /// What the environments of the last few commits claim from one another.
     pub(in crate::daemon) rivals: Recent<(CommitId, RunKind), Rivals>,
+    /// Since when this process has had its work.
+    pub(in crate::daemon) onsets: Onsets,
     /// What open work waits for.
     pub(in crate::daemon) standstill: Standstill,
     /// What the environments of the last few commits declare.

@@ -374,6 +374,7 @@ pub(in crate::daemon) async fn run(
 ) -> Result<(), StoreError> {
     let mut state = Dispatcher::new(shared.parallel);
     for work in left_over(&shared, &stop).await? {
+        shared.onsets.taken_up(&work, &shared.clock);
         state.queue.add(work);
     }
     let clock = shared.clock.clone();
@@ -526,6 +527,8 @@ fn say(shared: &Shared, looked: &Looked, from: &str, is_on_its_way: bool) {
     }
     looked.accepted.superseded.iter().for_each(log::superseded);
     looked.accepted.superseded.iter().for_each(|work| shared.standstill.forget(work.id));
+    looked.accepted.superseded.iter().for_each(|work| shared.onsets.forget(work.id));
+    looked.accepted.work.iter().for_each(|work| shared.onsets.queued(work.id, &shared.clock));
     let Some(error) = &looked.error else { return };
     let subject = match error {
         LookError::Git(_) | LookError::Late { .. } => Some(Subject::from((Part::Repository, from))),
@@ -593,11 +596,18 @@ fn settle(
             if let Err(error) = &swept {
                 tracing::warn!(%error, "the sweep failed; the next one tries again");
             }
-            state.swept(swept.unwrap_or_default());
+            let work = swept.unwrap_or_default();
+            work.iter().for_each(|work| shared.onsets.queued(work.id, &shared.clock));
+            state.swept(work);
             shared.outbox.notify_one();
             Response::Nothing
         }
-        Ok(Finished::Work(work, verdict)) => state.worked(work, verdict),
+        Ok(Finished::Work(work, verdict)) => {
+            if matches!(verdict, Verdict::Ended) {
+                shared.onsets.forget(work.id);
+            }
+            state.worked(work, verdict)
+        }
         Ok(Finished::Cut) => Response::Nothing,
         Err(error) => {
             tracing::error!(%error, "a task was cancelled; its work is taken up at the next start");

@@ -20,7 +20,8 @@ use crate::azure::Waits;
 use crate::daemon::shared::Shared;
 use crate::daemon::shared::beat::Beating;
 use crate::daemon::shared::happening::Happening;
-use crate::daemon::shared::log;
+use crate::daemon::shared::log::{self, Lasted};
+use crate::daemon::shared::onsets::LONGEST;
 use crate::daemon::telling::asking;
 use crate::daemon::telling::sentences;
 use crate::definitions::Diagnostic;
@@ -162,14 +163,15 @@ impl Pass<'_> {
                 return Ok(None);
             }
         };
-        log::run_resumed(run, done);
+        let (begun, after) = (self.shared.clock.monotonic(), self.silence_of(run).await?);
+        log::run_resumed(run, done, after);
         self.tell_begun(&sentences::resuming(&run.plan, done)).await;
         let arm = subject.account.arm.with_waits(self.waits.clone());
         let Some(report) = self.watched(Box::pin(attempt.finish(run, Some((&subject, &arm))))).await? else {
             return Ok(None);
         };
         self.done.store(0, Ordering::Relaxed);
-        log::run_ended(run, &report, &self.shared.clock);
+        log::run_ended(run, &report, Lasted { took: begun.elapsed(), resumed_after: Some(after) });
         if self.stop.is_cancelled() {
             return Ok(Some(Passed::Stopped));
         }
@@ -298,10 +300,11 @@ impl Pass<'_> {
         let run = &attempt.run(subject, planned, Some(self.work.id.0));
         let arm = subject.account.arm.with_waits(self.waits.clone());
         let _ = self.plan.set(planned.plan.clone());
+        let begun = self.shared.clock.monotonic();
         log::run_started(run);
         self.tell_begun(&sentences::applying(&planned.plan, 0)).await;
         let report = self.watched(Box::pin(attempt.carry_out((subject, &arm), planned, run))).await?;
-        log::run_ended(run, &report, &self.shared.clock);
+        log::run_ended(run, &report, Lasted { took: begun.elapsed(), resumed_after: None });
         self.shared.tell(Happening::Reported(Box::new(report.clone())));
         if report.end == RunEnd::Interrupted {
             return Ok(match self.stop.is_cancelled() {
@@ -327,6 +330,13 @@ impl Pass<'_> {
     async fn done_of(&self, run: &RunRecord) -> Result<usize, WorkError> {
         let history = self.shared.store.replay(run.id).await.map_err(ReconcileError::from)?;
         Ok(history.iter().filter(|(_, event)| matches!(event, Event::Done { .. })).count())
+    }
+
+    /// How long ago a run was last written down.
+    async fn silence_of(&self, run: &RunRecord) -> Result<Duration, WorkError> {
+        let history = self.shared.store.replay(run.id).await.map_err(ReconcileError::from)?;
+        let last = history.last().map_or(run.began, |(at, _)| *at);
+        Ok(self.shared.clock.age(last, LONGEST))
     }
 
     fn observe(&self, environment: &EnvironmentName, progress: &Progress) {

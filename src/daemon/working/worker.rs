@@ -115,7 +115,7 @@ pub(in crate::daemon) async fn tell_queued(shared: Arc<Shared>, waiting: Vec<(Wo
     for (work, why) in waiting {
         let pass = Pass::new(&shared, &work, Fence(0), CancellationToken::new());
         let text = sentences::queued(&why.behind, why.root.as_deref());
-        log::waiting_to_begin(&work, &text, &shared.clock);
+        log::waiting_to_begin(&work, &text, shared.onsets.of(work.id, &shared.clock));
         let footing = match why.behind {
             Obstacle::Environment(_) => Footing::Waits,
             Obstacle::Limit { .. } => Footing::Queued,
@@ -141,7 +141,7 @@ async fn with_lease(
             let pass = Pass::new(shared, work, Fence(0), stop.child_token());
             let text = sentences::held(holding.as_ref());
             if shared.tell_trouble(format!("{}: {text}", work.environment)) {
-                log::waiting_to_begin(work, &text, &shared.clock);
+                log::waiting_to_begin(work, &text, shared.onsets.of(work.id, &shared.clock));
             }
             pass.tell_held(&text).await;
             return Verdict::Busy(FIRST_WAIT);
@@ -160,7 +160,7 @@ async fn with_lease(
         Ok(Passed::Stopped) => Verdict::Stopped,
         Ok(Passed::Behind(other)) => {
             let text = sentences::behind(&other);
-            log::waiting_to_begin(work, &text, &shared.clock);
+            log::waiting_to_begin(work, &text, shared.onsets.of(work.id, &shared.clock));
             pass.tell_held(&text).await;
             Verdict::Busy(FIRST_WAIT)
         }
@@ -234,7 +234,7 @@ async fn record(pass: &Pass<'_>, outcome: Outcome) -> Verdict {
                 say(shared, &ended).await;
                 // Nobody waits any more for a plan whose pull request has moved meanwhile.
                 if stored_as.is_some() {
-                    log::work_ended(&ended, &shared.clock);
+                    log::work_ended(&ended, shared.onsets.of(ended.id, &shared.clock));
                     shared.tell(Happening::Ended { work: ended });
                 }
                 return Verdict::Ended;
