@@ -246,6 +246,26 @@ impl Store {
         })
         .await
     }
+
+    /// Takes everything that is dated after `now` as written to the forge at `now`: a process before this one had a
+    /// clock that has been set back since.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn date_writes_back(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |db| {
+            Box::pin(async move {
+                for sql in [
+                    "UPDATE outbox SET delivered_at = $1 WHERE delivered_at > $1",
+                    "UPDATE message_writes SET written_at = $1 WHERE written_at > $1",
+                ] {
+                    sqlx::query(sql).bind(micros(now)).execute(&mut *db).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
 }
 
 /// Queues messages inside the caller's transaction. One that says what was said already is left out.
@@ -345,5 +365,12 @@ mod tests {
             2,
             "the same comment was written twice"
         );
+        store.date_writes_back(later(6)).await.unwrap();
+        assert_eq!(
+            store.writes_between(now(), later(6)).await.unwrap(),
+            2,
+            "nothing is written in the future"
+        );
+        assert_eq!(store.writes_between(later(7), later(9)).await.unwrap(), 0);
     }
 }

@@ -193,3 +193,26 @@ async fn a_limit_that_was_used_up_before_the_clock_was_set_back_is_over_within_t
     let took = waited(-6 * 60 * 60).await;
     assert!(took <= as_ever + Duration::from_secs(61 * 60), "{took:?} instead of {as_ever:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_was_used_up_is_not_used_up_again_when_the_clock_gets_there() {
+    let mut world = DaemonWorld::with(Setup { write_limit: Some(8), ..Setup::new() });
+    world.repository.write("environments/dev.yaml", &small(1));
+    world.start().await;
+    for nodes in 1..4 {
+        world.repository.write("environments/dev.yaml", &small(nodes));
+        world.push(&format!("{nodes} nodes")).await;
+    }
+    let written_at = world.clock.now();
+    world.stop().await;
+    world.clock.jump(SignedDuration::from_hours(-2));
+    world.start().await;
+    let left = written_at.duration_since(world.clock.now());
+    world.clock.sleep(Duration::try_from(left).unwrap() + Duration::from_secs(60)).await;
+    world.repository.write("environments/dev.yaml", &small(4));
+    let began = world.clock.monotonic();
+    let commit = world.repository.push("when the clock has come there");
+    world.settled("main", &commit).await;
+    assert!(began.elapsed() < Duration::from_secs(600), "{:?}", began.elapsed());
+    world.finish().await;
+}

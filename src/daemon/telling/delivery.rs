@@ -2,8 +2,8 @@
 //!
 //! Due dates are stored by [`Clock::steady`], so that a clock that is set neither silences what waits
 //! nor sends it in a burst. What a process before this one wrote by a clock that has been set back since is dated
-//! in the future: it counts against the hour's limit for an hour of this process, and not for as long as it takes
-//! the clock to get there.
+//! in the future: it is taken as written at the start of this one, so that it counts against the hour's limit for one
+//! hour, and not again when the clock gets there.
 //!
 //! However much waits, a forge that accepts nothing is asked with one thing at a time and growing waits.
 
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::messenger::deliver_message;
 use super::weather::{Tally, Weather};
-use crate::clock::{Clock, Instant};
+use crate::clock::Clock;
 use crate::daemon::shared::Shared;
 use crate::daemon::shared::allowance::{Allowance, Supply, WINDOW, allowance};
 use crate::daemon::shared::happening::Happening;
@@ -44,7 +44,7 @@ pub(in crate::daemon) async fn deliver(shared: Arc<Shared>, stop: CancellationTo
 }
 
 async fn deliver_until(shared: Arc<Shared>, stop: CancellationToken) {
-    let (mut weather, began) = (Weather::default(), shared.clock.monotonic());
+    let (mut weather, mut is_dated) = (Weather::default(), false);
     loop {
         // What cannot be noted as told is not told: else it would be told again and again.
         tokio::select! {
@@ -53,7 +53,13 @@ async fn deliver_until(shared: Arc<Shared>, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         let woken = shared.outbox.notified();
-        let round = match deliver_due(&shared, &mut weather, began).await {
+        if !is_dated {
+            match shared.store.date_writes_back(shared.clock.steady()).await {
+                Ok(()) => is_dated = true,
+                Err(error) => tracing::warn!(%error, "what was written to the forge counts by its old dates"),
+            }
+        }
+        let round = match deliver_due(&shared, &mut weather).await {
             Ok(round) => round,
             Err(error) => {
                 tracing::error!(%error, "the outbox cannot be read");
@@ -107,17 +113,14 @@ async fn pause(shared: &Shared) -> Duration {
 }
 
 /// Delivers what is due now; one thing only, while the forge accepts nothing.
-async fn deliver_due(shared: &Shared, weather: &mut Weather, began: Instant) -> Result<Round, StoreError> {
+async fn deliver_due(shared: &Shared, weather: &mut Weather) -> Result<Round, StoreError> {
     let now = shared.clock.steady();
     if let Some(wait) = weather.asked_to_wait(shared.clock.monotonic()) {
         return Ok(Round::Failed(wait));
     }
     let written = match shared.write_limit {
         None => 0,
-        Some(_) => {
-            let until = if began.elapsed() < WINDOW { Timestamp::MAX } else { now };
-            shared.store.writes_between(now.checked_sub(WINDOW).unwrap_or(now), until).await?
-        }
+        Some(_) => shared.store.writes_between(now.checked_sub(WINDOW).unwrap_or(now), now).await?,
     };
     let Allowance { share, statuses, messages, supply } =
         allowance(written, shared.write_limit, shared.forge.quota());
