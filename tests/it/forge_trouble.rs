@@ -208,6 +208,29 @@ async fn a_commit_that_the_forge_does_not_have_is_not_tried_for_ever_and_keeps_n
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_commit_that_the_forge_lists_and_has_lost_is_asked_for_ever_more_rarely_until_something_moves() {
+    let story = told_on(Choices::of(ForgeKind::GitHub)).await;
+    story.daemon.happenings();
+    let (number, head) = story.propose("nodes", DEV, &small(3));
+    story.forge.lose_commit(&head.to_string());
+    let attempts = async || {
+        let waiting = story.daemon.store().unaccepted(&head).await.unwrap();
+        waiting.iter().map(|one| one.attempts).max().unwrap_or(0)
+    };
+    story.daemon.clock.sleep(6 * HOUR).await;
+    let asked = attempts().await;
+    assert!((5..=14).contains(&asked), "{asked} times in six hours");
+    story.forge.comment(number, "ada", "Is anybody there?");
+    story.daemon.clock.sleep(HOUR / 20).await;
+    assert_eq!(attempts().await, asked + 1, "what moves is asked for at once");
+    story.forge.add_commit(&head.to_string());
+    story.forge.comment(number, "ada", "I have pushed it once more.");
+    story.daemon.clock.sleep(HOUR / 20).await;
+    assert_eq!(story.status(&head, "beamline/plan"), PLANNED);
+    story.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_the_budget_runs_low_the_last_word_on_every_commit_comes_all_the_same() {
     let choices = Choices { write_limit: Some(24), ..Choices::of(ForgeKind::Gitea) };
     let story = told_on(choices).await;

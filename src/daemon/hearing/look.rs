@@ -137,8 +137,8 @@ async fn try_beside(shared: &Arc<Shared>, view: View, looked: &mut Looked) -> Re
         looked
             .failed(LookError::Late { what: format!("the head of pull request {number}"), why: why.clone() });
     }
-    for head in listing.iter().flat_map(|listing| listing.heads()) {
-        shared.commit_arrived(head).await;
+    for pull_request in listing.iter().flat_map(|listing| listing.open.values()) {
+        shared.listed(pull_request).await;
     }
     let seen = Seen::read(shared).await?;
     let is_there = |branch| {

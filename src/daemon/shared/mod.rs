@@ -48,7 +48,7 @@ use self::wellness::Supervisor;
 use crate::attempt::Estate;
 use crate::azure::Arm;
 use crate::clock::Clock;
-use crate::forge::{Forge, Status};
+use crate::forge::{Forge, PullRequest, Status};
 use crate::git::{BranchName, CommitId, Mirror, RepoPath};
 use crate::reconcile::Declared;
 use crate::reconcile::apply::RunKind;
@@ -170,11 +170,21 @@ impl Shared {
         self.walking.get(alias)
     }
 
-    /// The forge has named `commit`, so it has it: what waits for that is tried now.
+    /// The forge says that `commit` was pushed, so it has it: what waits for that is tried now.
     pub(in crate::daemon) async fn commit_arrived(&self, commit: &CommitId) {
-        if !self.absent.arrived(commit) {
-            return;
+        if self.absent.has(commit) {
+            self.try_commit_again(commit).await;
         }
+    }
+
+    /// The forge lists a pull request, so it should have its head: what waits for that is tried, once.
+    pub(in crate::daemon) async fn listed(&self, pull_request: &PullRequest) {
+        if self.absent.is_listed_anew(pull_request) {
+            self.try_commit_again(&pull_request.head).await;
+        }
+    }
+
+    async fn try_commit_again(&self, commit: &CommitId) {
         match self.store.try_commit_again(commit).await {
             Ok(()) => self.outbox.notify_one(),
             Err(error) => tracing::warn!(%error, "a status that waits for its commit waits longer"),

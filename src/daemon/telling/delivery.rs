@@ -189,6 +189,7 @@ async fn post(shared: &Shared, due: &[Outgoing]) -> Tally {
         let recorded = match answer {
             Ok(()) => {
                 tally.accepted += 1;
+                shared.absent.forget(&outgoing.status.commit);
                 shared.accepted(Part::Forge);
                 shared.tell(Happening::Delivered(outgoing.status.clone()));
                 shared.store.delivered(outgoing.id, shared.clock.steady()).await

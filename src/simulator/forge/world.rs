@@ -143,6 +143,11 @@ impl ForgeWorld {
         self.state().commits.insert(sha.to_owned());
     }
 
+    /// Forgets a commit, though branches and pull requests go on naming it.
+    pub fn lose_commit(&self, sha: &str) {
+        self.state().commits.remove(sha);
+    }
+
     /// Somebody comments on a pull request; the comment's id.
     pub fn comment(&self, number: u64, author: &str, body: &str) -> u64 {
         let mut state = self.state();
