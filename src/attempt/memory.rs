@@ -43,7 +43,7 @@ impl Memory {
         let at = |commit: CommitId| {
             let found = load_at(&reader.snapshot(&commit).ok()?, root, &record.path).ok()?;
             let environment = found?.loaded.environment?;
-            let site = estate.site(&environment).ok()?;
+            let site = estate.site(&environment)?;
             Some((environment.ids(&site), environment.managed_ids(&site)))
         };
         let applied = record.last_complete.as_ref().map(|applied| applied.commit);

@@ -25,7 +25,7 @@ pub mod source;
 mod subject;
 
 pub use ahead::ahead_of;
-pub use estate::{Account, Estate, EstateError};
+pub use estate::{Account, Estate};
 pub use lease::{Lease, Taken};
 pub use memory::{Memory, removed_environment};
 pub use messages::{Messages, arrival, expired};

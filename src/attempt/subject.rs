@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Account, Estate, EstateError, Memory};
-use crate::definitions::{Environment, InputDigest};
+use super::{Account, Estate, Memory};
+use crate::definitions::{Diagnostic, Environment, InputDigest};
 use crate::git::CommitId;
 use crate::reconcile::plan::{Consents, Revision};
 use crate::reconcile::{Neighbours, Remembered, Wanted};
@@ -40,15 +40,15 @@ impl Subject {
     /// `environment` as it stands at `commit`, with what is remembered of it. Nothing is consented to yet.
     ///
     /// # Errors
-    /// [`EstateError`] when its subscription is not configured.
+    /// The problem of the definition, whose subscription is not configured.
     pub fn new(
         environment: Environment,
         commit: Option<CommitId>,
         digest: Option<InputDigest>,
         memory: &Memory,
         estate: &Estate,
-    ) -> Result<Self, EstateError> {
-        let account = estate.account(&environment.subscription)?.clone();
+    ) -> Result<Self, Box<Diagnostic>> {
+        let account = estate.account(&environment)?.clone();
         Ok(Self {
             site: environment.site(&estate.owner, account.subscription, account.tenant),
             former_groups: memory.former_groups(&environment, account.subscription),

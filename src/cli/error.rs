@@ -9,10 +9,10 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::attempt::EstateError;
 use crate::azure::{CloudError, TokenError};
 use crate::config::ConfigError;
 use crate::daemon::DaemonError;
+use crate::definitions::Diagnostic;
 use crate::forge::OptionsError;
 use crate::git::GitError;
 use crate::reconcile::ReconcileError;
@@ -81,13 +81,8 @@ pub(super) enum CliError {
     #[error(transparent)]
     Git(#[from] GitError),
     /// A definition names a subscription that the settings do not have.
-    #[error("{environment}: {source}")]
-    Estate {
-        /// Whose definition.
-        environment: EnvironmentName,
-        /// Which alias.
-        source: EstateError,
-    },
+    #[error("{0}")]
+    Estate(Box<Diagnostic>),
     /// A cloud of the settings cannot be used.
     #[error("the cloud `{name}` (clouds.{name}.resource_manager) cannot be used")]
     Cloud {
@@ -205,7 +200,7 @@ impl CliError {
             Self::Refused { .. }
             | Self::Config(_)
             | Self::Git(_)
-            | Self::Estate { .. }
+            | Self::Estate(_)
             | Self::Cloud { .. }
             | Self::Credential { .. }
             | Self::Wire(_)
@@ -245,9 +240,9 @@ impl CliError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } | Self::Refused { hint, .. } => Some(hint.clone()),
-            Self::Estate { source, .. } => Some(format!(
-                "add [subscriptions.{}] to the file that --config names; `beamline simulate` prints one to try",
-                source.alias
+            Self::Estate(found) => Some(format!(
+                "{} {} The settings are the file that --config names; `beamline simulate` prints one to try.",
+                found.rule, found.remedy
             )),
             Self::Cloud { name, .. } => {
                 Some(format!("see [clouds.{name}] in the settings: is it running, and is its ca_file right?"))

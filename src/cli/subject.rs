@@ -14,6 +14,7 @@ use crate::git::{BranchName, CommitId, GitError, Local, RepoPath};
 use crate::reconcile::plan::{Consents, Plan};
 use crate::reconcile::{Declared, Neighbours, NeighboursError, Planned, Remembered};
 use crate::resources::EnvironmentName;
+use crate::resources::suggest::nearest;
 use crate::store::{Arrivals, EnvironmentRecord, Store};
 
 /// The environments that a command is about.
@@ -85,16 +86,24 @@ fn errors_of(sources: &Sources, path: &str) -> Vec<Diagnostic> {
 }
 
 fn unknown(sources: &Sources, name: &str) -> CliError {
-    let known: Vec<&str> = sources.estate.environments.iter().map(|found| found.name.as_str()).collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    let broken = match sources.estate.failed.len() {
-        0 => String::new(),
-        count => format!("; {count} definitions have errors, which `beamline validate` shows"),
+    let Sources { estate, root, .. } = sources;
+    let sound = estate.environments.iter().map(|found| found.name.to_string());
+    // What an invalid one is called is what its file is called, as far as can be said.
+    let failed = estate.failed.iter().map(|path| stem(path, root)).filter(|stem| !stem.is_empty());
+    let known: BTreeSet<String> = sound.chain(failed).collect();
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`? "),
+        None => String::new(),
     };
-    CliError::usage(
-        format!("there is no environment `{name}` in `{}`", sources.root),
-        format!("the environments are: {known}{broken}"),
-    )
+    let listed = known.into_iter().collect::<Vec<_>>().join(", ");
+    let known =
+        if listed.is_empty() { "there is none yet".to_owned() } else { format!("there are: {listed}") };
+    let broken = match estate.failed.len() {
+        0 => "",
+        1 => "; one definition has errors, which `beamline validate` shows",
+        _ => "; some definitions have errors, which `beamline validate` shows",
+    };
+    CliError::usage(format!("there is no environment `{name}` in `{root}`"), format!("{hint}{known}{broken}"))
 }
 
 /// What a command knows beside the definitions.
@@ -139,7 +148,7 @@ impl Knowledge<'_> {
         let name = environment.name.clone();
         let digest = sources.digests.get(&environment.path).cloned();
         let subject = Subject::new(environment, sources.commit, digest, &memory, self.estate);
-        let subject = subject.map_err(|source| CliError::Estate { environment: name.clone(), source })?;
+        let subject = subject.map_err(CliError::Estate)?;
         let has_file = sources.estate.environments.iter().any(|one| one.name == name);
         let mut subject = if has_file { subject } else { subject.gone() };
         subject.remembered = self.declared_before(memory, sources).await?;
@@ -169,7 +178,7 @@ impl Knowledge<'_> {
         }
         let mut declared = Declared::default();
         for environment in &sources.estate.environments {
-            if let Ok(site) = self.estate.site(environment) {
+            if let Some(site) = self.estate.site(environment) {
                 declared.add(environment, &site);
             }
         }

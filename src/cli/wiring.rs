@@ -78,7 +78,8 @@ pub(super) async fn estate(
         accounts.insert(alias.clone(), account);
     }
     let globs = if config.consent.globs { Globs::Count } else { Globs::DoNotCount };
-    Ok(Estate { owner: config.owner.clone(), accounts, globs })
+    let aliases = config.subscriptions.keys().cloned().collect();
+    Ok(Estate { owner: config.owner.clone(), accounts, aliases, globs })
 }
 
 /// When a cloud of the settings is asked what it is.

@@ -13,6 +13,9 @@ use predicates::str::{contains, is_empty, starts_with};
 /// How long the demo may take, on a busy machine.
 const DEMO_PATIENCE: Duration = Duration::from_secs(300);
 
+/// The id of a subscription or directory that nobody asks for.
+const SOME_ID: &str = "5a1c0c52-0c1f-4f7a-9d3e-0d4f5f7f1c11";
+
 /// The binary, in `dir`, with nothing of this machine's configuration.
 pub(crate) fn beamline(dir: &Path) -> Command {
     let mut command = Command::cargo_bin("beamline").unwrap();
@@ -238,13 +241,42 @@ fn a_wrong_command_line_ends_with_two_and_a_next_step() {
 #[test]
 fn an_unknown_subscription_is_a_failure_with_a_next_step() {
     let dir = definitions(&[("dev.toml", DEV)]);
-    beamline(dir.path())
-        .args(["plan", "dev"])
-        .assert()
-        .code(1)
-        .stdout(is_empty())
-        .stderr(contains("`ml`").and(contains("hint: add [subscriptions.ml]")));
-    beamline(dir.path()).args(["plan", "production"]).assert().code(2).stderr(contains("dev"));
+    beamline(dir.path()).args(["plan", "dev"]).assert().code(1).stdout(is_empty()).stderr(
+        starts_with(
+            "error: environments/dev.toml:7:16: the subscription alias `ml` is not configured here: none is",
+        )
+        .and(contains("Have somebody add `[subscriptions.ml]` to the settings.")),
+    );
+    beamline(dir.path()).args(["plan", "production"]).assert().code(2).stderr(contains("there are: dev"));
+}
+
+#[test]
+fn a_misspelt_alias_or_environment_is_told_with_those_that_are_known() {
+    let dir = definitions(&[("dev.toml", DEV), ("prod.toml", "beamline = 2\n")]);
+    let account = |alias: &str| {
+        format!(
+            "[subscriptions.{alias}]\nid = \"{SOME_ID}\"\ntenant = \"{SOME_ID}\"\ncredential = \"managed-identity\"\n"
+        )
+    };
+    let plan = |aliases: &[&str], name: &str| {
+        let settings: String = aliases.iter().map(|alias| account(alias)).collect();
+        std::fs::write(dir.path().join("beamline.toml"), settings).unwrap();
+        let mut command = beamline(dir.path());
+        command.args(["--config", "beamline.toml", "plan", name]);
+        command.assert()
+    };
+    plan(&["mll", "other"], "dev").code(1).stderr(
+        contains("`ml` is not configured here: `mll`, `other` are\n")
+            .and(contains("Did you mean `mll`? Write it as `subscription`, or add `[subscriptions.ml]`")),
+    );
+    plan(&["production"], "dev").code(1).stderr(
+        contains("`ml` is not configured here: `production` is\n").and(contains("Write one of those")),
+    );
+    // What is not known is said before anybody signs in.
+    plan(&["ml"], "dve").code(2).stderr(
+        contains("did you mean `dev`? there are: dev, prod; one definition has errors")
+            .and(contains("there is no environment `dve`")),
+    );
 }
 
 #[test]

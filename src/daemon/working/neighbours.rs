@@ -59,7 +59,7 @@ fn declared_at(shared: &Shared, commit: &CommitId) -> Result<Declared, GitError>
         match &definition.loaded.environment {
             // One whose subscription is not configured declares nothing that could be in sight.
             Some(environment) => {
-                if let Ok(site) = shared.estate.site(environment) {
+                if let Some(site) = shared.estate.site(environment) {
                     declared.add(environment, &site);
                 }
             }

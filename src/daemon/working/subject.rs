@@ -9,11 +9,11 @@ use super::error::WorkError;
 use super::neighbours::OfCommit;
 use super::side_by_side::{claims_at, rivals_of};
 use crate::attempt::source::{Definition, load_at};
-use crate::attempt::{EstateError, Memory, Subject, removed_environment, stored_claims};
+use crate::attempt::{Memory, Subject, removed_environment, stored_claims};
 use crate::daemon::shared::Shared;
-use crate::definitions::{Code, Diagnostic, Environment, claims, collisions};
+use crate::definitions::{Diagnostic, Environment, claims, collisions};
 use crate::git::{CommitId, GitError};
-use crate::resources::{EnvironmentName, Severity};
+use crate::resources::EnvironmentName;
 use crate::store::{Claim, EnvironmentRecord, Work};
 
 /// What a piece of work comes to.
@@ -79,8 +79,8 @@ pub(in crate::daemon) async fn read(
     let is_removed = digest.is_none();
     let subject = match Subject::new(environment.clone(), Some(named), digest, &memory, &shared.estate) {
         Ok(subject) => subject,
-        Err(error) => {
-            let diagnostics = vec![unknown_subscription(&environment, &error)];
+        Err(unknown) => {
+            let diagnostics = vec![*unknown];
             return Ok(Reading::Invalid { diagnostics, claims: Vec::new() });
         }
     };
@@ -172,19 +172,4 @@ async fn collisions_with_others(
     let all: Vec<_> = others.into_iter().chain([own]).collect();
     let own = collisions(&all).into_iter().filter(|found| found.path == environment.path);
     Ok(own.map(|found| found.diagnostic).collect())
-}
-
-fn unknown_subscription(environment: &Environment, error: &EstateError) -> Diagnostic {
-    Diagnostic {
-        code: Code::UnknownReference,
-        severity: Severity::Error,
-        message: error.to_string(),
-        location: environment.locate_key("subscription"),
-        rule: "`subscription` is an alias that the daemon's configuration maps to a subscription".to_owned(),
-        remedy: format!(
-            "write one of the configured aliases, or have [subscriptions.{}] configured",
-            error.alias
-        ),
-        related: Vec::new(),
-    }
 }

@@ -202,6 +202,7 @@ impl DaemonWorld {
             estate: Estate {
                 owner: "ops".to_owned(),
                 accounts: [(self.setup.alias.to_owned(), self.account())].into(),
+                aliases: [self.setup.alias.to_owned()].into(),
                 globs: self.setup.globs,
             },
             mirror,
