@@ -154,7 +154,18 @@ const CASES: &[Case] = &[
     ("tags: { 'a/b': x }", "invalid-name", "a/b", &["cannot be the name of a tag"]),
     ("tags: { Beamline: x }", "invalid-name", "Beamline", &["beamline's own mark"]),
     ("tags: { Team: a, team: b }", "duplicate-key", "team", &["one and the same to Azure"]),
-    ("tags: { a: '${env}' }", "unknown-variable", "${env}", &["`${environment}` is the only variable"]),
+    (
+        "tags: { a: '${location}' }",
+        "unknown-variable",
+        "${location}",
+        &["The placeholders are: `${environment}`"],
+    ),
+    (
+        "tags: { a: 'x-${enviroment}' }",
+        "unknown-variable",
+        "x-${enviroment}",
+        &["Did you mean `${environment}`?"],
+    ),
     (
         "acknowledge: [retired-vm-sise]",
         "unknown-acknowledgement",
