@@ -16,6 +16,9 @@ use crate::wire;
 const MAX_DEPTH: usize = 32;
 const MAX_CAUSES: usize = 500;
 
+/// How many braces and brackets of a text may begin an error.
+const MAX_STARTS: usize = 16;
+
 /// The longest message that is kept, in characters.
 const MAX_MESSAGE_CHARS: usize = 2000;
 
@@ -59,11 +62,17 @@ impl AzureProblem {
     #[must_use]
     pub fn of_body(body: &Value, request_id: Option<String>) -> Self {
         let node = error_node(body);
-        let message = message_of(node).unwrap_or_default();
-        let mut search = Search { best: None, left: MAX_CAUSES };
+        let mut search = Search { best: None, correlation: None, left: MAX_CAUSES };
         search.visit(node, 0);
-        let innermost = search.best.map_or_else(|| message.clone(), |(_, text)| text);
+        let Search { best, correlation, .. } = search;
+        // What is itself a text of JSON says less to people than what is in it.
+        let outermost = raw_message(node).filter(|raw| embedded(raw).is_none());
+        let message = outermost.map(cleaned).unwrap_or_default();
+        let mut innermost = best.map_or_else(|| message.clone(), |(_, text)| text);
         let message = if message.is_empty() { innermost.clone() } else { message };
+        if let Some(id) = correlation.filter(|id| !innermost.contains(id.as_str())) {
+            innermost = format!("{innermost} (correlation id {id})");
+        }
         Self { code: code_of(node), message, innermost, target: text_of(node, "target"), request_id }
     }
 
@@ -87,6 +96,8 @@ impl AzureProblem {
 /// Looks for the deepest message; among equally deep ones the first.
 struct Search {
     best: Option<(usize, String)>,
+    /// The id under which Azure keeps what happened, where an embedded error or the text around it has one.
+    correlation: Option<String>,
     left: usize,
 }
 
@@ -98,9 +109,13 @@ impl Search {
         self.left -= 1;
         if let Some(raw) = raw_message(node) {
             match embedded(raw) {
-                Some(inner) => self.visit(error_node(&inner), depth + 1),
+                Some(inner) => self.unwrap(raw, &inner, depth + 1),
                 None => self.offer(node, depth, raw),
             }
+        } else if let Some(raw) = field(node, "error").and_then(Value::as_str)
+            && let Some(inner) = embedded(raw)
+        {
+            self.unwrap(raw, &inner, depth + 1);
         }
         for details in ["details", "errors"] {
             for cause in field(node, details).and_then(Value::as_array).into_iter().flatten() {
@@ -109,6 +124,16 @@ impl Search {
         }
         if let Some(inner) = field(node, "innererror").filter(|inner| inner.is_object()) {
             self.visit(inner, depth + 1);
+        }
+    }
+
+    /// Goes on with the error that the text `raw` holds.
+    fn unwrap(&mut self, raw: &str, inner: &Value, depth: usize) {
+        let id = correlation_of(inner).or_else(|| correlation_in(raw));
+        self.correlation = id.or_else(|| self.correlation.take());
+        match inner.as_array() {
+            Some(causes) => causes.iter().for_each(|cause| self.visit(error_node(cause), depth)),
+            None => self.visit(error_node(inner), depth),
         }
     }
 
@@ -138,10 +163,6 @@ fn code_of(node: &Value) -> Option<String> {
     text_of(node, "code").or_else(|| text_of(node, "error"))
 }
 
-fn message_of(node: &Value) -> Option<String> {
-    raw_message(node).map(cleaned).filter(|text| !text.is_empty())
-}
-
 fn raw_message(node: &Value) -> Option<&str> {
     if let Some(text) = node.as_str() {
         return Some(text);
@@ -150,11 +171,51 @@ fn raw_message(node: &Value) -> Option<&str> {
     message.as_str().or_else(|| field(message, "value")?.as_str())
 }
 
-/// The error inside a message that is itself a JSON text (deployments wrap errors this way).
+/// The error inside a message that is itself a JSON text, or has one in it: deployments and machine learning wrap errors
+/// this way, some of them twice, so that the quotes of the inner one are escaped.
 fn embedded(message: &str) -> Option<Value> {
     let text = message.trim();
-    let inner = text.starts_with('{').then(|| serde_json::from_str::<Value>(text).ok())??;
-    raw_message(error_node(&inner)).is_some().then_some(inner)
+    if text.starts_with('"') {
+        return serde_json::from_str::<String>(text).ok().and_then(|inner| embedded_in(&inner));
+    }
+    embedded_in(text).or_else(|| {
+        let escaped =
+            text.contains("\\\"").then(|| serde_json::from_str::<String>(&format!("\"{text}\"")).ok());
+        escaped.flatten().and_then(|inner| embedded_in(&inner))
+    })
+}
+
+fn embedded_in(text: &str) -> Option<Value> {
+    let starts = text.match_indices(['{', '[']).map(|(at, _)| at).take(MAX_STARTS);
+    let read = |at: usize| serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>().next()?.ok();
+    let is_error = |inner: &Value| match inner.as_array() {
+        Some(causes) => {
+            causes.iter().any(|cause| raw_message(error_node(cause)).is_some() && cause.is_object())
+        }
+        None => raw_message(error_node(inner)).is_some(),
+    };
+    starts.filter_map(read).find(|inner| is_error(inner))
+}
+
+/// The id beside an error: `correlationId`, or machine learning's `correlation: { operation, request }`.
+fn correlation_of(body: &Value) -> Option<String> {
+    let node = error_node(body);
+    let beside = |node: &Value| {
+        let inner = field(node, "correlation")?;
+        text_of(inner, "request").or_else(|| text_of(inner, "operation"))
+    };
+    [body, node].into_iter().find_map(|node| text_of(node, "correlationId").or_else(|| beside(node)))
+}
+
+/// The id that a text names: `Correlation ID: …`.
+fn correlation_in(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let named = ["correlation id", "correlationid", "tracking id"];
+    let after = named.iter().find_map(|name| lower.find(name).map(|at| at + name.len()))?;
+    let rest = lower[after..].trim_start_matches(|c: char| !c.is_ascii_hexdigit());
+    let id = rest.get(..36)?;
+    let is_near = lower.len() - after - rest.len() < 8;
+    (is_near && uuid::Uuid::try_parse(id).is_ok()).then(|| id.to_owned())
 }
 
 /// A member of an object, whatever its casing (some providers write `Message`).
@@ -231,6 +292,50 @@ mod tests {
         let inner = json!({"error": {"code": "VaultAlreadyExists", "message": "taken"}}).to_string();
         let problem = of(&json!({"error": {"code": "Outer", "message": inner}}));
         assert_eq!(problem.innermost, "VaultAlreadyExists: taken");
+    }
+
+    #[test]
+    fn json_within_texts_is_unwrapped_to_the_innermost_message() {
+        let inner = json!({"error": {"code": "QuotaExceeded", "message": "needs 4 cores"}}).to_string();
+        let id = "5a1c0c52-0c1f-4f7a-9d3e-0d4f5f7f1c11";
+        let twice = json!({"error": {"code": "Middle", "message": inner}}).to_string();
+        let escaped = inner.replace('"', "\\\"");
+        let plain = "QuotaExceeded: needs 4 cores".to_owned();
+        let with_id = format!("{plain} (correlation id {id})");
+        let with_correlation =
+            json!({"error": {"message": &inner}, "correlation": {"operation": "op", "request": id}})
+                .to_string();
+        for (message, expected) in [
+            (twice.clone(), &plain),
+            (json!(twice).to_string(), &plain),
+            (format!("The request failed: {inner}"), &plain),
+            (format!("Use {{name}} here. Response: {twice}, status 400"), &plain),
+            (format!("Response: {escaped}"), &plain),
+            (format!("[{inner}]"), &plain),
+            (format!("\r\n  {inner}\r\n"), &plain),
+            (format!("Failed. Correlation ID: {id}. {inner}"), &with_id),
+            (with_correlation, &with_id),
+        ] {
+            let problem = of(&json!({"error": {"code": "Outer", "message": message.as_str()}}));
+            assert_eq!((&problem.innermost, problem.code.as_deref()), (expected, Some("Outer")), "{message}");
+            assert!(!problem.message.contains('{'), "{}", problem.message);
+        }
+        assert_eq!(of(&json!({"error": twice})).innermost, plain);
+        for message in
+            ["Use {name} here", "{\"a\":1}", "[x]", "{\"error\":{\"code\":\"cut", "\"quoted\" word"]
+        {
+            assert_eq!(of(&json!({"code": "C", "message": message})).innermost, format!("C: {message}"));
+        }
+    }
+
+    #[test]
+    fn texts_within_texts_are_read_to_a_bound() {
+        let mut text = "the end".to_owned();
+        for _ in 0..12 {
+            text = json!({"error": {"code": "C", "message": text}}).to_string();
+        }
+        assert_eq!(of(&json!({"message": text})).innermost, "C: the end");
+        assert!(embedded(&"[{".repeat(100_000)).is_none());
     }
 
     #[test]
