@@ -87,6 +87,14 @@ impl Problem {
         self
     }
 
+    /// A line that shows the form, after what is said already, unless that shows a line too.
+    pub(super) fn example(mut self, line: &str) -> Self {
+        let says_enough = self.remedy.is_empty() || self.remedy.contains(": `");
+        let told = if says_enough { String::new() } else { format!("{} ", self.remedy) };
+        self.remedy = format!("{told}For example: {line}.").into();
+        self
+    }
+
     /// A further place.
     pub(super) fn related(mut self, span: Span, message: impl Into<String>) -> Self {
         self.related.push((span, message.into()));

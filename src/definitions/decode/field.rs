@@ -114,19 +114,23 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
         .ok()
     }
 
-    /// The problem of a value with the line to write in its place: what it was meant as, else what could stand there.
+    /// The problem of a value with the line to write in its place: what it was meant as, else an example of what could
+    /// stand there.
     fn with_line(&self, field: &'static Field, entry: &Entry, problem: Problem) -> Problem {
         let is_of_another_type = problem.code() == Code::WrongType;
         if !is_of_another_type && ![Code::InvalidValue, Code::UnknownValue].contains(&problem.code()) {
             return problem;
         }
         let examples = self.examples(&[]);
-        let value = meaning::meant(field, &entry.node, &examples);
-        match value.or_else(|| is_of_another_type.then(|| examples.field(field))) {
-            Some(value) => match shown(field.name, &value) {
+        if let Some(value) = meaning::meant(field, &entry.node, &examples) {
+            return match shown(field.name, &value) {
                 Some(line) => problem.add_remedy(&format!("Write {line}.")),
                 None => problem,
-            },
+            };
+        }
+        // What nobody wrote is an example, and is called one.
+        match shown(field.name, &examples.field(field)).filter(|_| is_of_another_type) {
+            Some(line) => problem.example(&line),
             None => problem,
         }
     }

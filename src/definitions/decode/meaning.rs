@@ -15,23 +15,20 @@ use crate::resources::{Field, Shape, WhenAbsent};
 
 /// The value that `node` was meant as, where one is near and accepted.
 pub(super) fn meant(field: &Field, node: &Node, examples: &Examples<'_>) -> Option<Value> {
-    let value = read(field.shape, node, examples)?;
+    let value = read(field, node, examples)?;
     accepts(field, &value, node.span, examples).then_some(value)
 }
 
-fn read(shape: Shape, node: &Node, examples: &Examples<'_>) -> Option<Value> {
+fn read(field: &Field, node: &Node, examples: &Examples<'_>) -> Option<Value> {
+    let name = field.name;
     let text = || word(node).map(Value::from);
-    match shape {
+    match field.shape {
         Shape::Bool => match word(node)?.to_lowercase().as_str() {
-            "true" | "yes" | "on" | "y" | "1" | "enabled" => Some(Value::Bool(true)),
-            "false" | "no" | "off" | "n" | "0" | "disabled" => Some(Value::Bool(false)),
+            "true" | "yes" | "on" | "y" | "t" | "1" | "enabled" | "enable" => Some(Value::Bool(true)),
+            "false" | "no" | "off" | "n" | "f" | "0" | "disabled" | "disable" => Some(Value::Bool(false)),
             _ => None,
         },
-        Shape::Integer { .. } => {
-            let word = word(node)?;
-            let whole = word.trim_end_matches('0').strip_suffix('.').unwrap_or(&word);
-            whole.parse::<i64>().ok().map(Value::from)
-        }
+        Shape::Integer { .. } => whole_number(&word(node)?, name).map(Value::from),
         Shape::Text { .. } | Shape::Guid | Shape::Word { .. } => text(),
         Shape::Choice(words) => nearest(&word(node)?, words.iter().copied()).map(Value::from),
         Shape::Duration { .. } => duration(&word(node)?).map(Value::from),
@@ -128,9 +125,69 @@ fn accepts(field: &Field, value: &Value, at: Span, examples: &Examples<'_>) -> b
     }
 }
 
+/// Numbers as words; the position is the number.
+const SMALL: [&str; 21] = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+];
+
+/// The tens above, from twenty.
+const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+
+/// A number as people write it in the field `name`: `2.0`, `1,000`, `two`, `twenty-four`, and `4 nodes` in a count of nodes.
+fn whole_number(text: &str, name: &str) -> Option<i64> {
+    let text = text.trim().to_lowercase();
+    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    let unit = unit.trim_end_matches('s');
+    if !unit.is_empty() && !name.contains(unit) {
+        return None;
+    }
+    let whole = number.trim_end_matches('0').strip_suffix('.').unwrap_or(number);
+    let is_grouped = |mark| whole.split(mark).skip(1).all(|group| group.len() == 3);
+    let grouped = [',', '_'].into_iter().find(|mark| whole.contains(*mark) && is_grouped(*mark));
+    let plain = grouped.map_or_else(|| whole.to_owned(), |mark| whole.replace(mark, ""));
+    plain.parse().ok().or_else(|| spelt(number))
+}
+
+fn spelt(word: &str) -> Option<i64> {
+    let place = |words: &[&str], word: &str| words.iter().position(|known| *known == word);
+    let ten = |word| place(&TENS, word).map(|at| 20 + 10 * at);
+    let (tens, rest) = word.split_once('-').unwrap_or((word, ""));
+    let found = match place(&SMALL[1..10], rest) {
+        Some(one) => ten(tens)? + one + 1,
+        None if rest.is_empty() => place(&SMALL, word).or_else(|| ten(word))?,
+        None => return None,
+    };
+    i64::try_from(found).ok()
+}
+
 /// A duration as people write it: `10` are minutes and `300` seconds, as `az ml` counts them, `15m`, `1h 30min`, `00:15:00`, `pt15m`.
 fn duration(text: &str) -> Option<String> {
     let text = text.trim().to_ascii_lowercase();
+    let digits = |word: &str| match word {
+        "a" | "an" => "1".to_owned(),
+        word => spelt(word).map_or_else(|| word.to_owned(), |number| number.to_string()),
+    };
+    let text = text.split(' ').map(digits).collect::<Vec<_>>().join(" ");
     let span = if let Ok(number) = text.parse::<i32>() {
         match number {
             ..60 => SignedDuration::from_mins(number.into()),
@@ -155,6 +212,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn numbers_as_people_write_them_have_one_meaning() {
+        for (text, expected) in [
+            ("two", Some(2)),
+            ("Twenty-Four", Some(24)),
+            ("thirty", Some(30)),
+            ("2.0", Some(2)),
+            ("100", Some(100)),
+            ("1,000", Some(1000)),
+            ("1_000", Some(1000)),
+            ("4 nodes", Some(4)),
+            ("1,5", None),
+            ("1.5", None),
+            ("4 hours", None),
+            ("twenty-ten", None),
+            ("many", None),
+        ] {
+            assert_eq!(whole_number(text, "max_node_count"), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn durations_as_people_write_them_have_one_meaning() {
         for (text, expected) in [
             ("10", Some("PT10M")),
@@ -169,6 +247,9 @@ mod tests {
             ("1:30", Some("PT1H30M")),
             ("pt15m", Some("PT15M")),
             ("1d", Some("P1D")),
+            ("2 hours", Some("PT2H")),
+            ("two hours", Some("PT2H")),
+            ("an hour", Some("PT1H")),
             ("soon", None),
             ("0", None),
             ("-5", None),

@@ -21,10 +21,11 @@ pub(super) fn boolean(name: &str, node: &Node, span: Span) -> Result<bool, Probl
         | NodeValue::List(_)
         | NodeValue::Map(_) => String::new(),
     };
+    let write = |value: bool| format!("Write {}, without quotes.", line(name, &Value::from(value)));
     let remedy = match word.as_str() {
-        "true" | "yes" | "on" | "y" => "Write `true`, without quotes.",
-        "false" | "no" | "off" | "n" => "Write `false`, without quotes.",
-        _ => "Write `true` or `false`.",
+        "true" | "yes" | "on" | "y" => write(true),
+        "false" | "no" | "off" | "n" => write(false),
+        _ => "Write `true` or `false`, without quotes.".to_owned(),
     };
     Err(wrong_type(name, node, span, "a boolean").remedy(remedy))
 }

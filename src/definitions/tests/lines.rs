@@ -36,9 +36,15 @@ const WRONG: &[(&str, &str)] = &[
     ("/compute_clusters/cpu/scale_settings", "[{ max_node_count: 2 }, { min_node_count: 0 }]"),
     ("/compute_clusters/cpu/scale_settings/max_node_count", "'2'"),
     ("/compute_clusters/cpu/scale_settings/max_node_count", "2.0"),
+    ("/compute_clusters/cpu/scale_settings/max_node_count", "two"),
+    ("/compute_clusters/cpu/scale_settings/max_node_count", "2 nodes"),
+    ("/compute_clusters/cpu/scale_settings/max_node_count", "many"),
+    ("/key_vaults/main/adopt", "'yes'"),
     ("/compute_instances/anna/idle_time_before_shutdown", "30"),
     ("/compute_instances/anna/idle_time_before_shutdown", "1h30m"),
     ("/compute_instances/anna/idle_time_before_shutdown", "15 minutes"),
+    ("/compute_instances/anna/idle_time_before_shutdown", "2 hours"),
+    ("/compute_instances/anna/idle_time_before_shutdown", "two hours"),
     ("/compute_instances/anna/idle_time_before_shutdown", "true"),
     ("/compute_instances/anna/assign_to_user/object_id", "123"),
     ("/compute_instances/anna/schedules", "{ action: Stop, cron: 0 18 * * 1-5 }"),
@@ -69,6 +75,21 @@ fn the_line_for_a_wrong_value_is_accepted_where_it_stands() {
             let mended = loaded(&follow(&wrong, place, &one.remedy, path));
             assert_eq!(said(&mended.diagnostics), Vec::<String>::new(), "{pointer}: {}", one.remedy);
         }
+    }
+}
+
+#[test]
+fn a_value_that_nobody_wrote_is_called_an_example() {
+    let nodes = |value: &str| {
+        let text =
+            format!("{BASE}{CLUSTER}").replace("max_node_count: 2", &format!("max_node_count: {value}"));
+        yaml(&text).diagnostics[0].remedy.clone()
+    };
+    assert_eq!(nodes("two"), "Write `max_node_count: 2`.");
+    for value in ["many", "true", "[1, 2]", "{ a: 1 }"] {
+        let remedy = nodes(value);
+        assert!(remedy.starts_with("Write a whole number from 0 to "), "{remedy}");
+        assert!(remedy.ends_with(". For example: `max_node_count: 4`."), "{remedy}");
     }
 }
 
