@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::example::{Examples, did_you_mean, shown};
 use super::outline::Draft;
 use super::resource::{Scope, keys_around, why_not};
-use super::{NAME, meaning, prefix, scalar};
+use super::{NAME, meaning, misspelt, prefix, scalar};
 use crate::definitions::code::Code;
 use crate::definitions::document::Entry;
 use crate::definitions::notation::line;
@@ -67,19 +67,25 @@ impl<'f, 's, 'p> Fields<'f, 's, 'p> {
     ) -> Map<String, Value> {
         let kind = self.address.kind();
         let is_there = |name: &str| entries.iter().any(|entry| entry.key.name == name);
-        for entry in entries.iter().filter(|entry| !table.iter().any(|field| field.name == entry.key.name)) {
-            let meant = meant(&entry.key.name, table, kind, path)
-                .filter(|meant| self.is_required(table, meant, path) && !is_there(meant));
-            self.unknown(table, entry, path, meant);
+        let is_missing = |name: &str| self.is_required(table, name, path) && !is_there(name);
+        let missing: Vec<&Field> = table.iter().filter(|field| is_missing(field.name)).collect();
+        let is_unknown = |entry: &&Entry| !table.iter().any(|field| field.name == entry.key.name);
+        let unknown: Vec<&Entry> = entries.iter().copied().filter(is_unknown).collect();
+        let meant_as = |entry: &Entry| match meant(&entry.key.name, table, kind, path) {
+            Some(near) => Some(near).filter(|near| is_missing(near)),
+            None if has_reason(&entry.key.name, kind, path) => None,
+            None => misspelt::only(entry, &unknown, &missing),
+        };
+        let unknown: Vec<(&Entry, Option<&str>)> =
+            unknown.iter().map(|entry| (*entry, meant_as(entry))).collect();
+        for (entry, meant) in &unknown {
+            self.unknown(table, entry, path, *meant);
         }
         let mut values = Map::new();
         for field in table {
             // What a misspelt field says is read all the same: it is one mistake, not a missing field too.
-            let stands_for = |entry: &&&Entry| meant(&entry.key.name, table, kind, path) == Some(field.name);
-            let misspelt = || {
-                let is_required = self.is_required(table, field.name, path);
-                entries.iter().filter(|_| is_required).find(stands_for)
-            };
+            let stands_for = |(_, meant): &&(&Entry, Option<&str>)| *meant == Some(field.name);
+            let misspelt = || unknown.iter().find(stands_for).map(|(entry, _)| entry);
             let found = entries.iter().find(|entry| entry.key.name == field.name).or_else(misspelt);
             let path = format!("{path}{}", field.name);
             let value = match found {
@@ -337,6 +343,11 @@ pub(super) fn meant(key: &str, table: &'static [Field], kind: Kind, path: &str) 
     }
     let known = table.iter().map(|field| field.name).chain(around(kind, path));
     renamed::field(key, |ours| table.iter().any(|field| field.name == ours)).or_else(|| nearest(key, known))
+}
+
+/// Whether a key that is none has a reason for that, which says more than a key near to it.
+fn has_reason(key: &str, kind: Kind, path: &str) -> bool {
+    path.is_empty() && (why_not(kind, key).is_some() || renamed::elsewhere(key).is_some())
 }
 
 /// The keys that stand beside the fields at the top of a resource.

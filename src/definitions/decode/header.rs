@@ -213,7 +213,11 @@ pub(super) fn entry_of<'a>(document: &'a [Entry], key: &str) -> Option<&'a Entry
 
 /// The key that an unknown one was meant as.
 fn meant(written: &str, known: &BTreeSet<&'static str>) -> Option<&'static str> {
-    if known.contains(written) { None } else { nearest(written, known.iter().copied()) }
+    match written {
+        _ if known.contains(written) => None,
+        "region" => Some("location"),
+        _ => nearest(written, known.iter().copied()),
+    }
 }
 
 fn subscription(entry: &Entry) -> Result<String, Problem> {

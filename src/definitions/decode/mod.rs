@@ -8,6 +8,7 @@ mod example;
 mod field;
 mod header;
 mod meaning;
+mod misspelt;
 mod outline;
 mod prefix;
 mod resource;

@@ -48,7 +48,7 @@ pub(crate) fn outline<'a>(
                 None => absent.push(kind),
             },
             (false, None) => {
-                if let Some(entry) = get(document, kind.key()) {
+                if let Some(entry) = header::entry_of(document, kind.key()) {
                     outline.add_map(kind, None, entry);
                 }
             }
@@ -87,10 +87,19 @@ fn missing(kind: Kind, file: FileId, syntax: Syntax, examples: &Examples<'_>) ->
         ))
 }
 
+/// The resources of a kind inside one of `outer`, also below a misspelt key, which is told with the fields: what names
+/// them is not wrong too.
+fn inner_map(outer: Kind, kind: Kind, fields: &[Entry]) -> Option<&Entry> {
+    let table = of(outer).spec().fields;
+    let is_meant = |entry: &&Entry| field::meant(&entry.key.name, table, outer, "") == Some(kind.key());
+    get(fields, kind.key()).or_else(|| fields.iter().find(is_meant))
+}
+
 /// What is declared by these drafts.
 pub(crate) fn declared(environment: &EnvironmentName, drafts: &[Draft<'_>]) -> Declared {
     let inner_ranges = |draft: &Draft<'_>| {
-        let inner = nested_kinds(draft.address.kind()).filter_map(|kind| get(draft.fields, kind.key()));
+        let outer = draft.address.kind();
+        let inner = nested_kinds(outer).filter_map(|kind| inner_map(outer, kind, draft.fields));
         let ranges = inner.flat_map(|entry| example::written_ranges(std::slice::from_ref(entry))).collect();
         (draft.address.clone(), ranges)
     };
@@ -181,7 +190,7 @@ impl<'a> Outline<'_, 'a, '_> {
         }
         self.drafts.push(Draft { address: address.clone(), entry, fields });
         for kind in nested_kinds(address.kind()) {
-            if let Some(inner) = get(fields, kind.key()) {
+            if let Some(inner) = inner_map(address.kind(), kind, fields) {
                 self.add_map(kind, Some(&address), inner);
             }
         }

@@ -197,6 +197,72 @@ fn a_misspelt_key_that_must_be_there_is_one_error_with_the_line_to_write() {
 }
 
 #[test]
+fn a_key_that_only_shares_a_word_with_the_one_that_is_missing_is_one_error() {
+    for (place, key, written) in [
+        ("", "location", "region"),
+        ("/compute_clusters/cpu", "vm_size", "size"),
+        ("/compute_clusters/cpu", "scale_settings", "scaling_settings"),
+        ("/compute_clusters/cpu", "scale_settings", "scale"),
+        ("/compute_clusters/cpu/scale_settings", "max_node_count", "max"),
+        ("/compute_clusters/cpu/scale_settings", "max_node_count", "nodes"),
+        ("/storage_accounts/default", "account_tier", "tier"),
+        ("/storage_accounts/default", "account_replication_type", "replication"),
+        ("/storage_accounts/default", "account_replication_type", "redundancy"),
+        ("/compute_instances/anna", "virtual_machine_size", "machine-type"),
+    ] {
+        let mut document = everything();
+        let value = map(&mut document, place).remove(key).unwrap();
+        map(&mut document, place).insert(written.to_owned(), value);
+        let found = only(&document, &format!("{place}/{written}"));
+        assert_eq!((found.code.as_str(), marked(&found)), ("unknown-field", written.to_owned()));
+        assert!(found.remedy.starts_with(&format!("Did you mean `{key}`? Write ")), "{}", found.remedy);
+    }
+}
+
+#[test]
+fn a_key_that_may_be_either_of_two_missing_ones_is_told_beside_them() {
+    let mut document = everything();
+    let account = map(&mut document, "/storage_accounts/default");
+    account.remove("account_tier");
+    let replication = account.remove("account_replication_type").unwrap();
+    account.insert("account".to_owned(), replication);
+    let found = loaded(&document).diagnostics;
+    // A word of both says nothing, and the value what is meant.
+    assert_eq!(codes(&found), ["missing-field", "unknown-field"], "{:?}", said(&found));
+    let account = map(&mut document, "/storage_accounts/default");
+    account.insert("account".to_owned(), "x".into());
+    let found = loaded(&document).diagnostics;
+    assert_eq!(codes(&found), ["missing-field", "missing-field", "unknown-field"], "{:?}", said(&found));
+    let mut document = everything();
+    let scale = map(&mut document, "/compute_clusters/cpu/scale_settings");
+    scale.remove("max_node_count");
+    scale.extend([("nodes".to_owned(), 2.into()), ("count".to_owned(), 2.into())]);
+    let found = loaded(&document).diagnostics;
+    assert_eq!(codes(&found), ["missing-field", "unknown-field", "unknown-field"], "{:?}", said(&found));
+}
+
+#[test]
+fn a_misspelt_section_is_one_error_whoever_names_what_is_in_it() {
+    for (place, key, written) in [
+        ("", "storage_accounts", "storage_acounts"),
+        ("", "key_vaults", "key_vault"),
+        ("", "application_insights", "application_insight"),
+        ("", "container_registries", "container_registry"),
+        ("/virtual_networks/main", "subnets", "subnet"),
+        ("/storage_accounts/default", "containers", "container"),
+    ] {
+        let mut document = everything();
+        map(&mut document, "/compute_clusters/cpu").insert("subnet".to_owned(), "main/one".into());
+        assert_eq!(said(&loaded(&document).diagnostics), Vec::<String>::new());
+        let value = map(&mut document, place).remove(key).unwrap();
+        map(&mut document, place).insert(written.to_owned(), value);
+        let found = only(&document, &format!("{place}/{written}"));
+        assert_eq!((found.code.as_str(), marked(&found)), ("unknown-field", written.to_owned()));
+        assert_eq!(found.remedy, format!("Did you mean `{key}`?"));
+    }
+}
+
+#[test]
 fn what_is_misspelt_and_wrong_is_told_with_both_mistakes() {
     let found = yaml(&format!(
         "{BASE}compute_clusters: {{ cpu: {{ vm_size: Standard_D4s_v3, scale_setings: {{ max_node_count: -1 }} }} }}\n"
