@@ -10,7 +10,7 @@ use super::code::Code;
 use super::layout::Syntax;
 use super::problem::{Problem, Problems, quoted};
 use super::source::{FileId, MAX_FILE_BYTES, SourceFile, Span, Unreadable};
-use super::{toml, yaml};
+use super::{other, toml, yaml};
 
 /// The deepest nesting of maps and lists. The format itself needs seven levels; the YAML parser takes
 /// some 45 KiB of stack for each when it is not optimised, and threads have 2 MiB.
@@ -126,10 +126,21 @@ pub(super) fn parse(id: FileId, problems: &mut Problems<'_>) -> Option<Document>
         return None;
     }
     let before = problems.count();
+    let mut mistakes = Problems::new(problems.sources());
     let node = match Syntax::of(file.path()) {
-        Syntax::Yaml => yaml::parse(id, file, problems),
-        Syntax::Toml => toml::parse(id, file, problems),
-    }?;
+        Syntax::Yaml => yaml::parse(id, file, &mut mistakes),
+        Syntax::Toml => toml::parse(id, file, &mut mistakes),
+    };
+    let is_map = |node: &Node| matches!(node.value, NodeValue::Map(_) | NodeValue::Null);
+    if !node.as_ref().is_some_and(is_map)
+        && let Some(written) = other::notation(file)
+    {
+        // Each of its lines is wrong in the notation that it is not in.
+        problems.push(other::problem(id, written, problems.sources()));
+        return None;
+    }
+    problems.take(mistakes);
+    let node = node?;
     if !within_limits(&node, id, problems) {
         return None;
     }

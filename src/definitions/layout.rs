@@ -263,6 +263,15 @@ pub(super) fn stem(path: &str) -> &str {
     file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }
 
+/// The path with another extension, and another stem where one is given.
+pub(super) fn renamed(path: &str, to: Option<&str>, extension: &str) -> String {
+    let name = format!("{}.{extension}", to.unwrap_or(stem(path)));
+    match folder_of(path) {
+        "" => name,
+        folder => format!("{folder}/{name}"),
+    }
+}
+
 fn trimmed(root: &str) -> &str {
     root.trim_start_matches("./").trim_matches('/')
 }

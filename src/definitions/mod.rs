@@ -31,6 +31,7 @@ mod layout;
 mod load;
 mod merge;
 mod notation;
+mod other;
 mod problem;
 mod references;
 mod renamed;

@@ -148,6 +148,12 @@ impl<'a> Problems<'a> {
         });
     }
 
+    /// Everything that `other` has collected.
+    pub(super) fn take(&mut self, other: Self) {
+        self.found.extend(other.found);
+        self.omitted += other.omitted;
+    }
+
     /// Whether further problems are only counted, so that looking for suggestions is pointless.
     pub(super) fn is_full(&self) -> bool {
         self.found.len() >= MAX_PROBLEMS
