@@ -9,6 +9,7 @@
 //! environment that is refused ([`misnamed`]), or it is named as left out ([`overlooked`]).
 
 use crate::resources::EnvironmentName;
+use crate::resources::suggest::nearest;
 
 /// The extensions of definition files, in the order in which defaults files are looked for.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "toml"];
@@ -131,6 +132,15 @@ pub fn misnamed(path: &str) -> Option<Misnamed> {
         rule: "The extension of a definition is `.yaml`, `.yml` or `.toml`, in lower case.",
         remedy: format!("Rename it to `{}.{lower}`.", nameable(stem)),
     })
+}
+
+/// What a file was meant to be called whose name is nearly that of what others inherit. An environment may have such a
+/// name; whether this is one, only its content tells.
+pub(super) fn nearly_defaults(path: &str) -> Option<String> {
+    let extension = path.rsplit_once('.')?.1.to_ascii_lowercase();
+    let stem = stem(path);
+    let is_near = stem != DEFAULTS && nearest(stem, [DEFAULTS]).is_some();
+    is_near.then(|| renamed(path, Some(DEFAULTS), &extension))
 }
 
 /// A stem that an environment may be called by: this one, or one like it.

@@ -11,7 +11,8 @@ use super::document::{self, Document, get};
 use super::environment::{Environment, SpanTable};
 use super::layout::{self, Misnamed, Role};
 use super::merge::merge;
-use super::problem::{Problem, Problems};
+use super::other;
+use super::problem::{Problem, Problems, quoted};
 use super::source::{FileId, SourceFile, Sources, Span};
 use super::substitute::substitute;
 use crate::resources::{Address, EnvironmentName, Kind, Resources};
@@ -89,6 +90,10 @@ pub(super) fn load_chain(sources: &Sources, chain: &[FileId], parsed: &BTreeMap<
         syntax.extend(problems.finish(file));
         return Loaded { diagnostics: syntax, ..Loaded::default() };
     }
+    if let Some(problem) = meant_as_defaults(sources, file, &merged) {
+        problems.push(problem);
+        return Loaded { diagnostics: problems.finish(file), ..Loaded::default() };
+    }
     let is_ours = decode::version_is_ours(&merged, file, &mut problems);
     let read = if is_ours { read(merged, file, &mut problems) } else { None };
     finish(read, file, problems)
@@ -105,6 +110,40 @@ fn finish(read: Read, file: FileId, problems: Problems<'_>) -> Loaded {
     let environment =
         environment.filter(|_| !failed).map(|environment| Environment { advice, ..environment });
     Loaded { name, environment, diagnostics }
+}
+
+/// The problem of a file that is called nearly as one that others inherit, and that is no environment: that it lacks all
+/// that one must have is not what is wrong.
+fn meant_as_defaults(sources: &Sources, file: FileId, merged: &[document::Entry]) -> Option<Problem> {
+    let path = sources.file(file).path();
+    let to = layout::nearly_defaults(path)?;
+    let mut lacking = Kind::ALL.into_iter().filter(|kind| kind.is_single());
+    let lacking = lacking.find(|kind| decode::entry_of(merged, kind.key()).is_none())?;
+    let stem = layout::stem(path);
+    let name = to.rsplit('/').next().unwrap_or(&to);
+    let others = defaults_beside(sources, path);
+    let remedy = match others.as_slice() {
+        [] => format!("Did you mean `{name}`? Rename it: `{}`.", other::move_command(path, &to)),
+        [there, ..] => {
+            format!("Did you mean `{name}`? Put what it says into `{there}`, which is there already.")
+        }
+    };
+    let message = format!("this is an environment called {}, which lacks `{lacking}`", quoted(stem));
+    let rule = format!(
+        "What the environments of a folder inherit is in `{name}`; every other file is an environment of its own."
+    );
+    Some(Problem::error(Code::MissingField, Span::start_of(file), message).rule(rule).remedy(remedy))
+}
+
+/// The files of the same folder that others inherit.
+fn defaults_beside(sources: &Sources, path: &str) -> Vec<String> {
+    let folder = layout::folder_of(path);
+    let is_beside = |path: &str| match layout::role(path, "") {
+        Role::Defaults { folder: one } => one == folder,
+        Role::Environment { .. } | Role::Other => false,
+    };
+    let paths = sources.ids().map(|id| sources.file(id).path());
+    paths.filter(|path| is_beside(path)).map(str::to_owned).collect()
 }
 
 fn report_two_defaults(sources: &Sources, chain: &[FileId], problems: &mut Problems<'_>) {

@@ -204,7 +204,7 @@ pub(super) fn remedy_for_missing(key: &str, value: &Value, needed: &[String], sy
 
 /// The entry of a key that must be there, under its name or one that is no key and was meant as it; the
 /// latter is told as an unknown key, and read so that nothing else is said to be missing for it.
-pub(super) fn entry_of<'a>(document: &'a [Entry], key: &str) -> Option<&'a Entry> {
+pub(crate) fn entry_of<'a>(document: &'a [Entry], key: &str) -> Option<&'a Entry> {
     get(document, key).or_else(|| {
         let known = known_keys();
         document.iter().find(|entry| meant(&entry.key.name, &known) == Some(key))

@@ -16,7 +16,7 @@ mod scalar;
 mod shared_keys;
 mod tags;
 
-pub(super) use header::{FORMAT_VERSION, Header, KEYS as HEADER_KEYS, NAME, name, version_is_ours};
+pub(super) use header::{FORMAT_VERSION, Header, KEYS as HEADER_KEYS, NAME, entry_of, name, version_is_ours};
 pub(super) use outline::{declared, nested_kinds, outline};
 pub(super) use resource::{Scope, decode};
 pub(super) use shared_keys::{Holds, common_keys};

@@ -1,6 +1,7 @@
 //! Defaults files: what is inherited, what wins, and where an error in them is shown.
 
 use super::*;
+use crate::definitions::load_all;
 use crate::resources::{Address, Kind, OnDelete, Presence, Reference};
 
 fn environment(files: &[SourceFile]) -> crate::definitions::Environment {
@@ -113,4 +114,38 @@ virtual_networks:
     assert_eq!(loaded.locate(&workspace, "description").line, 13);
     assert_eq!(loaded.locate(&cluster.address, "tags.owner").line, 25);
     assert_eq!(loaded.locate_key("subscription").line, 2);
+}
+
+#[test]
+fn a_misspelt_defaults_file_is_one_error_with_the_command_that_renames_it() {
+    let (shared, own) = BASE.split_once("resource_group").unwrap();
+    let own = format!("resource_group{own}");
+    for name in ["default.yaml", "default.yml", "defualts.yaml", "defaults-.yaml", "DEFAULT.yaml"] {
+        let path = format!("environments/{name}");
+        let files = |path: &str| [file("environments/x.yaml", &own), file(path, shared)].to_vec();
+        let found = load_all(files(&path), "environments").diagnostics;
+        let [of_defaults] = found.iter().filter(|one| one.location.file == path).collect::<Vec<_>>()[..]
+        else {
+            panic!("{name}: {:?}", said(&found));
+        };
+        assert!(of_defaults.remedy.starts_with("Did you mean `defaults.y"), "{name}: {of_defaults:?}");
+        let command = of_defaults.remedy.split('`').nth(3).unwrap();
+        let (from, to) = command.strip_prefix("git mv ").unwrap().split_once(' ').unwrap();
+        assert_eq!(from, path);
+        let mended = load_all(files(to), "environments");
+        assert_eq!(said(&mended.diagnostics), Vec::<String>::new(), "{name}");
+        assert_eq!(mended.environments.len(), 1);
+    }
+    // Where there is one already, two of a folder would be the next mistake.
+    let files = [
+        file("environments/default.toml", "location = \"eastus\"\n"),
+        file("environments/defaults.yaml", shared),
+        file("environments/x.yaml", &own),
+    ];
+    let found = load_all(files.to_vec(), "environments").diagnostics;
+    let remedy = "Did you mean `defaults.toml`? Put what it says into `environments/defaults.yaml`, which is there already.";
+    assert_eq!(found.iter().map(|one| one.remedy.as_str()).collect::<Vec<_>>(), [remedy]);
+    // An environment may be called so.
+    let found = load_all(vec![file("environments/default.yaml", BASE)], "environments");
+    assert_eq!((said(&found.diagnostics), found.environments.len()), (Vec::new(), 1));
 }
