@@ -29,7 +29,11 @@ Start here:
   beamline plan production       what would change in Azure
 
 Exit codes:
-  0  done    1  failed    2  the command line is wrong
+  0  done    1  failed    2  the command line is wrong    130  ended by a second signal
+
+Signals (Ctrl-C, SIGTERM):
+  daemon, apply, simulate and demo stop orderly at the first, and end at once at another one
+  after half a second; the other commands change nothing, and the first signal ends them
 
 Variables: BEAMLINE_CONFIG, BEAMLINE_STATE_DIR, BEAMLINE_LOG (info, debug, beamline::azure=debug), NO_COLOR")]
 pub struct Cli {

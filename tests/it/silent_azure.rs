@@ -1,6 +1,7 @@
 //! An Azure that accepts everything and answers nothing, by real processes: whoever is told to stop stops, and what was
 //! under way goes on when Azure is back.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -100,4 +101,29 @@ fn a_daemon_whose_azure_is_silent_stops_in_order_and_the_next_one_goes_on() {
     daemon.signal("TERM");
     assert!(daemon.wait(PATIENCE).is_success());
     nothing_is_left(&machine);
+}
+
+/// What a signal ended, and which.
+fn ended_by(running: Running, name: &str) -> Option<i32> {
+    running.signal(name);
+    running.wait(PATIENCE).status.and_then(|status| status.signal())
+}
+
+#[test]
+fn the_first_signal_ends_what_changes_nothing_and_stops_a_simulator_in_order() {
+    let machine = Machine::start(SLOW, None);
+    machine.push(&small(1));
+    machine.silence_azure();
+    for command in ["plan", "outputs"] {
+        for (name, number) in [("INT", 2), ("TERM", 15)] {
+            let reading = machine.beamline("witness.toml", &[command, "production"]);
+            assert_eq!(ended_by(reading, name), Some(number), "{command}");
+        }
+    }
+    machine.wake_azure();
+    let simulating = machine.beamline("witness.toml", &["simulate", "--listen", "127.0.0.1:0"]);
+    assert!(wait_until(PATIENCE, || !simulating.text().is_empty()));
+    simulating.signal("TERM");
+    let said = simulating.wait(PATIENCE);
+    assert_eq!(code(&said), Some(0), "{}", said.text);
 }

@@ -53,6 +53,7 @@ Examples:
 
 Exit codes:
   0  everything is as the commit says    1  failed, refused or interrupted    2  the command line is wrong
+  130  ended by a second signal
   with --detailed-exitcode: 0  nothing was to be done    1  as above    2  changes were applied")]
 pub(in crate::cli) struct Apply {
     /// The environments, all that have a file when none is named; one whose file is gone is deleted; or a file of `beamline plan --out`, whose plans are

@@ -26,7 +26,8 @@ Examples:
   BEAMLINE_LOG=debug beamline daemon --config beamline.toml --state-dir ./state
 
 Exit codes:
-  0  stopped as asked    1  could not start, or its journal failed    2  the command line is wrong")]
+  0  stopped as asked    1  could not start, or its journal failed    2  the command line is wrong
+  130  ended by a second signal")]
 pub(in crate::cli) struct Daemon {
     /// Where the journal and the mirror live [variable: BEAMLINE_STATE_DIR]
     #[arg(long, value_name = "DIR")]

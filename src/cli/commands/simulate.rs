@@ -61,7 +61,8 @@ A scenario scripts faults, quota, and applications with roles; a latency file sa
 type takes. docs/simulator.md has the shapes of both.
 
 Exit codes:
-  0  stopped as asked    1  could not start    2  the command line is wrong")]
+  0  stopped as asked    1  could not start    2  the command line is wrong
+  130  ended by a second signal")]
 pub(in crate::cli) struct Simulate {
     /// Where to listen; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
