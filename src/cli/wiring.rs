@@ -19,6 +19,7 @@ use crate::attempt::{Account, Estate};
 use crate::azure::{Arm, Budget, Cloud, CloudError, Credential, Tokens};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, CredentialKind, ForkPolicy, RequestLimits};
+use crate::daemon::api::SOCKET;
 use crate::daemon::{ForgeChoice, Forks, Happening, HttpOptions, Parts, Rhythm, Tally};
 use crate::git::{
     BranchName, Credentials, Mirror, PasswordSource, Patience, Remote, RepoPath, open_local,
@@ -249,6 +250,7 @@ pub(super) async fn parts(
         sweep: Some(config.runs.sweep.clone()).filter(|expression| !expression.is_empty()),
         requests: None,
         http: http_options(config)?,
+        socket: Some(config.state_dir.join(SOCKET)),
         watchers,
         tally: Tally::default(),
         rhythm: Rhythm::default(),

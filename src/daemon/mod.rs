@@ -20,6 +20,7 @@
 //! - One run per environment at a time; a newer commit supersedes a queued older one, which says so.
 //! - Applying happens for commits of the main branch only.
 
+pub mod api;
 mod hearing;
 mod http;
 mod service;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use super::hearing::triggers::{Watching, poll, sweep_by_cron, watch_files};
 use super::http::{self, HttpOptions, LAST_ANSWERS};
 use super::shared::Shared;
 use super::shared::absent::Absent;
+use super::shared::agreed::Agreed;
 use super::shared::ailments::Ailments;
 use super::shared::beat::{Beats, Rhythm};
 use super::shared::error::DaemonError;
@@ -89,6 +91,8 @@ pub struct Parts {
     pub requests: Option<mpsc::Receiver<Event>>,
     /// What is served; `None` for nothing.
     pub http: Option<HttpOptions>,
+    /// Where people of this machine ask it; `None` for nowhere.
+    pub socket: Option<PathBuf>,
     /// Those who watch.
     pub watchers: broadcast::Sender<Happening>,
     /// Where it is counted what happens.
@@ -125,7 +129,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()
     let _lock = parts.lock.take();
     let (sender, events) = mpsc::channel(EVENTS);
     let (interval, sweep, http) = (parts.poll, parts.sweep.take(), parts.http.take());
-    let requests = parts.requests.take();
+    let (requests, socket) = (parts.requests.take(), parts.socket.take());
     let shared = Arc::new(share(parts));
     if let Some(expression) = sweep {
         let scheduled = sweep_by_cron(&expression, shared.clock.clone(), sender.clone(), stop.clone()).await;
@@ -138,6 +142,10 @@ pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()
             let server = http::serve(shared.clone(), options, sender.clone(), stop.clone()).await?;
             Some(part.spawn("the HTTP server", server.map(drop)))
         }
+        None => None,
+    };
+    let asked = match socket {
+        Some(path) => http::local::serve(shared.clone(), &path, sender.clone(), stop.clone()),
         None => None,
     };
     let _watching = watch(&shared, &sender, &stop);
@@ -172,6 +180,10 @@ pub async fn run(mut parts: Parts, stop: CancellationToken, ready: impl FnOnce()
         && tokio::time::timeout(LAST_ANSWERS, served).await.is_err()
     {
         tracing::warn!("a client was too slow for its answer");
+    }
+    if let Some(asked) = asked {
+        // Whoever asked sees the connection end, and finds what was done in the journal.
+        asked.abort();
     }
     shared.store.close().await;
     ended
@@ -267,6 +279,7 @@ fn share(parts: Parts) -> Shared {
         write_limit,
         supply: Mutex::default(),
         absent: Absent::default(),
+        agreed: Agreed::default(),
         hopeless: Hopeless::default(),
         has_new_credential: AtomicBool::new(false),
         troubles: Troubles::default(),

@@ -95,7 +95,8 @@ impl Report {
 }
 
 /// Something that happens during a run, for those who watch. Nothing depends on it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "progress")]
 pub enum Progress {
     /// A step's first request is about to be sent.
     Started {

@@ -38,6 +38,20 @@ impl Store {
         .await
     }
 
+    /// A piece of work by its id; `None` when there is none, or it was forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn work(&self, id: WorkId) -> Result<Option<Work>, StoreError> {
+        self.read(move |db| {
+            Box::pin(async move {
+                let row = sqlx::query("SELECT * FROM work WHERE work_id = $1").bind(id.0);
+                row.fetch_optional(&mut *db).await?.as_ref().map(work_of).transpose()
+            })
+        })
+        .await
+    }
+
     /// All work of `commit` of one kind: of each environment the newest item, superseded ones only where
     /// there is no other; in the order in which the environments were first queued.
     ///

@@ -160,6 +160,17 @@ impl Client {
         Ok(Self { transport: Transport::Network(client) })
     }
 
+    /// A client of whoever listens on the socket at `path`, whatever host a request names.
+    ///
+    /// # Errors
+    /// [`WireError::Setup`].
+    pub fn over_socket(path: &std::path::Path) -> Result<Self, WireError> {
+        install_tls_provider();
+        let builder = reqwest::Client::builder().unix_socket(path).no_proxy();
+        let client = builder.connect_timeout(CONNECT_TIMEOUT).build().map_err(WireError::Setup)?;
+        Ok(Self { transport: Transport::Network(client) })
+    }
+
     /// A client whose requests are answered by `router` in this process: no socket, no real time.
     #[must_use]
     pub fn in_process(router: axum::Router) -> Self {

@@ -210,9 +210,10 @@ fn what_the_daemon_shares_knows_no_part_of_it() {
 
 /// Where tokio's turns and permits are held, all of them in a task or a thread of its own or for a bounded time:
 /// `docs/ARCHITECTURE.md` says of each why it goes on.
-const HELD: [&str; 7] = [
+const HELD: [&str; 8] = [
     "azure/auth/tokens.rs",
     "daemon/http/bodies.rs",
+    "daemon/http/local/plans.rs",
     "daemon/shared/listing.rs",
     "daemon/shared/recent.rs",
     "daemon/shared/rivals.rs",

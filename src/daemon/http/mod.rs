@@ -6,6 +6,7 @@ mod commits;
 mod connections;
 mod health;
 mod intake;
+pub(super) mod local;
 mod secrets;
 mod server;
 mod web;

@@ -1,9 +1,9 @@
 //! Every reason to look again, as one enum. Events wake; truth is re-read.
 
-use crate::store::WorkId;
+use crate::store::{Work, WorkId};
 
 /// Something happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The service has started, a file changed, a webhook arrived, or the poll interval passed.
     Look(Because),
@@ -11,6 +11,8 @@ pub enum Event {
     Sweep,
     /// A piece of work may be tried again now.
     Again(WorkId),
+    /// Work was stored that nobody has queued yet: somebody asked for it by hand.
+    Asked(Box<Work>),
 }
 
 /// What woke us. For logs only.

@@ -3,6 +3,7 @@
 //! Guarantee: it knows of no part. Parts call it and one another; what they keep here is data.
 
 pub(super) mod absent;
+pub(super) mod agreed;
 pub(super) mod ailments;
 pub(super) mod allowance;
 pub(super) mod beat;
@@ -30,6 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, broadcast};
 
 use self::absent::Absent;
+use self::agreed::Agreed;
 use self::ailments::Ailments;
 use self::allowance::Supply;
 use self::beat::Beats;
@@ -91,6 +93,8 @@ pub(in crate::daemon) struct Shared {
     pub(in crate::daemon) supply: Mutex<Supply>,
     /// Commits that the forge does not have.
     pub(in crate::daemon) absent: Absent,
+    /// The plans that work asked for by hand is bound to.
+    pub(in crate::daemon) agreed: Agreed,
     /// Heads that need not be looked into again.
     pub(in crate::daemon) hopeless: Hopeless,
     /// A credential was replaced since the last round of deliveries.

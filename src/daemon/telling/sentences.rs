@@ -43,6 +43,11 @@ pub(in crate::daemon) fn removed() -> String {
     format!("{REMOVED}nothing of it is left")
 }
 
+/// What was agreed to by hand is not what would be done.
+pub(in crate::daemon) fn moved(what: &[String]) -> String {
+    format!("Not applied: it is not the plan that was agreed to by hand. {}", what.join("; "))
+}
+
 /// A removed file from which nothing was made that the journal knows of: it had errors for as long as it was there.
 /// A journal that was deleted meanwhile cannot say more.
 pub(in crate::daemon) fn never_made() -> String {

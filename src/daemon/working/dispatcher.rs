@@ -178,6 +178,10 @@ impl Dispatcher {
                 self.queue.wake(id);
                 Response::Nothing
             }
+            Event::Asked(work) => {
+                self.queue.add(*work);
+                Response::Nothing
+            }
         }
     }
 
@@ -673,12 +677,12 @@ mod tests {
         let (again, polled) = (Event::Look(Because::Failed), Event::Look(Because::Polled));
         let mut because = None;
         for wait in [1, 2, 4, 8, 16] {
-            let expected = Response::Later(Duration::from_secs(wait), again);
+            let expected = Response::Later(Duration::from_secs(wait), again.clone());
             assert_eq!(beside(because.take(), true), expected);
-            because = Some(again);
+            because = Some(again.clone());
         }
         assert_eq!(beside(because, true), Response::Nothing, "from now on the usual looks");
-        assert_eq!(beside(Some(polled), false), Response::Nothing);
+        assert_eq!(beside(Some(polled.clone()), false), Response::Nothing);
         assert!(matches!(beside(Some(polled), true), Response::Later(..)), "another one is waited for anew");
     }
 

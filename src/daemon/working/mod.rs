@@ -2,6 +2,7 @@
 
 pub(super) mod account;
 pub(super) mod announcement;
+pub(super) mod by_hand;
 pub(super) mod comments;
 pub(super) mod consent;
 pub(super) mod dispatcher;

@@ -55,6 +55,23 @@ pub(in crate::daemon) enum Passed {
     Stopped,
 }
 
+/// A plan, once comments were heard.
+pub(in crate::daemon) enum Heard {
+    /// It knows all that can be known.
+    Planned(Box<Planned>),
+    /// The forge cannot tell yet.
+    NotYet {
+        /// Why, as a clause.
+        why: String,
+        /// How long it is waited for that at most, where there is an end to it.
+        at_most: Option<Duration>,
+        /// The plan without what comments may say.
+        planned: Box<Planned>,
+    },
+    /// The service stops.
+    Stopped,
+}
+
 /// How a piece of work ends.
 pub(in crate::daemon) struct Outcome {
     pub(in crate::daemon) end: RunEnd,
@@ -187,35 +204,46 @@ impl Pass<'_> {
         mut subject: Subject,
         neighbours: usize,
     ) -> Result<Passed, WorkError> {
-        let Some(mut planned) = self.plan(&subject, neighbours).await? else { return Ok(Passed::Stopped) };
-        if self.work.kind == RunKind::Apply {
-            match self.watched(Box::pin(spoken(self.shared, self.work, &planned.plan, subject.since))).await?
-            {
-                Spoken::Lines(lines) if lines.is_empty() => {}
-                Spoken::Lines(lines) => {
-                    lines.into_iter().for_each(|(line, reach)| subject.consents.add(line, reach));
-                    let Some(again) = self.plan(&subject, neighbours).await? else {
-                        return Ok(Passed::Stopped);
-                    };
-                    planned = again;
-                }
-                Spoken::NotYet { why, at_most } => {
-                    tracing::info!(environment = %self.work.environment, reason = why, "waiting for the forge");
-                    return Ok(Passed::Waiting { why, at_most });
-                }
+        match self.hear(&mut subject, neighbours).await? {
+            Heard::Planned(planned) => self.go_by(&subject, &planned).await,
+            Heard::NotYet { why, at_most, .. } => {
+                tracing::info!(environment = %self.work.environment, reason = why, "waiting for the forge");
+                Ok(Passed::Waiting { why, at_most })
             }
+            Heard::Stopped => Ok(Passed::Stopped),
         }
-        self.go_by(&subject, &planned).await
+    }
+
+    /// Plans, with the consents that comments give where it is an apply.
+    pub(in crate::daemon) async fn hear(
+        &self,
+        subject: &mut Subject,
+        neighbours: usize,
+    ) -> Result<Heard, WorkError> {
+        let Some(planned) = self.plan(subject, neighbours).await? else { return Ok(Heard::Stopped) };
+        if self.work.kind != RunKind::Apply {
+            return Ok(Heard::Planned(planned));
+        }
+        match self.watched(Box::pin(spoken(self.shared, self.work, &planned.plan, subject.since))).await? {
+            Spoken::Lines(lines) if lines.is_empty() => Ok(Heard::Planned(planned)),
+            Spoken::Lines(lines) => {
+                lines.into_iter().for_each(|(line, reach)| subject.consents.add(line, reach));
+                let again = self.plan(subject, neighbours).await?;
+                Ok(again.map_or(Heard::Stopped, Heard::Planned))
+            }
+            Spoken::NotYet { why, at_most } => Ok(Heard::NotYet { why, at_most, planned }),
+        }
     }
 
     /// `None` when the service stops.
-    async fn plan(&self, subject: &Subject, neighbours: usize) -> Result<Option<Planned>, WorkError> {
+    async fn plan(&self, subject: &Subject, neighbours: usize) -> Result<Option<Box<Planned>>, WorkError> {
         let arm = match self.shared.walking(&subject.environment.subscription) {
             Some(paced) if subject.since.is_none() && neighbours > MANY_ENVIRONMENTS => paced,
             Some(_) | None => &subject.account.arm,
         };
         let arm = &arm.with_waits(self.waits.clone());
-        Ok(self.stop.run_until_cancelled(self.watched(Box::pin(subject.plan(arm)))).await.transpose()?)
+        let planned = self.stop.run_until_cancelled(self.watched(Box::pin(subject.plan(arm)))).await;
+        Ok(planned.transpose()?.map(Box::new))
     }
 
     /// Does what a plan comes to.
@@ -248,10 +276,13 @@ impl Pass<'_> {
                 };
                 (RunEnd::Complete, text)
             }
-            RunKind::Apply => return self.apply(subject, planned).await,
+            RunKind::Apply => match self.shared.agreed.moved(self.work.id, plan) {
+                moved if moved.is_empty() => return self.apply(subject, planned).await,
+                moved => (RunEnd::Blocked, sentences::moved(&moved)),
+            },
         };
         // An apply that was carried out has its run; one that is blocked has nothing but its plan.
-        let is_kept = self.is_kept() || !plan.blockers.is_empty();
+        let is_kept = self.is_kept() || end == RunEnd::Blocked;
         let section = is_kept.then(|| Box::new(Section::of_plan(plan)));
         let summary = asking::with_consents(summary, plan, spent, &self.touched_beside(plan).await?);
         Ok(Passed::Ended(Outcome { section, ..self.outcome((subject, planned), end, summary).await? }))

@@ -219,6 +219,7 @@ impl DaemonWorld {
             poll: self.setup.poll,
             sweep: None,
             requests: Some(asked),
+            socket: None,
             http: self.setup.secrets.as_ref().map(|secrets| HttpOptions {
                 address: ([127, 0, 0, 1], number).into(),
                 secrets: secrets.iter().map(|&secret| secret.into()).collect(),
