@@ -104,6 +104,15 @@ pub(super) enum CliError {
     /// No HTTP client can be made.
     #[error(transparent)]
     Wire(#[from] WireError),
+    /// The service that was asked gives no answer.
+    #[error("the service at {} does not answer", path.display())]
+    Silent {
+        /// Its socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: WireError,
+    },
     /// The forge's options.
     #[error(transparent)]
     Forge(#[from] OptionsError),
@@ -204,6 +213,7 @@ impl CliError {
             | Self::Cloud { .. }
             | Self::Credential { .. }
             | Self::Wire(_)
+            | Self::Silent { .. }
             | Self::Forge(_)
             | Self::Store(_)
             | Self::Lock(_)
@@ -250,12 +260,15 @@ impl CliError {
             Self::Credential { alias, .. } => Some(format!(
                 "see [subscriptions.{alias}] in the settings: credential, client_id, secret_file"
             )),
+            Self::Silent { .. } => {
+                Some("see its log, and /readyz; what it was asked to apply it applies after its next start".to_owned())
+            }
             Self::Leased { .. } => {
                 Some("wait for it, or stop it; a killed one gives way within a minute".to_owned())
             }
             Self::Lock(LockError::Taken { .. }) => Some(
                 "wait until it has ended or stop it, or give this command a folder of its own with --state-dir. \
-                 A daemon applies by itself what is pushed"
+                 A daemon applies by itself what is pushed, and is asked over its socket where it has one"
                     .to_owned(),
             ),
             Self::Moved { .. } => {

@@ -11,6 +11,7 @@
 //! done, 1 failed, 2 a wrong command line, or changes under `--detailed-exitcode`.
 
 mod arguments;
+mod asking;
 mod casing;
 mod commands;
 mod demo;
@@ -24,6 +25,7 @@ mod memory;
 mod output;
 mod plan_file;
 mod run;
+mod service;
 mod signals;
 mod sources;
 mod subject;

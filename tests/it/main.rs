@@ -9,6 +9,7 @@ mod adopted;
 mod apply_then_plan;
 mod architecture;
 mod arm_contract;
+mod asked_by_hand;
 mod branches;
 mod causes;
 mod claims;

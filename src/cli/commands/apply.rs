@@ -12,8 +12,10 @@ use std::sync::Mutex;
 use clap::Args;
 use futures::StreamExt as _;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::arguments::Global;
+use crate::cli::asking::Asking;
 use crate::cli::commands::plan::print_errors;
 use crate::cli::error::{CliError, End};
 use crate::cli::live::{Live, Stream, tick};
@@ -21,13 +23,14 @@ use crate::cli::memory::Recalled;
 use crate::cli::output;
 use crate::cli::plan_file::{Reviewed, is_file_name};
 use crate::cli::run::{Runner, Turn};
+use crate::cli::service::Service;
 use crate::cli::signals::stop_on_signals;
 use crate::cli::sources::Place;
 use crate::cli::subject::{Selection, aliases, select, unknown_comments};
 use crate::cli::wiring;
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
-use crate::definitions::Environment;
+use crate::definitions::{Diagnostic, Environment};
 use crate::reconcile::apply::RunEnd;
 use crate::reconcile::deeds::Deeds;
 use crate::reconcile::plan::{Plan, render};
@@ -42,7 +45,9 @@ use crate::resources::EnvironmentName;
 ///
 /// Ctrl-C stops orderly: nothing new is started, and running the same command again goes on where it
 /// stopped. The journal is in the state folder of the settings, or in ~/.local/state/beamline. One process
-/// at a time uses a state folder: while a daemon does, let it apply what is pushed.
+/// at a time uses a state folder: while a daemon does, it is asked to plan and to apply, in its turn, with
+/// its statuses; it applies the newest commit of its branch and no other, and goes on when this command is
+/// interrupted.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -115,6 +120,13 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
         output::remark(&remark);
     }
     let clock = Clock::system();
+    let stream = if arguments.json { Stream::Stderr } else { Stream::Stdout };
+    let live = Live::new(stream, &clock);
+    if let Some(service) = Service::of(&config).await {
+        let asking = Asking { service, commit: sources.commit, live: live.clone(), stop, clock };
+        let outcome = asking.plan_and_apply(environments, reviewed.as_ref(), agreed_before).await?;
+        return ended(&arguments, outcome, &errors, &live);
+    }
     let (named, described) = (aliases(&environments), wiring::Description::Now);
     let estate = tokio::select! {
         estate = wiring::estate(&config, &clock, Some(&named), described) => estate?,
@@ -129,8 +141,6 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
         ));
     }
     let (store, _lock) = wiring::state(&config.personal_state_dir(), "beamline apply", &clock).await?;
-    let stream = if arguments.json { Stream::Stderr } else { Stream::Stdout };
-    let live = Live::new(stream, &clock);
     let (branch, leases) = (wiring::branch(&config)?, Mutex::default());
     let runner = Runner { sources, estate, store, branch, clock, live: live.clone(), stop, leases };
     let outcome = tokio::select! {
@@ -138,13 +148,18 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
         never = tick(&live) => match never {},
     };
     runner.close().await;
-    let Outcome { plans, resumed, reports, agreed } = outcome?;
+    ended(&arguments, outcome?, &errors, &live)
+}
+
+/// Prints what came of it where that was asked for, and says how the command ends.
+fn ended(arguments: &Apply, outcome: Outcome, errors: &[Diagnostic], live: &Live) -> Result<End, CliError> {
+    let Outcome { plans, resumed, reports, is_whole } = outcome;
     if arguments.json {
         let all: Vec<&Report> = resumed.iter().chain(&reports).collect();
         output::print_json(json!({ "plans": plans, "reports": all, "errors": errors }))?;
     }
     live.written()?;
-    let complete = agreed
+    let complete = is_whole
         && errors.is_empty()
         && plans.iter().all(|plan| plan.blockers.is_empty())
         && reports.iter().all(|report| report.end == RunEnd::Complete);
@@ -172,12 +187,13 @@ fn reviewed(arguments: &Apply) -> Result<Option<Reviewed>, CliError> {
 
 /// What came of it all.
 #[derive(Default)]
-struct Outcome {
-    plans: Vec<Plan>,
+pub(in crate::cli) struct Outcome {
+    pub(in crate::cli) plans: Vec<Plan>,
     /// Of runs that were interrupted before and finished now.
-    resumed: Vec<Report>,
-    reports: Vec<Report>,
-    agreed: bool,
+    pub(in crate::cli) resumed: Vec<Report>,
+    pub(in crate::cli) reports: Vec<Report>,
+    /// Everything that was planned was agreed to, and tried.
+    pub(in crate::cli) is_whole: bool,
 }
 
 async fn plan_and_apply(
@@ -187,7 +203,7 @@ async fn plan_and_apply(
     reviewed: Option<&Reviewed>,
     agreed_before: bool,
 ) -> Result<Outcome, CliError> {
-    let mut outcome = Outcome { agreed: true, ..Outcome::default() };
+    let mut outcome = Outcome { is_whole: true, ..Outcome::default() };
     let mut turns = Vec::new();
     for environment in environments {
         let turn = runner.prepare(environment).await?;
@@ -209,9 +225,9 @@ async fn plan_and_apply(
     }
     let to_do: Vec<Turn> =
         turns.into_iter().filter(|turn| turn.plan().blockers.is_empty() && turn.has_steps()).collect();
-    if !to_do.is_empty() && !agreed_before && !agreed(runner).await? {
+    if !to_do.is_empty() && !agreed_before && !agreed(&runner.live, &runner.stop).await? {
         runner.live.say("Nothing more was changed.\n");
-        outcome.agreed = false;
+        outcome.is_whole = false;
     } else {
         let applied = futures::stream::iter(to_do.iter().map(|turn| runner.apply(turn)));
         let reports: Vec<Result<Report, CliError>> =
@@ -293,9 +309,9 @@ fn summary(reports: &[Report], plan: Option<&Plan>) -> String {
 }
 
 /// Asks. Whoever interrupts has not agreed.
-async fn agreed(runner: &Runner) -> Result<bool, CliError> {
+pub(in crate::cli) async fn agreed(live: &Live, stop: &CancellationToken) -> Result<bool, CliError> {
     // Nobody agrees to what could not be shown.
-    runner.live.written()?;
+    live.written()?;
     let mut stderr = std::io::stderr();
     let asked = stderr.write_all(b"Apply this? Only `yes` is accepted: ").and_then(|()| stderr.flush());
     asked.map_err(|source| CliError::io("ask", source))?;
@@ -309,7 +325,7 @@ async fn agreed(runner: &Runner) -> Result<bool, CliError> {
     });
     tokio::select! {
         answer = answer => Ok(answer.unwrap_or(false)),
-        () = runner.stop.cancelled() => Ok(false),
+        () = stop.cancelled() => Ok(false),
     }
 }
 
