@@ -25,7 +25,7 @@ Examples:
 
 Exit codes:
   0  everything was applied, and planning again found no changes    1  it did not work
-  2  the command line is wrong")]
+  2  the command line is wrong    130  ended by a second signal")]
 pub(in crate::cli) struct Demo {
     /// An empty or new folder for it all, which stays [default: a temporary one, removed at the end]
     #[arg(long, value_name = "DIR")]
