@@ -15,7 +15,7 @@ use super::live::{Live, tick};
 use super::plan_file::Reviewed;
 use super::service::{Answer, Service};
 use crate::clock::Clock;
-use crate::daemon::api::{ApplyEvent, ApplyRequest, ApplyState};
+use crate::daemon::api::{ApplyAnswer, ApplyEvent, ApplyRequest, ApplyState};
 use crate::definitions::Environment;
 use crate::git::CommitId;
 use crate::reconcile::apply::RunEnd;
@@ -105,6 +105,19 @@ impl Asking {
         Ok(outcome)
     }
 
+    /// Asks for an apply, once more where a daemon that ends has taken the answer with it: it is queued once.
+    async fn asked(&self, wanted: &ApplyRequest) -> Result<ApplyAnswer, CliError> {
+        let silent_until = self.clock.after(PATIENCE);
+        loop {
+            match self.service.apply(wanted).await {
+                Err(CliError::Silent { .. }) if !self.clock.left(silent_until).is_zero() => {
+                    self.clock.sleep(GLANCE).await;
+                }
+                asked => return asked,
+            }
+        }
+    }
+
     /// Has one environment applied, and says what came of it.
     async fn apply(&self, environment: &Environment, plan: &Plan) -> Result<Ended, CliError> {
         let Some(commit) = self.commit else {
@@ -117,7 +130,7 @@ impl Asking {
             path: environment.path.clone(),
             plan: Some(Box::new(plan.clone())),
         };
-        let asked = self.service.apply(&wanted).await?;
+        let asked = self.asked(&wanted).await?;
         if asked.was_there {
             self.live.event(&format!("{name}: the service was about to apply it, or does"));
         }
