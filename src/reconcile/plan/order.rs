@@ -85,7 +85,7 @@ pub(super) fn arrange(steps: Vec<Step>, input: &Input<'_>) -> Vec<Step> {
     let soft: Vec<(usize, usize)> = former_selves(&steps)
         .into_iter()
         .chain(succeeded.iter().copied())
-        .chain(dropped_references(&steps, input))
+        .chain(references(&steps, input))
         .map(|(later, earlier)| (acting(later), acting(earlier)))
         .filter(|(later, earlier)| later != earlier)
         .collect();
@@ -335,25 +335,64 @@ fn successors(steps: &[Step], input: &Input<'_>) -> Vec<(usize, usize)> {
     edges
 }
 
-/// Edges (deletion, change) where the living resource that is changed mentions the one that goes.
-fn dropped_references(steps: &[Step], input: &Input<'_>) -> Vec<(usize, usize)> {
+/// Edges (deletion, step): what goes waits for the deletion of everything that refers to it, or to something in it, and
+/// where nothing of its id is made again for the change of what has referred to it.
+fn references(steps: &[Step], input: &Input<'_>) -> Vec<(usize, usize)> {
+    let ids = |step: &Step| known(step).map(ResourceId::folded);
+    let made: BTreeSet<String> = steps.iter().filter(|step| !is_deletion(step)).filter_map(ids).collect();
+    let deletions = steps.iter().enumerate().filter(|(_, step)| is_deletion(step));
+    let going: BTreeMap<String, usize> = deletions.filter_map(|(at, step)| Some((ids(step)?, at))).collect();
     let mut edges = Vec::new();
-    let stays_gone = |step: &Step| {
-        is_deletion(step)
-            && !steps
-                .iter()
-                .any(|made| !is_deletion(made) && known(made).is_some_and(|id| known(step) == Some(id)))
-    };
-    for (at, step) in steps.iter().enumerate().filter(|(_, step)| stays_gone(step)) {
-        let Some(id) = known(step) else { continue };
-        for (other_at, other) in steps.iter().enumerate().filter(|(_, other)| !is_deletion(other)) {
-            let body = input.observed.present.get(&other.address).map(|found| &found.body);
-            if body.is_some_and(|body| mentions(body, id)) {
-                edges.push((at, other_at));
+    for (other_at, other) in steps.iter().enumerate().filter(|_| !going.is_empty()) {
+        let living = || input.observed.present.get(&other.address).map(|found| &found.body);
+        let Some(body) = (if is_deletion(other) { observed_body(other, input) } else { living() }) else {
+            continue;
+        };
+        let own = body.get("id").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+        let mut found = BTreeSet::new();
+        ids_in(body, &mut found);
+        for mentioned in &found {
+            for (id, at) in lies_in(mentioned).filter_map(|id| Some((id, *going.get(id)?))) {
+                let is_its_own = below(&own, id) || below(id, &own);
+                let goes = steps[at].address.kind();
+                // What is used may list its users.
+                let is_list = may_refer(goes, other.address.kind()) && !may_refer(other.address.kind(), goes);
+                if at != other_at && !is_its_own && !is_list && (is_deletion(other) || !made.contains(id)) {
+                    edges.push((at, other_at));
+                }
             }
         }
     }
     edges
+}
+
+/// Whether a resource of one kind may refer to one of another, or to something in it.
+fn may_refer(from: Kind, to: Kind) -> bool {
+    let outer = resources::of(to).spec().arm_type;
+    let is_below = |arm_type: &str| arm_type.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+    uses(from).into_iter().any(|kind| kind == to || is_below(resources::of(kind).spec().arm_type))
+}
+
+/// All ids that a body mentions, in lower case.
+fn ids_in(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if text.starts_with('/') => drop(into.insert(text.to_ascii_lowercase())),
+        Value::Array(items) => items.iter().for_each(|item| ids_in(item, into)),
+        Value::Object(fields) => fields.values().for_each(|value| ids_in(value, into)),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// A folded id, and the beginnings of it that may be ids of what it lies in.
+fn lies_in(id: &str) -> impl Iterator<Item = &str> {
+    let ends = id.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain([id.len()]);
+    ends.map(|end| &id[..end])
+}
+
+/// Whether a folded id is another one, or lies in it.
+fn below(inner: &str, outer: &str) -> bool {
+    !outer.is_empty()
+        && inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether a resource refers to `id`. That it is it, or that the other lies in it, is no reference.
@@ -485,6 +524,14 @@ mod tests {
         for kind in Kind::ALL {
             assert!(!uses(kind).contains(&kind), "{kind}");
         }
+    }
+
+    #[test]
+    fn a_kind_refers_to_what_has_something_that_it_refers_to() {
+        assert!(may_refer(Kind::ComputeCluster, Kind::VirtualNetwork), "it stands in a subnet");
+        assert!(!may_refer(Kind::VirtualNetwork, Kind::ComputeCluster), "a network lists who is in it");
+        assert_eq!(lies_in("/a/b/c").collect::<Vec<_>>(), ["/a", "/a/b", "/a/b/c"]);
+        assert!(below("/a/b", "/a") && below("/a", "/a") && !below("/ab", "/a") && !below("", ""));
     }
 
     #[test]
