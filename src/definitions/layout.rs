@@ -8,6 +8,8 @@
 //! Guarantee: what somebody may have meant as a definition is never ignored without a word. It is an
 //! environment that is refused ([`misnamed`]), or it is named as left out ([`overlooked`]).
 
+use serde::{Deserialize, Serialize};
+
 use crate::resources::EnvironmentName;
 use crate::resources::suggest::nearest;
 
@@ -22,15 +24,20 @@ const SLIPS: [&str; 12] =
 const DEFAULTS: &str = "defaults";
 
 /// The notation of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Syntax {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Syntax {
+    /// What plans of earlier versions say nothing of.
+    #[default]
     Yaml,
+    /// `.toml`
     Toml,
 }
 
 impl Syntax {
     /// By extension; what is not TOML is YAML.
-    pub(super) fn of(path: &str) -> Self {
+    #[must_use]
+    pub fn of(path: &str) -> Self {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
         if extension.eq_ignore_ascii_case("toml") { Self::Toml } else { Self::Yaml }
     }

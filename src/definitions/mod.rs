@@ -54,7 +54,7 @@ pub use environment::Environment;
 pub use estate::{Estate, load_all, other_casing};
 pub use export::{ExportError, to_json, to_toml, to_yaml};
 pub use layout::{
-    Misnamed, Overlooked, Role, Touched, defaults_for, hides_definitions, misnamed, overlooked, role,
+    Misnamed, Overlooked, Role, Syntax, Touched, defaults_for, hides_definitions, misnamed, overlooked, role,
     touched_by,
 };
 pub use load::{Loaded, load, read_document};

@@ -41,6 +41,20 @@ fn in_toml(text: &str) -> Option<String> {
     Some(if value.is_null() { key } else { format!("{key} = {}", toml(value)) })
 }
 
+impl Syntax {
+    /// Advice that is written in YAML, for a file of this notation.
+    #[must_use]
+    pub fn advice(self, text: &str) -> String {
+        advice(text, self)
+    }
+
+    /// Whether it is YAML, in which advice is written.
+    #[must_use]
+    pub fn is_yaml(&self) -> bool {
+        *self == Self::Yaml
+    }
+}
+
 fn yaml(value: &Value) -> String {
     let pair = |(key, value): (&String, &Value)| format!("{}: {}", yaml_key(key), yaml(value));
     match value {

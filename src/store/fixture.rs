@@ -88,6 +88,7 @@ pub(super) fn new_work(environment: &str, kind: RunKind) -> NewWork {
 
 pub(super) fn run_record(id: u128, environment: &str) -> RunRecord {
     let plan = Plan {
+        notation: crate::definitions::Syntax::Yaml,
         format: FORMAT,
         environment: name(environment),
         commit: Some(Revision(commit('a').to_string())),

@@ -6,6 +6,7 @@
 mod support;
 
 mod adopted;
+mod advice_of_plans;
 mod apply_then_plan;
 mod architecture;
 mod arm_contract;

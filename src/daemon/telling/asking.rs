@@ -229,6 +229,7 @@ mod tests {
             format: FORMAT,
             environment: "production".parse().unwrap(),
             commit: None,
+            notation: crate::definitions::Syntax::Yaml,
             input_digest: None,
             observed_digest: String::new(),
             steps: Vec::new(),

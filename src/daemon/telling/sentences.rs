@@ -195,10 +195,10 @@ pub(in crate::daemon) fn blocked(plan: &Plan) -> String {
     match (others.as_slice(), lacking.as_slice()) {
         // Consent alone would not help as long as something else is in the way; that it will be needed too is
         // said now, so that one commit can do both.
-        ([only], lacking) => format!("Blocked{}: {}", also_lacking(lacking.len()), only.message()),
+        ([only], lacking) => format!("Blocked{}: {}", also_lacking(lacking.len()), plan.problem(only)),
         ([first, more @ ..], lacking) => {
             let also = also_lacking(lacking.len());
-            format!("Blocked by {} problems{also}: {}", more.len() + 1, first.message())
+            format!("Blocked by {} problems{also}: {}", more.len() + 1, plan.problem(first))
         }
         ([], []) => "Blocked".to_owned(),
         ([], lacking) => asking::needs_consent(lacking),
@@ -335,6 +335,7 @@ mod tests {
             format: FORMAT,
             environment: "production".parse().unwrap(),
             commit: None,
+            notation: crate::definitions::Syntax::Yaml,
             input_digest: None,
             observed_digest: String::new(),
             steps: Vec::new(),

@@ -260,7 +260,7 @@ impl Pass<'_> {
         self.shared.tell(Happening::Planned { work: self.work.clone(), plan: Box::new(plan.clone()) });
         let is_busy = |blocker: &&Blocker| matches!(blocker, Blocker::InProgress { .. });
         if let Some(busy) = plan.blockers.iter().find(is_busy) {
-            return Ok(Passed::Waiting { why: busy.message(), at_most: None });
+            return Ok(Passed::Waiting { why: plan.problem(busy), at_most: None });
         }
         let (end, summary) = match self.work.kind {
             _ if !plan.blockers.is_empty() => (RunEnd::Blocked, self.after(sentences::blocked(plan)).await?),

@@ -240,6 +240,7 @@ pub(crate) mod tests {
             format: FORMAT,
             environment: "p".parse().unwrap(),
             commit: None,
+            notation: crate::definitions::Syntax::Yaml,
             input_digest: None,
             observed_digest: String::new(),
             steps,

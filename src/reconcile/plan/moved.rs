@@ -28,9 +28,9 @@ pub fn moved(reviewed: &Plan, now: &Plan, is_done: impl Fn(&Step) -> bool) -> Ve
         all.push(format!("{} is {}, which was not planned", step.address.local(), done(step.action)));
     }
     let blockers = now.blockers.iter().filter(|blocker| !reviewed.blockers.contains(blocker));
-    all.extend(blockers.map(|blocker| format!("something is in the way: {}", blocker.message())));
+    all.extend(blockers.map(|blocker| format!("something is in the way: {}", now.problem(blocker))));
     let gone = reviewed.blockers.iter().filter(|blocker| !now.blockers.contains(blocker));
-    all.extend(gone.map(|blocker| format!("something is not in the way any more: {}", blocker.message())));
+    all.extend(gone.map(|blocker| format!("something is not in the way any more: {}", now.problem(blocker))));
     let in_force = |plan: &Plan| -> Vec<String> {
         plan.consents.iter().filter(|one| one.is_in_force()).map(|one| one.sentence()).collect()
     };

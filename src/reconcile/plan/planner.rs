@@ -13,7 +13,7 @@ use super::consent::{ConsentStanding, Consents};
 use super::order;
 use super::requests;
 use super::step::{FORMAT, Part, Plan, Revision, Step};
-use crate::definitions::{Environment, InputDigest};
+use crate::definitions::{Environment, InputDigest, Syntax};
 use crate::reconcile::Remembered;
 use crate::reconcile::observe::{Observed, Orphan};
 use crate::resources::id::ResourceId;
@@ -132,14 +132,18 @@ impl<'a> Planner<'a> {
             message: advice.to_string(),
         });
         let kept = self.decisions.iter().filter(|(_, decision)| **decision == Decision::Keep);
+        let notation = Syntax::of(&self.input.environment.path);
+        let notes =
+            self.notes.into_iter().map(|note| Note { message: notation.advice(&note.message), ..note });
         Plan {
             format: FORMAT,
             environment: self.input.site.mark.environment.clone(),
             commit: self.input.commit.cloned(),
+            notation,
             input_digest: self.input.input_digest.cloned(),
             observed_digest: self.input.observed.digest(),
             kept: kept.map(|(address, _)| address.clone()).collect(),
-            notes: advice.chain(self.notes).collect(),
+            notes: advice.chain(notes).collect(),
             blockers: self.blockers,
             consents: self.consents,
             steps,

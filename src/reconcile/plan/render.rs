@@ -41,7 +41,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
         let _ = writeln!(text, "{} {}", paint("consent:", Tone::Changed, style), one.sentence());
     }
     for blocker in &plan.blockers {
-        let _ = writeln!(text, "{} {}", paint("blocked:", Tone::Bad, style), blocker.message());
+        let _ = writeln!(text, "{} {}", paint("blocked:", Tone::Bad, style), plan.problem(blocker));
     }
     let _ = writeln!(text, "{}: {}", plan.environment, summary_line(plan));
     text
@@ -74,7 +74,7 @@ pub fn summary_line(plan: &Plan) -> String {
     };
     match plan.blockers.len() {
         0 => counts,
-        1 => format!("blocked: {}", plan.blockers[0].message()),
+        1 => format!("blocked: {}", plan.problem(&plan.blockers[0])),
         more => format!("blocked by {more} problems; {counts}"),
     }
 }

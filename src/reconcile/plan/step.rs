@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::action::{Action, Blocker, CREATION_ONLY, DANGLING, Lacking, Note, Reason, Remedy};
 use super::consent::ConsentStanding;
-use crate::definitions::InputDigest;
+use crate::definitions::{InputDigest, Syntax};
 use crate::resources::id::ResourceId;
 use crate::resources::{Address, Difference, EnvironmentName, Merge, Target};
 
@@ -30,6 +30,9 @@ pub struct Plan {
     pub environment: EnvironmentName,
     /// The commit whose definition is desired.
     pub commit: Option<Revision>,
+    /// The notation of the definition, in which advice about it is; YAML where none is said.
+    #[serde(default, skip_serializing_if = "Syntax::is_yaml")]
+    pub notation: Syntax,
     /// Digest of the definition and its inherited defaults.
     pub input_digest: Option<InputDigest>,
     /// Digest of everything that was observed.
@@ -177,6 +180,12 @@ pub struct Summary {
 }
 
 impl Plan {
+    /// Why it must not be applied, with advice in the notation of the definition.
+    #[must_use]
+    pub fn problem(&self, blocker: &Blocker) -> String {
+        self.notation.advice(&blocker.message())
+    }
+
     /// What lacks consent.
     pub fn lacking(&self) -> impl Iterator<Item = Lacking<'_>> {
         self.blockers.iter().filter_map(Blocker::lacking)

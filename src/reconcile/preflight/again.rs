@@ -28,7 +28,7 @@ pub(in crate::reconcile) async fn again(
     }
     let bodies = going(&left, arm).await;
     let found = Box::pin(look_into(&left, &bodies.iter().collect(), subscription, arm)).await;
-    found.blockers.first().map(super::Blocker::message)
+    found.blockers.first().map(|blocker| plan.problem(blocker))
 }
 
 /// The plan, in which everything that is made and not at stake, or made already, stays as it is.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definitions::Diagnostic;
 use crate::reconcile::plan::{
-    Action, Blocker, ConsentStanding, ConsentVerb, Part, Plan, Standing, Step, Style, Summary, render_step,
+    Action, ConsentStanding, ConsentVerb, Part, Plan, Standing, Step, Style, Summary, render_step,
     summary_line, told, trailer,
 };
 use crate::resources::id::ResourceId;
@@ -164,7 +164,7 @@ impl Section {
                 .take(MAX_SENTENCES)
                 .collect(),
             brought: brought(plan),
-            problems: bounded(plan.blockers.iter().map(Blocker::message)),
+            problems: bounded(plan.blockers.iter().map(|blocker| plan.problem(blocker))),
             // What has become of consent lines is said once for all environments.
             notes: bounded(
                 plan.notes
