@@ -338,6 +338,30 @@ async fn a_role_that_is_withdrawn_after_the_plan_takes_nothing_down() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_that_the_run_itself_has_taken_meanwhile_stops_nothing() {
+    let mut world = applied().await;
+    world.consent("*");
+    // A cluster goes at once, whose wait for the answer is long; the new vault is made meanwhile, once its group is.
+    let after = Definition::production().with("key_vaults/main/name", "kv-ml-second");
+    let after = after.with("workspace/name", "mlw-second").with("resource_group/name", "rg-ml-second");
+    let after = after.with("compute_clusters/cpu-cluster/vm_size", "Standard_D8s_v3").text();
+    let environment = AzureWorld::environment("production", &after);
+    let planned = world.planned(&environment).await;
+    assert_eq!(planned.plan.blockers, []);
+    let effect = FaultEffect::Status {
+        code: 429,
+        retry_after_secs: Some(20),
+        error_code: "TooManyRequests".to_owned(),
+        message: "drawn".to_owned(),
+    };
+    let path_contains = "/checkNameAvailability".to_owned();
+    world.azure.faults().add(Fault { method: Some("POST".to_owned()), path_contains, times: 1, effect });
+    let report = world.carry_out(&environment, &planned, &CancellationToken::new()).await;
+    assert_eq!(report.end, RunEnd::Complete, "{}", failures(&report));
+    world.stays_quiet(&environment).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_asks_once_whatever_it_takes_down_and_again_when_it_is_resumed() {
     let mut world = applied().await;
     let after = with_size("Standard_D8s_v3").with("compute_clusters/gpu-cluster/vm_priority", "LowPriority");

@@ -7,7 +7,7 @@
 //! Guarantees: while anything runs, this waits for nothing else. A future that is not polled may hold what
 //! others wait for (a turn in a queue, a permit), and then nothing would ever go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -109,8 +109,9 @@ pub(super) struct Shared<'a> {
     pub(super) asked_again: OnceLock<AskedAgain<'a>>,
 }
 
-/// Asked once for all steps that wait for it: whichever of them is polled goes on with it.
-pub(super) type AskedAgain<'a> = futures::future::Shared<BoxFuture<'a, Option<String>>>;
+/// Asked once for all steps that wait for it: whichever of them is polled goes on with it. Why something cannot be made
+/// again, and the steps that had begun when that was asked.
+pub(super) type AskedAgain<'a> = futures::future::Shared<BoxFuture<'a, Option<(String, BTreeSet<u32>)>>>;
 
 /// Whether further steps are started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -55,14 +55,28 @@ impl StepRun<'_, '_> {
         let asked = self.shared.asked_again.get_or_init(|| {
             let begun = self.shared.record.begun();
             let subscription = input.site.subscription;
-            async move { preflight::again(input.plan, &begun, subscription, input.arm).await }
-                .boxed()
-                .shared()
+            let asked = async move {
+                let why = preflight::again(input.plan, &begun, subscription, input.arm).await?;
+                Some((why, begun))
+            };
+            asked.boxed().shared()
         });
+        let found = async {
+            let (mut why, mut known) = asked.clone().await?;
+            // The names and the cores that this run has taken meanwhile are its own.
+            loop {
+                let begun = self.shared.record.begun();
+                if begun == known {
+                    return Some(why);
+                }
+                why = preflight::again(input.plan, &begun, input.site.subscription, input.arm).await?;
+                known = begun;
+            }
+        };
         let found = tokio::select! {
             biased;
             () = input.stop.cancelled() => return Err(Halt::Stopped.into()),
-            found = asked.clone() => found,
+            found = found => found,
         };
         match found {
             None => Ok(()),
