@@ -204,6 +204,8 @@ pub struct Remains {
     pub scheduled_purge: Option<String>,
     /// The mark that it carried.
     pub mark: Option<Mark>,
+    /// The tags that it carried and comes back with, where a living one has them.
+    pub tagged: Value,
     /// Whether nobody can end that earlier.
     pub stays: bool,
     /// Fields with which it comes back when it is recovered, and which cannot be changed then.
@@ -378,8 +380,9 @@ pub trait ResourceType: Sync {
         None
     }
 
-    /// The requests that bring a soft-deleted one back, `body` being what would create it. Default: the creation.
-    fn recovery(&self, body: Value) -> Vec<Write> {
+    /// The requests that bring a soft-deleted one back, which carried the tags `tagged`; `body` is what would create it.
+    /// Default: the creation.
+    fn recovery(&self, body: Value, _tagged: &Value, _site: &Site) -> Vec<Write> {
         vec![Write::Put(body)]
     }
 

@@ -261,11 +261,11 @@ impl ResourceType for KeyVault {
     }
 
     /// It comes back as it was, and is then brought to what is declared.
-    fn recovery(&self, mut body: Value) -> Vec<Write> {
+    fn recovery(&self, mut body: Value, tagged: &Value, site: &Site) -> Vec<Write> {
         // It keeps the one that it has, which `remains` tells where another one is written.
         pointer::remove(&mut body, RETENTION);
-        let set = owned_values(&body);
-        vec![Write::Put(recover_body(body)), Write::Merged(Merge { set, ..Merge::default() })]
+        let (set, remove) = (owned_values(&body), tags::undeclared(tagged, &body, site));
+        vec![Write::Put(recover_body(body)), Write::Merged(Merge { set, remove, ..Merge::default() })]
     }
 
     fn remains_at(&self, site: &Site) -> Option<String> {
@@ -282,6 +282,7 @@ impl ResourceType for KeyVault {
             location: text("/properties/location").map(normalise::location).unwrap_or_default(),
             scheduled_purge: text("/properties/scheduledPurgeDate").map(str::to_owned),
             mark: text("/properties/tags/beamline").and_then(Mark::parse),
+            tagged: json!({ "tags": pointer::get(body, "/properties/tags") }),
             stays: read_purge_protection_of_deleted(body),
             keeps: kept_by_deleted(body),
         })

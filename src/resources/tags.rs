@@ -103,6 +103,18 @@ pub(crate) fn is_kept(name: &str, site: &Site) -> bool {
         || site.ignore_tags.iter().any(|pattern| normalise::matches_pattern(pattern, name))
 }
 
+/// Where the tags stand that `observed` has, and that what is made as `body` is rid of: nobody declared them.
+pub(crate) fn undeclared(observed: &Value, body: &Value, site: &Site) -> Vec<String> {
+    let names = |body: &Value| -> Vec<String> {
+        let tags = body.get("tags").and_then(Value::as_object);
+        tags.into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    };
+    let declared = names(body);
+    let is_declared = |name: &String| declared.iter().any(|one| one.eq_ignore_ascii_case(name));
+    let rest = names(observed).into_iter().filter(|name| !is_declared(name) && !is_kept(name, site));
+    rest.map(|name| format!("/tags/{}", pointer::escape(&name))).collect()
+}
+
 /// The observed tags that a write which replaces all of them must repeat. Of metadata that is
 /// everything but our own, because a definition does not declare metadata.
 pub(crate) fn kept(carrier: Carrier, observed: &Value, site: &Site) -> Map<String, Value> {

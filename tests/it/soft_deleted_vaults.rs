@@ -3,7 +3,7 @@
 use beamline::azure::{Call, Method};
 use beamline::reconcile::plan::{Action, Blocker, Style, render};
 use beamline_simulator::{Fault, FaultEffect};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{AzureWorld, Definition, id};
 
@@ -33,6 +33,23 @@ async fn a_deleted_vault_of_ours_is_brought_back_and_brought_up_to_date() {
     let body = world.azure.get(&id("Microsoft.KeyVault/vaults/kv-ml-production")).unwrap();
     assert_eq!(body["properties"]["enabledForDeployment"], true);
     assert!(body["tags"].get("beamline-adopted").is_none(), "{body}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vault_that_is_brought_back_stays_adopted_and_has_the_tags_that_are_declared() {
+    let mut world = AzureWorld::new();
+    world.apply(&Definition::production().text()).await;
+    let vault = id("Microsoft.KeyVault/vaults/kv-ml-production");
+    for (tag, value) in [("beamline-adopted", "true"), ("cost-center", "42"), ("hidden-title", "theirs")] {
+        assert!(world.azure.edit(&vault, |body| body["tags"][tag] = json!(value)));
+    }
+    delete_vault(&world).await;
+    world.forget();
+    world.apply(&Definition::production().text()).await;
+    let tags = world.azure.get(&vault).unwrap()["tags"].clone();
+    assert_eq!(tags["beamline-adopted"], "true", "it was made by others: {tags}");
+    assert_eq!(tags["hidden-title"], "theirs", "{tags}");
+    assert!(tags.get("cost-center").is_none(), "{tags}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -247,8 +247,8 @@ impl Reader<'_> {
                 let same_place = of_kind.target(resource, &context) == Target::Known(remains.former)
                     && (remains.location.is_empty()
                         || remains.location == normalise::location(&resource.location));
-                let Remains { scheduled_purge, mark, stays, keeps, .. } = remains;
-                let deleted = SoftDeleted { scheduled_purge, mark, same_place, stays, keeps };
+                let Remains { scheduled_purge, mark, tagged, stays, keeps, .. } = remains;
+                let deleted = SoftDeleted { scheduled_purge, mark, tagged, same_place, stays, keeps };
                 observed.soft_deleted.insert(resource.address.clone(), deleted);
             }
         }

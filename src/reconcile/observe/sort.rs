@@ -94,6 +94,8 @@ pub struct SoftDeleted {
     pub scheduled_purge: Option<String>,
     /// The mark it carried.
     pub mark: Option<Mark>,
+    /// The tags that it carried and comes back with, where a living one has them.
+    pub tagged: Value,
     /// Whether it was deleted from exactly the declared place (only then it can be recovered there).
     pub same_place: bool,
     /// Whether nobody can end that earlier: it is protected from being purged.

@@ -8,7 +8,7 @@ use super::action::{Action, Reason};
 use super::planner::{Decision, Input, Predecessor, predecessor, was};
 use super::step::{Part, Precondition, ReadBack, RequestTemplate, Step, Verb};
 use super::wording::creation_differences;
-use crate::reconcile::observe::{Found, Orphan};
+use crate::reconcile::observe::{Found, Orphan, SoftDeleted};
 use crate::resources::behaviour::Lock;
 use crate::resources::contract::{InnerChange, InnerFate};
 use crate::resources::id::ResourceId;
@@ -57,12 +57,16 @@ impl Builder<'_> {
     fn creation(&self, resource: &Resource, action: Action, reasons: &[Reason]) -> Step {
         let kind = resources::of(resource.address.kind());
         let mut body = kind.body(resource, &self.context);
-        if action == Action::Recover && self.takes_over_remains(&resource.address) {
+        let remains = self.input.observed.soft_deleted.get(&resource.address);
+        if action == Action::Recover
+            && remains.is_none_or(|remains| self.comes_back_adopted(resource.address.kind(), remains))
+        {
             kind.adopt(&mut body);
         }
+        let tagged = remains.map_or(&Value::Null, |remains| &remains.tagged);
         let writes = match action {
             _ if kind.spec().is_inner() => Vec::new(),
-            Action::Recover => kind.recovery(body),
+            Action::Recover => kind.recovery(body, tagged, self.input.site),
             Action::Create
             | Action::Replace
             | Action::Update
@@ -78,11 +82,10 @@ impl Builder<'_> {
         step
     }
 
-    /// Whether what is left of a deleted resource is recovered that was not ours.
-    fn takes_over_remains(&self, address: &Address) -> bool {
-        let deleted = self.input.observed.soft_deleted.get(address);
-        let mark = deleted.and_then(|deleted| deleted.mark.as_ref());
-        !mark.is_some_and(|mark| self.input.site.owns(mark))
+    /// Whether what is left of a deleted resource was made by others: it was not ours, or was adopted.
+    fn comes_back_adopted(&self, kind: Kind, remains: &SoftDeleted) -> bool {
+        let is_ours = remains.mark.as_ref().is_some_and(|mark| self.input.site.owns(mark));
+        !is_ours || resources::of(kind).is_adopted(&remains.tagged)
     }
 
     fn change(
