@@ -102,6 +102,11 @@ fn a_second_process_is_told_who_has_the_state_folder() {
     daemon.says("beamline 0.1.0 starts");
     let has_it = format!("in use by `beamline daemon` (process {}) since 20", daemon.process.id());
     let repository = work.path().display().to_string();
+    // Without the socket nobody can ask it.
+    daemon.says("answering beamline plan and apply");
+    let socket = machine.path().join("state/beamline.sock");
+    let away = socket.with_file_name("away");
+    std::fs::rename(&socket, &away).unwrap();
     for second in [vec!["daemon", "--repository", &repository], vec!["apply", "--yes"]] {
         let began = Instant::now();
         run(&second)
@@ -110,6 +115,8 @@ fn a_second_process_is_told_who_has_the_state_folder() {
         assert!(began.elapsed() < SOON, "it waited");
     }
     run(&["plan"]).code(0);
+    std::fs::rename(&away, &socket).unwrap();
+    run(&["apply", "--yes"]).code(0);
     daemon.kill();
     run(&["apply", "--yes"]).code(0);
     // Whoever ends in order names nobody any more.

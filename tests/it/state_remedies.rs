@@ -177,7 +177,7 @@ fn what_a_command_advises_is_what_then_works() {
     std::fs::write(machine.path().join("plan.json"), "{}").unwrap();
     let cases: [(&[&str], &str, &[&str]); 6] = [
         (&["apply", "production"], "agree beforehand with --yes", APPLY),
-        (&["plan", "elsewhere"], "the environments are: production", PLAN),
+        (&["plan", "elsewhere"], "there are: production", PLAN),
         (
             &["validate", "--definitions", "elsewhere"],
             "`beamline validate` takes --definitions too",
@@ -214,11 +214,7 @@ fn what_a_command_advises_is_what_then_works() {
 fn what_is_advised_about_the_settings_helps() {
     let machine = made();
     let changes: [(&str, &str, &str); 3] = [
-        (
-            "[subscriptions.ml]",
-            "[subscriptions.other]",
-            "add [subscriptions.ml] to the file that --config names",
-        ),
+        ("[subscriptions.ml]", "[subscriptions.other]", "add `[subscriptions.ml]` to the settings"),
         ("ca_file = ", "ca_file = \"/none\" # ", "check that it exists"),
         (
             "poll_secs = 5",
