@@ -19,7 +19,7 @@ use crate::daemon::api::{ApplyAnswer, ApplyEvent, ApplyRequest, ApplyState};
 use crate::definitions::Environment;
 use crate::git::CommitId;
 use crate::reconcile::apply::RunEnd;
-use crate::reconcile::plan::{Plan, render};
+use crate::reconcile::plan::{Blocker, Plan, render};
 use crate::reconcile::report::Report;
 
 /// Between two looks at where an apply stands, while no events come.
@@ -73,7 +73,10 @@ impl Asking {
             if let Some(reviewed) = reviewed {
                 reviewed.agrees_to(&plan, &[])?;
             }
-            if plan.blockers.is_empty() && !plan.steps.is_empty() {
+            // What Azure is still working on is maybe this service's own run, which is watched then.
+            let is_busy = |blocker: &Blocker| matches!(blocker, Blocker::InProgress { .. });
+            outcome.is_whole &= plan.blockers.iter().all(is_busy);
+            if plan.blockers.iter().all(is_busy) && (!plan.steps.is_empty() || !plan.blockers.is_empty()) {
                 to_do.push((environment, plan.clone()));
             }
             outcome.plans.push(*plan);
@@ -132,9 +135,11 @@ impl Asking {
         };
         let asked = self.asked(&wanted).await?;
         if asked.was_there {
-            self.live.event(&format!("{name}: the service was about to apply it, or does"));
+            self.live.event(&format!(
+                "{name}: the service was about to apply it, or does; that is watched, and not bound to this plan"
+            ));
         }
-        let mut silent_until = self.clock.after(PATIENCE);
+        let (mut silent_until, mut is_told) = (self.clock.after(PATIENCE), false);
         let ended = loop {
             if let Some(mut events) = self.service.events(asked.id).await {
                 while let Some(event) = events.next().await {
@@ -152,9 +157,13 @@ impl Asking {
                 None if self.clock.left(silent_until).is_zero() => {
                     return Err(CliError::Other(format!(
                         "{name}: the service does not answer any more; what was asked for is stored and goes on at \
-                         its next start"
+                         its next start: start it (systemctl status beamline says why it ended)"
                     )));
                 }
+                None if !std::mem::replace(&mut is_told, true) => self.live.event(&format!(
+                    "{name}: the service does not answer; its restart is waited for, {} s at most",
+                    PATIENCE.as_secs()
+                )),
                 None => {}
             }
             self.clock.sleep(GLANCE).await;

@@ -192,7 +192,9 @@ fn the_socket_answers_as_its_description_says_and_only_to_its_own() {
     let (_, body) = story.ask("GET", &format!("/api/v1/applies/{id}"), None);
     assert_eq!(assert_fits(&description, "ApplyState", &body)["end"], "complete", "{body}");
     let unknown = json!({ "commit": "0".repeat(40), "environment": "production", "path": path });
+    let nobodys = json!({ "commit": commit, "environment": "doomed", "path": "x" });
     for (method, path, body, expected) in [
+        ("POST", "/api/v1/applies", Some(&nobodys), 404),
         ("POST", "/api/v1/plans", Some(&unknown), 404),
         ("POST", "/api/v1/applies", Some(&unknown), 409),
         ("POST", "/api/v1/plans", Some(&json!({ "commit": 7 })), 422),
@@ -202,6 +204,7 @@ fn the_socket_answers_as_its_description_says_and_only_to_its_own() {
         assert_eq!(status, expected, "{method} {path}: {body}");
         assert_fits(&description, "Problem", &body);
     }
+    assert!(!story.machine.notes(&commit).contains("doomed"), "{}", story.machine.notes(&commit));
 }
 
 #[test]

@@ -93,7 +93,11 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
     })?;
     let reviewed = reviewed(&arguments)?;
     let agreed_before = arguments.yes || reviewed.is_some();
-    let stop = stop_on_signals("Stopping: nothing new is started. Run the same command again to go on.")?;
+    let service = Service::of(&config).await;
+    let stop = stop_on_signals(match service {
+        Some(_) => "",
+        None => "Stopping: nothing new is started. Run the same command again to go on.",
+    })?;
     let (commit, names) = match &reviewed {
         Some(reviewed) => (Some(reviewed.commit.to_string()), reviewed.environments()),
         None => (arguments.commit.clone(), arguments.environments.clone()),
@@ -122,7 +126,7 @@ pub(in crate::cli) async fn run(global: &Global, arguments: Apply) -> Result<End
     let clock = Clock::system();
     let stream = if arguments.json { Stream::Stderr } else { Stream::Stdout };
     let live = Live::new(stream, &clock);
-    if let Some(service) = Service::of(&config).await {
+    if let Some(service) = service {
         let asking = Asking { service, commit: sources.commit, live: live.clone(), stop, clock };
         let outcome = asking.plan_and_apply(environments, reviewed.as_ref(), agreed_before).await?;
         return ended(&arguments, outcome, &errors, &live);
@@ -159,10 +163,8 @@ fn ended(arguments: &Apply, outcome: Outcome, errors: &[Diagnostic], live: &Live
         output::print_json(json!({ "plans": plans, "reports": all, "errors": errors }))?;
     }
     live.written()?;
-    let complete = is_whole
-        && errors.is_empty()
-        && plans.iter().all(|plan| plan.blockers.is_empty())
-        && reports.iter().all(|report| report.end == RunEnd::Complete);
+    let complete =
+        is_whole && errors.is_empty() && reports.iter().all(|report| report.end == RunEnd::Complete);
     let has_acted = !reports.is_empty() || !resumed.is_empty();
     Ok(match (complete, has_acted && arguments.detailed_exitcode) {
         (false, _) => End::Failed,
@@ -208,6 +210,7 @@ async fn plan_and_apply(
     for environment in environments {
         let turn = runner.prepare(environment).await?;
         runner.live.say(&format!("{}\n", render(turn.plan(), runner.live.colours().style())));
+        outcome.is_whole &= turn.plan().blockers.is_empty();
         outcome.plans.push(turn.plan().clone());
         turns.push(turn);
     }

@@ -16,7 +16,8 @@ use crate::daemon::telling::sentences;
 use crate::definitions::{Colour, Diagnostic};
 use crate::git::CommitId;
 use crate::reconcile::apply::{Fence, RunKind};
-use crate::store::{Line, NewWork, StoreError, Work, WorkId, WorkState};
+use crate::resources::EnvironmentName;
+use crate::store::{Line, NewWork, Work, WorkId, WorkState};
 
 /// What an apply of the environment would do.
 pub(in crate::daemon) async fn plan_by_hand(
@@ -25,22 +26,7 @@ pub(in crate::daemon) async fn plan_by_hand(
     stop: CancellationToken,
 ) -> Result<PlanAnswer, WorkError> {
     let PlanRequest { commit, environment, path } = request;
-    let work = Work {
-        // No stored work: nothing is written for it.
-        id: WorkId(0),
-        commit,
-        reads: commit,
-        line: Line::Branch(shared.branch.clone()),
-        kind: RunKind::Apply,
-        environment,
-        path,
-        removed: false,
-        input_digest: None,
-        remark: None,
-        state: WorkState::Queued,
-        queued_at: shared.clock.now(),
-        ended_at: None,
-    };
+    let work = unstored(shared, commit, environment, path);
     let pass = Pass::new(shared, &work, Fence(0), stop);
     let nothing = |reason: String| Ok(PlanAnswer::Nothing { reason });
     match read(shared, &work, &commit).await? {
@@ -58,6 +44,25 @@ pub(in crate::daemon) async fn plan_by_hand(
     }
 }
 
+/// An apply that is no stored work: nothing is written for it.
+fn unstored(shared: &Shared, commit: CommitId, environment: EnvironmentName, path: String) -> Work {
+    Work {
+        id: WorkId(0),
+        commit,
+        reads: commit,
+        line: Line::Branch(shared.branch.clone()),
+        kind: RunKind::Apply,
+        environment,
+        path,
+        removed: false,
+        input_digest: None,
+        remark: None,
+        state: WorkState::Queued,
+        queued_at: shared.clock.now(),
+        ended_at: None,
+    }
+}
+
 fn invalid(diagnostics: &[Diagnostic]) -> PlanAnswer {
     let text: Vec<String> = diagnostics.iter().map(|found| found.render(Colour::Off)).collect();
     let diagnostics = diagnostics.iter().filter_map(|found| serde_json::to_value(found).ok()).collect();
@@ -71,20 +76,28 @@ pub(in crate::daemon) enum Asked {
     New(Box<Work>),
     /// It was queued or begun before.
     WasThere(WorkId),
+    /// There is no such environment at the commit, nor anything left of one; why, as a sentence.
+    Unknown(String),
     /// The commit is not the newest of the branch that is applied, which is this one; `None` before the first look.
     NotNewest(Option<CommitId>),
 }
 
 /// Stores another attempt at an environment.
 pub(in crate::daemon) async fn apply_by_hand(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     request: ApplyRequest,
-) -> Result<Asked, StoreError> {
+) -> Result<Asked, WorkError> {
     let newest = shared.store.seen_heads().await?.get(&shared.branch).copied();
     if newest != Some(request.commit) {
         return Ok(Asked::NotNewest(newest));
     }
     let ApplyRequest { commit, environment, path, plan } = request;
+    // What nobody has declared gets no status.
+    match read(shared, &unstored(shared, commit, environment.clone(), path.clone()), &commit).await? {
+        Reading::Subject { .. } | Reading::Invalid { .. } => {}
+        Reading::Nothing => return Ok(Asked::Unknown(sentences::never_made())),
+        Reading::Renamed(name) => return Ok(Asked::Unknown(sentences::renamed(&name))),
+    }
     let new = NewWork {
         kind: RunKind::Apply,
         environment: environment.clone(),

@@ -16,6 +16,7 @@ use crate::daemon::api::{ApplyAnswer, ApplyEvent, ApplyRequest, ApplyState};
 use crate::daemon::shared::event::Event;
 use crate::daemon::shared::happening::Happening;
 use crate::daemon::working::by_hand::{Asked, apply_by_hand};
+use crate::reconcile::plan::Plan;
 use crate::resources::EnvironmentName;
 use crate::store::{Work, WorkId, WorkState};
 
@@ -35,6 +36,13 @@ pub(super) async fn apply(
             ApplyAnswer { id, was_there: false }
         }
         Asked::WasThere(work) => ApplyAnswer { id: work.0, was_there: true },
+        Asked::Unknown(why) => {
+            return Err(Refusal::new(
+                StatusCode::NOT_FOUND,
+                format!("there is nothing to apply of {environment} at {}: {why}", commit.short()),
+                "beamline plan lists the environments of a commit",
+            ));
+        }
         Asked::NotNewest(newest) => {
             let branch = &local.shared.branch;
             let newest = newest.map_or_else(|| "not known yet".to_owned(), |newest| newest.short());
@@ -44,7 +52,9 @@ pub(super) async fn apply(
                     "the service applies the newest commit of {branch}, which is {newest}; {} is not",
                     commit.short()
                 ),
-                format!("merge it into {branch}: the service applies it by itself"),
+                format!(
+                    "plan again at the newest commit of {branch}; what it does not have yet is applied once it is merged"
+                ),
             ));
         }
     };
@@ -83,6 +93,7 @@ pub(super) async fn events(State(local): State<Local>, Path(id): Path<i64>) -> R
     let work = found(&local, id).await?;
     let watching = Watching { id: work.id, environment: work.environment.clone(), happenings };
     let over = matches!(work.state, WorkState::Ended { .. });
+    let began = begun(&local, &work).await?.map(|plan| line(&ApplyEvent::Planned { plan }));
     let lines = stream::unfold((watching, local, over), |(mut watching, local, over)| async move {
         if over {
             return None;
@@ -92,13 +103,25 @@ pub(super) async fn events(State(local): State<Local>, Path(id): Path<i64>) -> R
             () = local.stop.cancelled() => return None,
         };
         let is_end = matches!(event, ApplyEvent::Ended);
-        let mut line = serde_json::to_vec(&event).unwrap_or_default();
-        line.push(b'\n');
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(line)), (watching, local, is_end)))
+        Some((Ok::<_, std::convert::Infallible>(line(&event)), (watching, local, is_end)))
     });
-    let ended = over.then(|| Ok(Bytes::from_static(b"{\"event\":\"ended\"}\n")));
-    let lines = stream::StreamExt::chain(stream::iter(ended), lines);
+    let ended = over.then(|| line(&ApplyEvent::Ended));
+    let first = stream::iter(began.into_iter().chain(ended).map(Ok));
+    let lines = stream::StreamExt::chain(first, lines);
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], ResponseBody::from_stream(lines)).into_response())
+}
+
+fn line(event: &ApplyEvent) -> Bytes {
+    let mut line = serde_json::to_vec(event).unwrap_or_default();
+    line.push(b'\n');
+    line.into()
+}
+
+/// The plan of the run that `work` is in, for those who come late.
+async fn begun(local: &Local, work: &Work) -> Result<Option<Box<Plan>>, Refusal> {
+    let WorkState::Running { run: Some(run) } = work.state else { return Ok(None) };
+    let run = local.shared.store.run(run).await?;
+    Ok(run.map(|run| Box::new(run.record.plan)))
 }
 
 /// Picks what is about one apply out of everything that happens.

@@ -41,7 +41,7 @@ pub(super) async fn plan(
     };
     match tokio::time::timeout(PATIENCE, made).await.ok() {
         Some(Ok(answer)) => Ok(Json(answer)),
-        Some(Err(error)) => Err(refused(&error)),
+        Some(Err(error)) => Err(error.into()),
         None => Err(Refusal::new(
             StatusCode::GATEWAY_TIMEOUT,
             format!("the plan was not made within {} s", PATIENCE.as_secs()),
@@ -50,20 +50,22 @@ pub(super) async fn plan(
     }
 }
 
-fn refused(error: &WorkError) -> Refusal {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-    match error {
-        WorkError::Git(_) => Refusal::new(
-            StatusCode::NOT_FOUND,
-            text,
-            "the service knows commits that it has fetched: push it, or wait for the next look",
-        ),
-        WorkError::Store(_) | WorkError::Cut(_) => {
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text, "try again; /readyz says what is wrong")
-        }
-        WorkError::Reconcile(_) => {
-            Refusal::new(StatusCode::BAD_GATEWAY, text, "try again, or correct what Azure refuses")
+impl From<WorkError> for Refusal {
+    fn from(error: WorkError) -> Self {
+        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+        let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+        match error {
+            WorkError::Git(_) => Refusal::new(
+                StatusCode::NOT_FOUND,
+                text,
+                "the service knows commits that it has fetched: push it, or wait for the next look",
+            ),
+            WorkError::Store(_) | WorkError::Cut(_) => {
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text, "try again; /readyz says what is wrong")
+            }
+            WorkError::Reconcile(_) => {
+                Refusal::new(StatusCode::BAD_GATEWAY, text, "try again, or correct what Azure refuses")
+            }
         }
     }
 }
