@@ -459,3 +459,21 @@ fn validate_names_the_files_that_are_ignored_or_misnamed() {
     assert_eq!(text.matches("error[invalid-name]").count(), 3, "{text}");
     assert!(!text.contains("notes.md") && !text.contains("_aside"), "{text}");
 }
+
+#[test]
+fn a_folder_elsewhere_is_checked_as_its_hint_says() {
+    let work = definitions(&[("dev.toml", DEV)]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let folder = work.path().display().to_string();
+    for path in [folder.clone(), format!("{folder}/environments")] {
+        let beamline = || {
+            let mut command = assert_cmd::Command::cargo_bin("beamline").unwrap();
+            command.current_dir(&elsewhere).args(["validate"]);
+            command
+        };
+        let refused = beamline().arg(&path).assert().code(2);
+        let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        let (_, hint) = said.split_once("hint: say where they are: beamline validate ").unwrap();
+        beamline().args(hint.split_whitespace()).assert().success();
+    }
+}

@@ -118,7 +118,7 @@ fn report(findings: &Findings, errors: usize, colours: Colours) -> String {
 }
 
 async fn find(arguments: &Validate, root: String) -> Result<Findings, CliError> {
-    let place = Place { dir: arguments.dir.clone(), root, revision: arguments.commit.clone() };
+    let place = Place { dir: arguments.dir.clone(), root: root.clone(), revision: arguments.commit.clone() };
     if arguments.paths.is_empty() {
         return Ok(all(place.read().await?));
     }
@@ -139,6 +139,7 @@ async fn find(arguments: &Validate, root: String) -> Result<Findings, CliError> 
             }
             None if arguments.commit.is_some() => return Err(nowhere(path, arguments.commit.as_deref())),
             None if !path.exists() => return Err(nowhere(path, None)),
+            None if path.is_dir() => return Err(elsewhere(path, &root)),
             None => by_itself(path, &mut findings)?,
         }
     }
@@ -162,6 +163,22 @@ fn nowhere(path: &Path, commit: Option<&str>) -> CliError {
             "name a file or a folder that is there, or none to check all of them",
         ),
     }
+}
+
+/// A folder that is none of the definitions: what inherits what is not known there.
+fn elsewhere(path: &Path, root: &str) -> CliError {
+    let absolute = plain(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    let place = match (absolute.join(root).is_dir(), absolute.parent(), absolute.file_name()) {
+        (true, ..) => format!("--dir {}", path.display()),
+        (false, Some(parent), Some(name)) => {
+            format!("--dir {} --definitions {}", parent.display(), name.display())
+        }
+        (false, ..) => "--dir REPOSITORY".to_owned(),
+    };
+    CliError::usage(
+        format!("`{}` is a folder outside of the definitions", path.display()),
+        format!("say where they are: beamline validate {place}"),
+    )
 }
 
 fn all(sources: Sources) -> Findings {
