@@ -44,11 +44,11 @@ impl Simulator {
         let mut command = Command::new(BINARY);
         command.args(["simulate", "--latency", "none", "--listen", "127.0.0.1:0", "--ca-file"]);
         let mut process = command.arg(&ca).stdout(Stdio::piped()).spawn().unwrap();
-        // What it prints for the settings ends before the part for Terraform.
+        // The settings end where something else begins that they are printed with.
         let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
         let settings: Vec<String> = lines
             .skip_while(|line| !line.starts_with('['))
-            .take_while(|line| !line.starts_with("# Terraform"))
+            .take_while(|line| line.is_empty() || line.starts_with('[') || line.contains(" = "))
             .collect();
         Self { process: Process(process), settings: settings.join("\n") }
     }
