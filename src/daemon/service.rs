@@ -91,7 +91,7 @@ pub struct Parts {
     pub requests: Option<mpsc::Receiver<Event>>,
     /// What is served; `None` for nothing.
     pub http: Option<HttpOptions>,
-    /// Where people of this machine ask it; `None` for nowhere.
+    /// The socket on which people of this machine ask it; `None` when nobody is to.
     pub socket: Option<PathBuf>,
     /// Those who watch.
     pub watchers: broadcast::Sender<Happening>,
